@@ -1,0 +1,107 @@
+"""ResNet-v2 for Keras: "Identity Mappings in Deep Residual Networks".
+
+Reference: He, Zhang, Ren, Sun, ECCV 2016 (arXiv:1603.05027).
+
+Nothing heavy is imported until a name is used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from keras_resnetv2._backend import check_backend
+from keras_resnetv2._version import __version__
+
+check_backend()
+
+if TYPE_CHECKING:
+    from keras_resnetv2 import data, export, training
+    from keras_resnetv2.data import load_arrays, preprocess_input
+    from keras_resnetv2.export import export_saved_model
+    from keras_resnetv2.models.applications import (
+        PreActResNet20,
+        PreActResNet32,
+        PreActResNet44,
+        PreActResNet56,
+        PreActResNet110,
+        PreActResNet164,
+        PreActResNet1001,
+        PreActResNet1202,
+        ResNet18V2,
+        ResNet34V2,
+        ResNet50V2,
+        ResNet101V2,
+        ResNet152V2,
+        ResNet200V2,
+    )
+    from keras_resnetv2.models.batch_normalization import BatchNormalization
+    from keras_resnetv2.models.builder import ResNetV2, feature_taps
+    from keras_resnetv2.models.configs import MODELS, ResNetConfig
+
+_NAMES = {
+    "keras_resnetv2.models.applications": (
+        "PreActResNet20",
+        "PreActResNet32",
+        "PreActResNet44",
+        "PreActResNet56",
+        "PreActResNet110",
+        "PreActResNet164",
+        "PreActResNet1001",
+        "PreActResNet1202",
+        "ResNet18V2",
+        "ResNet34V2",
+        "ResNet50V2",
+        "ResNet101V2",
+        "ResNet152V2",
+        "ResNet200V2",
+    ),
+    "keras_resnetv2.models.configs": ("MODELS", "ResNetConfig"),
+    "keras_resnetv2.models.builder": ("ResNetV2", "feature_taps"),
+    "keras_resnetv2.models.batch_normalization": ("BatchNormalization",),
+    "keras_resnetv2.data": ("load_arrays", "preprocess_input"),
+    "keras_resnetv2.export": ("export_saved_model",),
+}
+_MODULE_OF = {name: module for module, row in _NAMES.items() for name in row}
+_SUBPACKAGES = ("data", "export", "training")
+
+__all__ = [
+    "BatchNormalization",
+    "MODELS",
+    "PreActResNet20",
+    "PreActResNet32",
+    "PreActResNet44",
+    "PreActResNet56",
+    "PreActResNet110",
+    "PreActResNet164",
+    "PreActResNet1001",
+    "PreActResNet1202",
+    "ResNet18V2",
+    "ResNet34V2",
+    "ResNet50V2",
+    "ResNet101V2",
+    "ResNet152V2",
+    "ResNet200V2",
+    "ResNetConfig",
+    "ResNetV2",
+    "__version__",
+    "data",
+    "export",
+    "export_saved_model",
+    "feature_taps",
+    "load_arrays",
+    "preprocess_input",
+    "training",
+]
+
+
+def __getattr__(name: str):
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"keras_resnetv2.{name}")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'keras_resnetv2' has no name {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)

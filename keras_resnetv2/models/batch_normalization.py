@@ -1,0 +1,144 @@
+"""Batch normalization on TensorFlow's fused op, the same on every replica."""
+
+import keras
+
+BATCH_NORMALIZATIONS = ("per_replica", "synchronized")
+
+_FUSED_DTYPES = ("float32", "bfloat16", "float16")
+
+
+@keras.saving.register_keras_serializable(package="keras_resnetv2")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """`keras.layers.BatchNormalization`, faster and with torch's statistics.
+
+    Same weights, same output, three differences:
+
+    - On TensorFlow a channels-last (batch, H, W, C) input in float32, bfloat16
+      or float16 goes through the fused op, in training and in inference.
+      Everything else (JAX, PyTorch, float64, masks, other ranks,
+      `synchronized=True`) takes Keras's own operations.
+    - The moving variance is the unbiased one, N/(N-1), as in Caffe, torch and
+      TensorFlow's fused op; Keras 3 keeps the biased one.
+    - Under a `tf.distribute` strategy every replica normalises by its own
+      batch, and the moving statistics are averaged over the replicas at every
+      step, so that all replicas hold, save and export the same numbers. (In
+      Keras 3 they drift apart and the first replica's are saved.)
+
+    Reference: Ioffe and Szegedy, 2015; He et al., 2016 (statistics per GPU).
+
+    Args:
+        axis: the channels' axis. Defaults to the last.
+        momentum: weight of the old moving statistics; 0.9 is 0.1 in torch.
+        epsilon: added to the variance. Defaults to 1e-5.
+        **kwargs: as for `keras.layers.BatchNormalization`.
+
+    Raises:
+        ValueError: for `renorm=True`, which has no unbiased counterpart.
+    """
+
+    def __init__(self, axis=-1, momentum=0.9, epsilon=1e-5, **kwargs):
+        if kwargs.get("renorm"):
+            raise ValueError(
+                "keras_resnetv2's BatchNormalization does not do batch "
+                "renormalization; received renorm=True. Use "
+                "keras.layers.BatchNormalization for it."
+            )
+        super().__init__(
+            axis=axis, momentum=momentum, epsilon=epsilon, **kwargs
+        )
+
+    def add_weight(self, *args, trainable=True, aggregation="none", **kwargs):
+        """As Keras's, with the moving statistics averaged over replicas."""
+        return super().add_weight(
+            *args,
+            trainable=trainable,
+            aggregation=aggregation if trainable else "mean",
+            **kwargs,
+        )
+
+    def call(self, inputs, training=None, mask=None):
+        """Normalises; in training also updates the moving statistics."""
+        training = bool(training) and self.trainable
+        if mask is None and self._fused_applies(inputs):
+            return self._fused(inputs, training)
+        if not training:
+            return super().call(inputs, training=False, mask=mask)
+        return self._unfused_training(inputs, mask)
+
+    def _fused_applies(self, inputs) -> bool:
+        return (
+            keras.backend.backend() == "tensorflow"
+            and not self.synchronized
+            and len(inputs.shape) == 4
+            and self.axis in (-1, 3)
+            and keras.backend.standardize_dtype(inputs.dtype) in _FUSED_DTYPES
+        )
+
+    def _fused(self, inputs, training):
+        import tensorflow as tf
+
+        one = tf.ones_like(self.moving_variance)
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs,
+            scale=tf.convert_to_tensor(self.gamma) if self.scale else one,
+            offset=(
+                tf.convert_to_tensor(self.beta)
+                if self.center
+                else tf.zeros_like(one)
+            ),
+            mean=None if training else tf.convert_to_tensor(self.moving_mean),
+            variance=(
+                None if training else tf.convert_to_tensor(self.moving_variance)
+            ),
+            epsilon=self.epsilon,
+            is_training=training,
+        )
+        if training:
+            self._update_moving_statistics(mean, variance)
+        return outputs
+
+    def _unfused_training(self, inputs, mask):
+        ops = keras.ops
+        dtype = keras.backend.result_type(inputs.dtype, "float32")
+        inputs = ops.cast(inputs, dtype)
+        mean, variance = self._moments(inputs, mask)
+        outputs = ops.batch_normalization(
+            inputs,
+            mean,
+            variance,
+            axis=self.axis,
+            offset=ops.cast(self.beta, dtype) if self.center else None,
+            scale=ops.cast(self.gamma, dtype) if self.scale else None,
+            epsilon=self.epsilon,
+        )
+        count = self._count(inputs, mask)
+        unbiased = variance * (count / ops.maximum(count - 1.0, 1.0))
+        self._update_moving_statistics(mean, unbiased)
+        return ops.cast(outputs, self.compute_dtype)
+
+    def _count(self, inputs, mask):
+        """Number of values that a channel's statistics were taken over."""
+        ops = keras.ops
+        if mask is not None:
+            ones = ops.broadcast_to(ops.expand_dims(mask, -1), inputs.shape)
+            return ops.sum(ops.cast(ones, inputs.dtype)) / inputs.shape[-1]
+        shape = ops.shape(inputs)
+        count = ops.cast(1, inputs.dtype)
+        for axis in self._reduction_axes:
+            count = count * ops.cast(shape[axis], inputs.dtype)
+        if self.synchronized:
+            import tensorflow as tf
+
+            replica = tf.distribute.get_replica_context()
+            if replica and replica.num_replicas_in_sync > 1:
+                count = replica.all_reduce(tf.distribute.ReduceOp.SUM, count)
+        return count
+
+    def _update_moving_statistics(self, mean, variance):
+        new = 1.0 - self.momentum
+        for moving, value in (
+            (self.moving_mean, mean),
+            (self.moving_variance, variance),
+        ):
+            value = keras.ops.cast(value, moving.dtype)
+            moving.assign(moving * self.momentum + value * new)

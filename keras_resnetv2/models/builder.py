@@ -1,0 +1,230 @@
+"""`ResNetV2`: stem, stages, head, as a functional `keras.Model`."""
+
+import contextlib
+import sys
+
+import keras
+
+from keras_resnetv2.models import layers, weights as weights_lib
+from keras_resnetv2.models.activations import (
+    ACTIVATION_ORDERS,
+    STEM,
+    end_of_network,
+)
+from keras_resnetv2.models.configs import ResNetConfig
+from keras_resnetv2.models.units import residual_unit
+
+_POOLINGS = {
+    None: None,
+    "avg": keras.layers.GlobalAveragePooling2D,
+    "max": keras.layers.GlobalMaxPooling2D,
+}
+
+
+@contextlib.contextmanager
+def _deep_recursion(limit=20_000):
+    """Lets Keras walk a graph of thousands of nodes, which it does recursively.
+
+    From Python 3.11 on pure Python calls take no C stack, so that this is safe.
+    """
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, limit))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+@keras.saving.register_keras_serializable(package="keras_resnetv2")
+class ResNet(keras.Model):
+    """A functional `keras.Model` of any depth.
+
+    Building, cloning and loading PreActResNet1202 go through this constructor;
+    it keeps them from a RecursionError. To cut a sub-model out of a very deep
+    net, use it as well: `ResNet(net.input, net.get_layer(name).output)`.
+    """
+
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        with _deep_recursion():
+            super().__init__(inputs, outputs, name=name, **kwargs)
+
+
+def ResNetV2(
+    config: ResNetConfig,
+    *,
+    include_top: bool = True,
+    weights: str | None = None,
+    input_tensor=None,
+    input_shape: tuple | None = None,
+    pooling: str | None = None,
+    classes: int | None = None,
+    classifier_activation="softmax",
+    name: str = "resnetv2",
+) -> keras.Model:
+    """Builds any network that a `ResNetConfig` describes.
+
+    Reference: He et al., "Identity Mappings in Deep Residual Networks", 2016.
+
+    Layers are named by place: `stem_conv`, `stage2_unit1_conv1`,
+    `stage2_unit1_out`, `head_relu`, `predictions`; see `feature_taps`. Under a
+    mixed-precision policy the head computes in float32.
+
+    Args:
+        config: the network.
+        include_top: whether to add global average pooling and the classifier.
+        weights: None (random) or the path of a `.weights.h5` file.
+        input_tensor: a Keras tensor to build on, (batch, H, W, C).
+        input_shape: (H, W, C) without the batch; H and W may be None. Defaults
+            to (32, 32, 3) for a CIFAR stem, (224, 224, 3) for an ImageNet stem.
+            Standardised pixels are expected: see `preprocess_input`.
+        pooling: without the top: None (a map), "avg" or "max" (a vector).
+        classes: number of classes; defaults to `config.classes`.
+        classifier_activation: of the classifier; None gives logits.
+        name: the model's name.
+
+    Returns:
+        A `keras.Model`: (batch, H, W, C) to (batch, classes), or without the
+        top to (batch, H / config.strides, W / config.strides, filters).
+
+    Raises:
+        ValueError: for an argument that does not fit; it says which.
+
+    Example:
+        >>> from keras_resnetv2 import ResNetConfig, ResNetV2
+        >>> ResNetV2(ResNetConfig(depth=26, widths=(32, 64, 128))).count_params()
+        1487658
+    """
+    if not isinstance(config, ResNetConfig):
+        raise ValueError(
+            f"config must be a ResNetConfig; received {config!r}. Take one "
+            "from keras_resnetv2.MODELS or make one."
+        )
+    _check_data_format()
+    classes = config.classes if classes is None else classes
+    weights_lib.check(weights)
+    if pooling not in _POOLINGS:
+        raise ValueError(
+            f"Unknown pooling: received {pooling!r}; expected None, 'avg' or "
+            "'max'."
+        )
+    inputs = _inputs(config, input_tensor, input_shape)
+
+    x = _stem(inputs, config)
+    for unit_name, spec in config.unit_specs():
+        x = residual_unit(x, spec, unit_name)
+    x = layers.apply_ops(
+        x,
+        end_of_network(ACTIVATION_ORDERS[config.activation_order]),
+        batch_normalization=config.batch_normalization,
+        name="head",
+    )
+    if include_top:
+        pooling = "avg"
+    if pooling:
+        pool = _POOLINGS[pooling]
+        x = pool(name=f"{pooling}_pool", dtype=_head_dtype())(x)
+    if include_top:
+        x = keras.layers.Dense(
+            classes,
+            activation=classifier_activation,
+            kernel_initializer=layers.kernel_initializer(
+                config.kernel_initializer
+            ),
+            dtype=_head_dtype(),
+            name="predictions",
+        )(x)
+
+    if input_tensor is not None:
+        inputs = keras.utils.get_source_inputs(input_tensor)
+    model = ResNet(inputs, x, name=name)
+    weights_lib.load(model, weights)
+    return model
+
+
+def feature_taps(config: ResNetConfig) -> dict[str, str]:
+    """Names the layers at which each resolution ends, by stride.
+
+    Args:
+        config: the network.
+
+    Returns:
+        {"stride4": "stage1_unit3_out", ...}: output stride in input pixels to
+        the layer's name, the raw signal after the stage's last addition; for
+        the last stage behind the network's last activation, where it has one.
+
+    Example:
+        >>> from keras_resnetv2 import MODELS, feature_taps
+        >>> feature_taps(MODELS["PreActResNet20"])["stride2"]
+        'stage2_unit3_out'
+    """
+    first = config.strides // 2 ** (len(config.units) - 1)
+    taps = {
+        f"stride{first * 2**s}": f"stage{s + 1}_unit{units}_out"
+        for s, units in enumerate(config.units)
+    }
+    end = end_of_network(ACTIVATION_ORDERS[config.activation_order])
+    if end:
+        taps[f"stride{config.strides}"] = f"head_{end[-1]}"
+    return taps
+
+
+def _stem(x, config):
+    options = {"initializer": config.kernel_initializer, "name": "stem_conv"}
+    if config.stem == "imagenet":
+        x = layers.conv(x, config.widths[0], 7, strides=2, **options)
+    else:
+        x = layers.conv(x, config.widths[0], 3, **options)
+    x = layers.apply_ops(
+        x, STEM, batch_normalization=config.batch_normalization, name="stem"
+    )
+    if config.stem == "imagenet":
+        x = layers.max_pool(x, name="stem_pool")
+    return x
+
+
+def _inputs(config, input_tensor, input_shape):
+    if input_tensor is not None:
+        if input_shape is not None:
+            raise ValueError(
+                "Give input_tensor or input_shape, not both; received "
+                f"input_shape={input_shape} with a tensor of shape "
+                f"{input_tensor.shape}."
+            )
+        _check_image_shape(tuple(input_tensor.shape[1:]), config)
+        return input_tensor
+    size = config.input_size
+    shape = (size, size, 3) if input_shape is None else tuple(input_shape)
+    _check_image_shape(shape, config)
+    return keras.Input(shape, name="images")
+
+
+def _check_image_shape(shape, config):
+    least = config.strides
+    if len(shape) != 3 or shape[2] is None or shape[2] < 1:
+        raise ValueError(
+            "Images must be (height, width, channels), channels last, with a "
+            f"known number of channels; received {shape}."
+        )
+    if any(side is not None and side < least for side in shape[:2]):
+        raise ValueError(
+            f"Images must be at least {least} x {least} pixels for this "
+            f"network, which halves them down to 1 x 1; received {shape}."
+        )
+
+
+def _check_data_format():
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            "keras_resnetv2 builds channels_last networks only (TensorFlow has "
+            "no channels_first convolution on CPUs, and the fused batch "
+            "normalization used here is channels_last); received "
+            f"image_data_format={keras.config.image_data_format()!r}. Call "
+            'keras.config.set_image_data_format("channels_last") and give '
+            "images as (batch, height, width, channels)."
+        )
+
+
+def _head_dtype():
+    """float32 under mixed precision, where half is too coarse for logits."""
+    policy = keras.config.dtype_policy()
+    return "float32" if policy.compute_dtype.endswith("float16") else policy

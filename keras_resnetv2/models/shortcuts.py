@@ -1,0 +1,145 @@
+"""Fig. 2: the shortcut branches, and what bridges a change of dimensions.
+
+Every function of `SHORTCUTS` takes a unit's raw input `x`, the `activated`
+input (behind the unit's pre-activation; `x` itself where there is none) and the
+`residual` branch F, and returns the two tensors to add.
+"""
+
+import keras
+
+from keras_resnetv2.models import layers
+
+
+def identity(x, activated, residual, spec, name):
+    """Fig. 2(a): x + F."""
+    return _bridge(x, activated, spec, name), residual
+
+
+def constant_scaling(x, activated, residual, spec, name):
+    """Fig. 2(b): lambda x + (1 - lambda) F; each factor free."""
+    shortcut = _bridge(x, activated, spec, name)
+    return (
+        _scale(shortcut, spec.shortcut_scale, f"{name}_shortcut_scale"),
+        _scale(residual, spec.residual_scale, f"{name}_residual_scale"),
+    )
+
+
+def exclusive_gating(x, activated, residual, spec, name):
+    """Fig. 2(c): (1 - g(x)) x + g(x) F."""
+    gate = _gate(x, spec, name)
+    residual = keras.layers.Multiply(name=f"{name}_residual_gated")(
+        [residual, gate]
+    )
+    return _gated_shortcut(x, activated, gate, spec, name), residual
+
+
+def shortcut_only_gating(x, activated, residual, spec, name):
+    """Fig. 2(d): (1 - g(x)) x + F."""
+    gate = _gate(x, spec, name)
+    return _gated_shortcut(x, activated, gate, spec, name), residual
+
+
+def conv(x, activated, residual, spec, name):
+    """Fig. 2(e): conv1x1(x) + F; it takes option A's or B's place too."""
+    shortcut = layers.conv(
+        x,
+        spec.filters,
+        1,
+        strides=spec.strides,
+        initializer=spec.kernel_initializer,
+        name=f"{name}_shortcut_conv",
+    )
+    return shortcut, residual
+
+
+def dropout(x, activated, residual, spec, name):
+    """Fig. 2(f): dropout(x) + F."""
+    shortcut = _bridge(x, activated, spec, name)
+    drop = keras.layers.Dropout(
+        spec.dropout_rate, name=f"{name}_shortcut_dropout"
+    )
+    return drop(shortcut), residual
+
+
+SHORTCUTS = {
+    "identity": identity,
+    "constant_scaling": constant_scaling,
+    "exclusive_gating": exclusive_gating,
+    "shortcut_only_gating": shortcut_only_gating,
+    "conv": conv,
+    "dropout": dropout,
+}
+
+# The options a shortcut has, with the paper's defaults.
+SHORTCUT_OPTIONS = {
+    "constant_scaling": {"shortcut_scale": 0.5, "residual_scale": 0.5},
+    "exclusive_gating": {"gate_bias": -6.0},
+    "shortcut_only_gating": {"gate_bias": -6.0},
+    "dropout": {"dropout_rate": 0.5},
+}
+
+
+def padding(x, activated, spec, name):
+    """Option A: the raw signal, subsampled, zero channels appended."""
+    return layers.PaddingShortcut(
+        spec.filters, spec.strides, name=f"{name}_shortcut_padding"
+    )(x)
+
+
+def projection(x, activated, spec, name):
+    """Option B: 1x1 convolution, behind the pre-activation if there is one.
+
+    In the original unit it has a BN of its own (He et al., 2015).
+    """
+    name = f"{name}_shortcut_projection"
+    shortcut = layers.conv(
+        activated,
+        spec.filters,
+        1,
+        strides=spec.strides,
+        initializer=spec.kernel_initializer,
+        name=name,
+    )
+    if spec.activation_order == "original":
+        shortcut = layers.batch_norm(
+            shortcut, kind=spec.batch_normalization, name=f"{name}_bn"
+        )
+    return shortcut
+
+
+DIMENSION_CHANGES = {"padding": padding, "projection": projection}
+
+
+def _bridge(x, activated, spec, name):
+    if spec.strides == 1 and x.shape[-1] == spec.filters:
+        return x
+    return DIMENSION_CHANGES[spec.dimension_change](x, activated, spec, name)
+
+
+def _scale(x, factor, name):
+    return x if factor == 1 else keras.layers.Rescaling(factor, name=name)(x)
+
+
+def _gate(x, spec, name):
+    """g(x) = sigmoid(W_g x + b_g), element-wise, one channel per output's."""
+    return layers.conv(
+        x,
+        spec.filters,
+        1,
+        strides=spec.strides,
+        initializer=spec.kernel_initializer,
+        use_bias=True,
+        bias_initializer=keras.initializers.Constant(spec.gate_bias),
+        activation="sigmoid",
+        name=f"{name}_gate",
+    )
+
+
+def _gated_shortcut(x, activated, gate, spec, name):
+    rest = keras.layers.Rescaling(-1.0, 1.0, name=f"{name}_one_minus_gate")(
+        gate
+    )
+    shortcut = _bridge(x, activated, spec, name)
+    return keras.layers.Multiply(name=f"{name}_shortcut_gated")(
+        [shortcut, rest]
+    )

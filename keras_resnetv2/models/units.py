@@ -1,0 +1,101 @@
+"""The residual unit: y = h(x) + F(x), x' = f(y). Fig. 4 in one function."""
+
+import dataclasses
+
+import keras
+
+from keras_resnetv2.models import layers
+from keras_resnetv2.models.activations import ACTIVATION_ORDERS, BETWEEN
+from keras_resnetv2.models.shortcuts import SHORTCUTS
+
+# (kernel size, filters as a multiple of the stage's width) a convolution.
+UNITS = {
+    "single": ((3, 1),),
+    "basic": ((3, 1), (3, 1)),
+    "bottleneck": ((1, 1), (3, 1), (1, 4)),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class UnitSpec:
+    """What one unit needs to know.
+
+    Attributes:
+        unit: a name in `UNITS`.
+        width: filters of the stage; the unit's output has `filters`.
+        strides: stride of the unit.
+        strided_conv: index of the convolution that carries the stride.
+        preactivated: whether the unit has a pre-activation of its own (the
+            first unit of a network has none: the stem's stands in).
+        activation_order: a name in `ACTIVATION_ORDERS`.
+        shortcut: a name in `SHORTCUTS`, its options below.
+        dimension_change: a name in `DIMENSION_CHANGES`.
+        kernel_initializer: a name in `KERNEL_INITIALIZERS`.
+        batch_normalization: a name in `BATCH_NORMALIZATIONS`.
+    """
+
+    unit: str
+    width: int
+    strides: int
+    strided_conv: int
+    preactivated: bool
+    activation_order: str
+    shortcut: str
+    shortcut_scale: float | None
+    residual_scale: float | None
+    gate_bias: float | None
+    dropout_rate: float | None
+    dimension_change: str
+    kernel_initializer: str
+    batch_normalization: str
+
+    @property
+    def filters(self) -> int:
+        """Channels of the unit's output."""
+        _, multiple = UNITS[self.unit][-1]
+        return multiple * self.width
+
+
+def residual_unit(x, spec: UnitSpec, name: str):
+    """Adds one residual unit to the graph.
+
+    Args:
+        x: (batch, H, W, C).
+        spec: the unit's settings.
+        name: prefix of its layers; the last one is called `{name}_out`.
+
+    Returns:
+        (batch, H / spec.strides, W / spec.strides, spec.filters).
+    """
+    order = ACTIVATION_ORDERS[spec.activation_order]
+    bn = {"batch_normalization": spec.batch_normalization}
+    convs = UNITS[spec.unit]
+
+    before = order.before if spec.preactivated else ()
+    activated = layers.apply_ops(x, before, name=f"{name}_preact", **bn)
+    residual = activated
+    for i, (kernel_size, multiple) in enumerate(convs):
+        residual = layers.conv(
+            residual,
+            multiple * spec.width,
+            kernel_size,
+            strides=spec.strides if i == spec.strided_conv else 1,
+            initializer=spec.kernel_initializer,
+            name=f"{name}_conv{i + 1}",
+        )
+        last = i == len(convs) - 1
+        ops = order.after if last else BETWEEN
+        residual = layers.apply_ops(
+            residual, ops, name=f"{name}_conv{i + 1}", **bn
+        )
+
+    pair = SHORTCUTS[spec.shortcut](x, activated, residual, spec, name)
+    # The shortcut goes first: Keras walks a graph depth first along the first
+    # input, and along the shortcuts a very deep net is a few nodes a unit.
+    out = f"{name}_out"
+    y = keras.layers.Add(name=f"{name}_add" if order.after_addition else out)(
+        pair
+    )
+    return layers.apply_ops(
+        y, order.after_addition, name=f"{name}_add", out=out, **bn
+    )
