@@ -1,11 +1,13 @@
 """`ResNetV2`: stem, stages, head, as a functional `keras.Model`."""
 
 import contextlib
+import dataclasses
 import sys
 
 import keras
 
-from keras_resnetv2.models import layers, weights as weights_lib
+from keras_resnetv2.models import layers
+from keras_resnetv2.models import weights as weights_lib
 from keras_resnetv2.models.activations import (
     ACTIVATION_ORDERS,
     STEM,
@@ -91,8 +93,8 @@ def ResNetV2(
 
     Example:
         >>> from keras_resnetv2 import ResNetConfig, ResNetV2
-        >>> ResNetV2(ResNetConfig(depth=26, widths=(32, 64, 128))).count_params()
-        1487658
+        >>> ResNetV2(ResNetConfig(depth=26, widths=(32, 64, 128))).output_shape
+        (None, 10)
     """
     if not isinstance(config, ResNetConfig):
         raise ValueError(
@@ -100,7 +102,8 @@ def ResNetV2(
             "from keras_resnetv2.MODELS or make one."
         )
     _check_data_format()
-    classes = config.classes if classes is None else classes
+    if classes is not None:
+        config = dataclasses.replace(config, classes=classes)
     weights_lib.check(weights)
     if pooling not in _POOLINGS:
         raise ValueError(
@@ -125,7 +128,7 @@ def ResNetV2(
         x = pool(name=f"{pooling}_pool", dtype=_head_dtype())(x)
     if include_top:
         x = keras.layers.Dense(
-            classes,
+            config.classes,
             activation=classifier_activation,
             kernel_initializer=layers.kernel_initializer(
                 config.kernel_initializer
@@ -166,6 +169,23 @@ def feature_taps(config: ResNetConfig) -> dict[str, str]:
     if end:
         taps[f"stride{config.strides}"] = f"head_{end[-1]}"
     return taps
+
+
+def gives_logits(model: keras.Model) -> bool:
+    """Whether a classifier gives logits (True) or probabilities (False).
+
+    Raises:
+        ValueError: if its last layer is no classifier of either kind.
+    """
+    activation = getattr(model.layers[-1], "activation", None)
+    kinds = {keras.activations.linear: True, keras.activations.softmax: False}
+    if activation not in kinds:
+        raise ValueError(
+            f"{model.name} ends in {model.layers[-1].name!r}, which gives "
+            "neither logits nor softmax probabilities. Build it with "
+            'include_top=True and classifier_activation=None or "softmax".'
+        )
+    return kinds[activation]
 
 
 def _stem(x, config):

@@ -50,18 +50,18 @@ class ResNetConfig:
         units_per_stage: number of residual units in each stage, or None.
         widths: filters of each stage. A bottleneck's output has four times as
             many. Every stage but the first halves the map.
-        stem: "cifar" (3x3 convolution) or "imagenet" (7x7/2 and 3x3/2 max-pool).
-        unit: "basic" (3x3, 3x3), "bottleneck" (1x1, 3x3, 1x1) or "single" (3x3).
+        stem: "cifar" (3x3 convolution) or "imagenet" (7x7/2, 3x3/2 max-pool).
+        unit: "basic" (3x3, 3x3), "bottleneck" (1x1, 3x3, 1x1), "single" (3x3).
         classes: default number of classes.
         activation_order: a row of Fig. 4: "original", "bn_after_addition",
             "relu_before_addition", "relu_only_preactivation" or
             "full_preactivation".
         shortcut: a branch of Fig. 2: "identity", "constant_scaling",
             "exclusive_gating", "shortcut_only_gating", "conv" or "dropout".
-        shortcut_scale: factor on the shortcut (constant_scaling only; None: 0.5).
-        residual_scale: factor on F (constant_scaling only; None: 0.5).
-        gate_bias: initial bias of the gates (gating only; None: -6).
-        dropout_rate: of the shortcut (dropout only; None: 0.5).
+        shortcut_scale: factor on the shortcut (constant_scaling; None: 0.5).
+        residual_scale: factor on F (constant_scaling; None: 0.5).
+        gate_bias: initial bias of the gates (gating; None: -6.0).
+        dropout_rate: of the shortcut (dropout; None: 0.5).
         dimension_change: where channels or map size change, "padding"
             (option A) or "projection" (option B). None: the paper's choice,
             padding in CIFAR nets of basic or single units, else projection.

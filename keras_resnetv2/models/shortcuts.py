@@ -53,7 +53,7 @@ def conv(x, activated, residual, spec, name):
 
 
 def dropout(x, activated, residual, spec, name):
-    """Fig. 2(f): dropout(x) + F."""
+    """Fig. 2(f): x with dropout, + F."""
     shortcut = _bridge(x, activated, spec, name)
     drop = keras.layers.Dropout(
         spec.dropout_rate, name=f"{name}_shortcut_dropout"

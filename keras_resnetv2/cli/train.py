@@ -1,0 +1,91 @@
+"""Trains a network, or goes on where the same command was cut off.
+
+train --model=PreActResNet20 --dataset=cifar10 --workdir=runs/resnet20
+"""
+
+from absl import flags
+
+from keras_resnetv2.cli import common
+
+_MODEL = flags.DEFINE_string("model", None, "A name in MODELS: PreActResNet20.")
+_DATASET = flags.DEFINE_string(
+    "dataset",
+    None,
+    "cifar10, cifar100, cifar10_sample (bundled), fake, any TensorFlow "
+    "Datasets name, or a folder of images with one directory a class.",
+)
+_EXPERIMENT_FLAGS = [
+    flags.DEFINE_integer("image_size", None, "Resize images to it (pixels)."),
+    flags.DEFINE_string("recipe", "paper", "Recipe: paper or torch."),
+    flags.DEFINE_integer(
+        "epochs",
+        None,
+        "Passes over the training images; the schedule is scaled to it. "
+        "Default: the recipe's.",
+    ),
+    flags.DEFINE_integer(
+        "batch_size", None, "Images a step, all replicas. Default: 128."
+    ),
+    flags.DEFINE_float(
+        "learning_rate", None, "Before the first drop. Default: 0.1."
+    ),
+    flags.DEFINE_float("weight_decay", None, "Coupled. Default: 1e-4."),
+    flags.DEFINE_string(
+        "standardization", "per_channel", "per_channel or per_pixel_mean."
+    ),
+    flags.DEFINE_string("augmentation", "crop_flip", "crop_flip or none."),
+    flags.DEFINE_string(
+        "precision",
+        "float32",
+        "float32, mixed_bfloat16, mixed_float16 or float64; the head is "
+        "float32 in the mixed ones.",
+    ),
+    flags.DEFINE_integer(
+        "replicas",
+        None,
+        "Number of GPUs, or of logical CPUs where there is none. Default: all "
+        "GPUs.",
+    ),
+    flags.DEFINE_integer("seed", 0, "Of weights, data order, augmentation."),
+]
+# ResNetConfig's fields; left out, each is the model's own.
+_OPTION_FLAGS = [
+    flags.DEFINE_string("activation_order", None, "A row of Fig. 4."),
+    flags.DEFINE_string("shortcut", None, "A branch of Fig. 2."),
+    flags.DEFINE_float("shortcut_scale", None, "For constant_scaling."),
+    flags.DEFINE_float("residual_scale", None, "For constant_scaling."),
+    flags.DEFINE_float("gate_bias", None, "For the gating shortcuts."),
+    flags.DEFINE_float("dropout_rate", None, "For the dropout shortcut."),
+    flags.DEFINE_string("unit", None, "basic, bottleneck or single."),
+    flags.DEFINE_string("dimension_change", None, "padding or projection."),
+    flags.DEFINE_string("bottleneck_stride", None, "conv1 or conv2."),
+    flags.DEFINE_string("kernel_initializer", None, "A He initializer."),
+    flags.DEFINE_string(
+        "batch_normalization", None, "per_replica or synchronized."
+    ),
+]
+flags.mark_flags_as_required(["model", "dataset", "workdir"])
+
+
+def main(argv):
+    """Runs the training that the flags describe."""
+    from keras_resnetv2 import training
+
+    options = {f.name: f.value for f in _OPTION_FLAGS if f.value is not None}
+    rows = training.train(
+        training.Experiment(
+            model=_MODEL.value,
+            dataset=_DATASET.value,
+            options=options,
+            **{f.name: f.value for f in _EXPERIMENT_FLAGS},
+        ),
+        common.WORKDIR.value,
+        data_dir=common.DATA_DIR.value,
+    )
+    print(
+        f"Done: test error {rows[-1].test_error:.2%} after step "
+        f"{rows[-1].step:,}. See {common.WORKDIR.value}."
+    )
+
+
+entry_point = common.entry_point(main)

@@ -1,0 +1,60 @@
+"""Loss and error over a data set, every image counted once."""
+
+import keras
+import numpy as np
+
+from keras_resnetv2.data import ImageData, Standardization, evaluation_batches
+
+EVALUATION_BATCH_SIZE = 500
+
+
+def framework() -> str:
+    """Which of the two data pipelines Keras's backend takes."""
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    return "tensorflow" if on_tensorflow else "numpy"
+
+
+def predict_logits(
+    model: keras.Model,
+    data: ImageData,
+    standardization: Standardization,
+    batch_size: int = EVALUATION_BATCH_SIZE,
+) -> np.ndarray:
+    """Logits of all images, in order.
+
+    Args:
+        model: from standardised images to logits.
+        data: N images.
+        standardization: the training's.
+        batch_size: images at a time, over all replicas.
+
+    Returns:
+        float32 (N, classes).
+    """
+    batches = evaluation_batches(
+        data,
+        batch_size=min(batch_size, len(data)),
+        standardization=standardization,
+        framework=framework(),
+    )
+    return model.predict(batches, verbose=0)[: len(data)]
+
+
+def loss_and_error(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Mean cross entropy, in nats, and the fraction of wrong classes.
+
+    Args:
+        logits: (N, classes).
+        labels: (N,).
+
+    Returns:
+        {"loss": ..., "error": ...}.
+    """
+    logits = logits.astype(np.float64)
+    top = logits.max(axis=1)
+    log_sum = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    rows = np.arange(len(labels))
+    return {
+        "loss": float(np.mean(log_sum - logits[rows, labels])),
+        "error": float(np.mean(logits.argmax(axis=1) != labels)),
+    }

@@ -1,0 +1,105 @@
+"""What is kept of a training: a CSV, TensorBoard's events, curves."""
+
+import csv
+import dataclasses
+import pathlib
+
+from keras_resnetv2.training.workdir import write_atomically
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochRow:
+    """One row of metrics.csv.
+
+    Attributes:
+        epoch: number of epochs done.
+        step: number of steps done.
+        learning_rate: of the epoch's last step.
+        train_loss: mean over the epoch, augmented images, changing weights.
+        train_error: likewise, a fraction.
+        test_loss: over the whole test set after the epoch.
+        test_error: likewise, a fraction.
+        images_per_second: of training, without the first step and the test.
+        seconds: the epoch took, with everything.
+    """
+
+    epoch: int
+    step: int
+    learning_rate: float
+    train_loss: float
+    train_error: float
+    test_loss: float
+    test_error: float
+    images_per_second: float
+    seconds: float
+
+
+_FIELDS = {field.name: field.type for field in dataclasses.fields(EpochRow)}
+
+
+def read_rows(path: pathlib.Path) -> list[EpochRow]:
+    """Reads metrics.csv; no file is no rows."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return [
+            EpochRow(**{key: _FIELDS[key](row[key]) for key in _FIELDS})
+            for row in csv.DictReader(file)
+        ]
+
+
+def write_rows(path: pathlib.Path, rows: list[EpochRow]) -> None:
+    """Writes metrics.csv, whole or not at all."""
+    lines = [",".join(_FIELDS)]
+    lines += [",".join(map(str, dataclasses.astuple(row))) for row in rows]
+    write_atomically(path, "\n".join(lines) + "\n")
+
+
+class Events:
+    """TensorBoard's event files; without tensorboard installed, nothing."""
+
+    def __init__(self, directory: pathlib.Path):
+        try:
+            from tensorboard.summary import Writer
+        except ImportError:
+            self._writer = None
+        else:
+            self._writer = Writer(str(directory))
+
+    def write(self, row: EpochRow) -> None:
+        """Adds every column of a row as a scalar, by step."""
+        if self._writer is None:
+            return
+        for name, value in dataclasses.asdict(row).items():
+            if name != "step":
+                self._writer.add_scalar(name, value, row.step)
+        self._writer.flush()
+
+
+def plot_curves(path: pathlib.Path, rows: list[EpochRow], title: str) -> None:
+    """Draws error and loss over the epochs as a PNG."""
+    from matplotlib.figure import Figure
+
+    epochs = [row.epoch for row in rows]
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure.suptitle(title)
+    panels = {"error": ("error (%)", 100), "loss": ("cross entropy (nats)", 1)}
+    for axes, (name, (label, factor)) in zip(
+        figure.subplots(1, 2), panels.items()
+    ):
+        for split, style in {"train": "--", "test": "-"}.items():
+            values = [factor * getattr(row, f"{split}_{name}") for row in rows]
+            axes.plot(
+                epochs,
+                values,
+                style,
+                marker="." if len(rows) < 40 else None,
+                label=f"{split}, last {values[-1]:.3g}",
+            )
+        axes.set(xlabel="epoch", ylabel=label, ylim=(0, None))
+        axes.grid(alpha=0.3)
+        axes.legend()
+        for before, after in zip(rows, rows[1:]):
+            if after.learning_rate < before.learning_rate:
+                axes.axvline(before.epoch, color="gray", lw=0.8, ls=":")
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,93 @@
+"""SGD as Caffe and torch do it: weight decay inside the momentum."""
+
+import keras
+
+# name -> whether the learning rate is inside the velocity
+MOMENTUM_FORMS = {"caffe": True, "torch": False}
+
+
+@keras.saving.register_keras_serializable(package="keras_resnetv2")
+class SGD(keras.optimizers.SGD):
+    """Momentum SGD with coupled weight decay, in Caffe's or torch's form.
+
+    With g = gradient + weight_decay * w, m the momentum and lr the rate:
+
+        caffe:  v = m v + lr g;  w -= v       (Nesterov: w -= m v + lr g)
+        torch:  v = m v + g;     w -= lr v    (Nesterov: w -= lr (m v + g))
+
+    The two agree while lr is constant and part where it changes. Keras's own
+    `SGD(weight_decay=)` is decoupled (it shrinks w outside the momentum), which
+    is neither. Weight decay acts on every trainable variable, as in both.
+
+    Reference: Caffe's SGDSolver; torch.optim.SGD; He et al., 2016, section 5.
+
+    Args:
+        learning_rate: a float or a schedule.
+        momentum: m. Defaults to 0.9.
+        nesterov: whether to look ahead. Defaults to False.
+        weight_decay: the factor on w itself (an L2 penalty of half of it).
+            Defaults to 0.
+        momentum_form: "caffe" or "torch".
+        **kwargs: as for `keras.optimizers.SGD`.
+
+    Raises:
+        ValueError: for an unknown form or a negative weight decay.
+    """
+
+    def __init__(
+        self,
+        learning_rate=0.1,
+        momentum=0.9,
+        nesterov=False,
+        weight_decay=0.0,
+        momentum_form="caffe",
+        **kwargs,
+    ):
+        if momentum_form not in MOMENTUM_FORMS:
+            raise ValueError(
+                f"Unknown momentum_form: received {momentum_form!r}; expected "
+                f"one of {', '.join(map(repr, MOMENTUM_FORMS))}."
+            )
+        weight_decay = weight_decay or 0.0
+        if weight_decay < 0:
+            raise ValueError(
+                f"weight_decay must not be negative; received {weight_decay}."
+            )
+        super().__init__(
+            learning_rate=learning_rate,
+            momentum=momentum,
+            nesterov=nesterov,
+            **kwargs,
+        )
+        self.coupled_weight_decay = weight_decay
+        self.momentum_form = momentum_form
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates one variable and its velocity."""
+        ops = keras.ops
+        gradient = ops.cast(gradient, variable.dtype)
+        if self.coupled_weight_decay:
+            decay = ops.cast(self.coupled_weight_decay, variable.dtype)
+            gradient = ops.add(gradient, ops.multiply(variable, decay))
+        rate_inside = MOMENTUM_FORMS[self.momentum_form]
+        if rate_inside or not self.momentum:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        rate = ops.cast(learning_rate, variable.dtype)
+        momentum = ops.cast(self.momentum, variable.dtype)
+        velocity = self.momentums[self._get_variable_index(variable)]
+        self.assign(
+            velocity, ops.add(ops.multiply(velocity, momentum), gradient)
+        )
+        step = velocity
+        if self.nesterov:
+            step = ops.add(ops.multiply(velocity, momentum), gradient)
+        self.assign_sub(variable, ops.multiply(step, rate))
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "weight_decay": self.coupled_weight_decay,
+            "momentum_form": self.momentum_form,
+        }

@@ -1,0 +1,111 @@
+"""A trained network, rebuilt from its work directory alone."""
+
+import json
+import os
+from typing import NamedTuple
+
+import keras
+
+from keras_resnetv2.data import load_arrays
+from keras_resnetv2.training import checkpoints
+from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
+from keras_resnetv2.training.experiment import (
+    DataFacts,
+    Experiment,
+    build_model,
+)
+from keras_resnetv2.training.strategy import precision
+from keras_resnetv2.training.workdir import Workdir, write_atomically
+
+
+class Trained(NamedTuple):
+    """What `load_trained` returns.
+
+    Attributes:
+        model: standardised images (batch, H, W, C) to logits (batch, classes).
+        experiment: the settings it was trained with.
+        facts: of the data it was trained on.
+        step: number of training steps done.
+    """
+
+    model: keras.Model
+    experiment: Experiment
+    facts: DataFacts
+    step: int
+
+
+def load_trained(
+    workdir: str | os.PathLike, dtype: str | None = None
+) -> Trained:
+    """Rebuilds the network of a training with its last checkpoint.
+
+    Args:
+        workdir: the training's directory.
+        dtype: a name in `PRECISIONS`; None for the training's.
+
+    Returns:
+        A `Trained`.
+
+    Raises:
+        ValueError: if this is not a work directory, or has no checkpoint yet.
+    """
+    workdir = Workdir(workdir)
+    experiment, facts = workdir.read()
+    with precision(dtype or experiment.precision):
+        model = build_model(experiment, facts)
+    step = checkpoints.restore(model, workdir.checkpoints)
+    if step is None:
+        raise ValueError(
+            f"workdir={str(workdir.path)!r} has no checkpoint yet: not one "
+            "epoch was finished. Run its training again; it goes on from "
+            "where it was."
+        )
+    return Trained(model, experiment, facts, step)
+
+
+def evaluate(
+    workdir: str | os.PathLike,
+    *,
+    dataset: str | None = None,
+    split: str = "test",
+    data_dir: str | os.PathLike | None = None,
+) -> dict:
+    """Evaluates the network of a training; writes evaluation.json into it.
+
+    Args:
+        workdir: the training's directory.
+        dataset: None for the training's own.
+        split: "test" or "train".
+        data_dir: where TensorFlow Datasets keeps its data.
+
+    Returns:
+        {"loss" (nats), "error" (a fraction), "images", "step", ...}.
+
+    Raises:
+        ValueError: if the directory or the data do not fit.
+    """
+    model, experiment, facts, step = load_trained(workdir)
+    name = dataset or experiment.dataset
+    data = load_arrays(
+        name, split, data_dir=data_dir, image_size=experiment.image_size
+    )
+    if tuple(data.class_names) != facts.class_names:
+        raise ValueError(
+            f"The classes of {name!r} are not those of the training: "
+            f"{len(data.class_names)} ({', '.join(data.class_names[:3])}, ...) "
+            f"against {len(facts.class_names)} "
+            f"({', '.join(facts.class_names[:3])}, ...)."
+        )
+    logits = predict_logits(model, data, facts.standardization)
+    result = {
+        "model": experiment.model,
+        "dataset": name,
+        "split": split,
+        "images": len(data),
+        "step": step,
+        **loss_and_error(logits, data.labels),
+    }
+    write_atomically(
+        Workdir(workdir).evaluation, json.dumps(result, indent=2) + "\n"
+    )
+    return result

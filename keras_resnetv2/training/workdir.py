@@ -1,0 +1,123 @@
+"""A training's work directory: what lies where, and whether it is ours."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+
+import keras
+import numpy
+
+from keras_resnetv2._version import __version__
+from keras_resnetv2.training.experiment import DataFacts, Experiment
+
+
+class Workdir:
+    """Names of the files of a training.
+
+    Attributes:
+        path: the directory.
+        settings: experiment.json, the whole configuration.
+        metrics: metrics.csv, one row an epoch.
+        curves: curves.png.
+        tensorboard: the directory of the event files.
+        checkpoints: the directory of the checkpoints.
+        model: model.keras, the trained network.
+        evaluation: evaluation.json.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = pathlib.Path(path)
+        self.settings = self.path / "experiment.json"
+        self.metrics = self.path / "metrics.csv"
+        self.curves = self.path / "curves.png"
+        self.tensorboard = self.path / "tensorboard"
+        self.checkpoints = self.path / "checkpoints"
+        self.model = self.path / "model.keras"
+        self.evaluation = self.path / "evaluation.json"
+
+    def claim(self, experiment: Experiment) -> None:
+        """Checks that this directory is free for, or holds, this experiment.
+
+        Raises:
+            ValueError: if it is not a directory, holds something else, or an
+                experiment with other settings.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(
+                f"workdir={str(self.path)!r} is a file. Give a directory."
+            )
+        if self.settings.exists():
+            self._check_same(experiment)
+        elif self.path.exists() and any(self.path.iterdir()):
+            raise ValueError(
+                f"workdir={str(self.path)!r} is neither empty nor a work "
+                f"directory of this package ({self.settings.name} is missing). "
+                "Give a new or an empty directory."
+            )
+
+    def _check_same(self, experiment):
+        stored, _ = self.read()
+        before, now = map(dataclasses.asdict, (stored, experiment))
+        differences = [
+            f"{key}: {before[key]!r} there, {now[key]!r} asked for"
+            for key in now
+            if before[key] != now[key]
+        ]
+        if differences:
+            raise ValueError(
+                f"workdir={str(self.path)!r} holds a training with other "
+                f"settings ({'; '.join(differences)}). Resume it with its own "
+                "settings, or give another directory."
+            )
+
+    def write(self, experiment: Experiment, facts: DataFacts) -> None:
+        """Writes the whole configuration, before the first step."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        values = {
+            "experiment": dataclasses.asdict(experiment),
+            "config": dataclasses.asdict(experiment.config()),
+            "total_steps": experiment.total_steps(facts.images),
+            "data": facts.to_json(),
+            "versions": {
+                "keras_resnetv2": __version__,
+                "keras": keras.__version__,
+                "backend": keras.backend.backend(),
+                "numpy": numpy.__version__,
+                "python": platform.python_version(),
+            },
+        }
+        write_atomically(self.settings, json.dumps(values, indent=2) + "\n")
+
+    def read(self) -> tuple[Experiment, DataFacts]:
+        """Reads back what `write` wrote.
+
+        Raises:
+            ValueError: if this is not a work directory.
+        """
+        try:
+            values = json.loads(self.settings.read_text())
+            return (
+                Experiment(**values["experiment"]),
+                DataFacts.from_json(values["data"]),
+            )
+        except FileNotFoundError as error:
+            raise ValueError(
+                f"workdir={str(self.path)!r} is not a work directory of this "
+                f"package: there is no {self.settings.name} in it. Give the "
+                "--workdir of a training."
+            ) from error
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{self.settings} cannot be read as a training's settings "
+                f"({type(error).__name__}: {error}). Give the --workdir of a "
+                "training by this version of the package."
+            ) from error
+
+
+def write_atomically(path: pathlib.Path, text: str) -> None:
+    """Writes a text file whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text)
+    os.replace(part, path)

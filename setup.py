@@ -1,0 +1,64 @@
+import pathlib
+import re
+
+import setuptools
+
+here = pathlib.Path(__file__).parent
+version = re.search(
+    r'__version__ = "(.+)"', (here / "keras_resnetv2/_version.py").read_text()
+)[1]
+
+mains = ("train", "evaluate", "export", "prepare_cifar10")
+train = [
+    "matplotlib>=3.8,<4",
+    "tensorboard>=2.18,<3",
+    "tensorflow-datasets>=4.9.7,<5",
+    # tensorflow-datasets needs it to prepare a data set, and does not say so.
+    "importlib_resources>=6",
+]
+tests = ["pytest>=8,<10", "pytest-xdist>=3.5,<4"]
+notebooks = ["nbclient>=0.10,<1", "nbformat>=5.10,<6", "ipykernel>=6.29,<8"]
+
+setuptools.setup(
+    name="keras-resnetv2",
+    version=version,
+    description="ResNet-v2 (identity mappings) for Keras 3: every network, "
+    "ablation and recipe of the paper, from training to TF Serving.",
+    long_description=(here / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11,<3.14",
+    packages=setuptools.find_packages(include=["keras_resnetv2*"]),
+    package_data={"keras_resnetv2.data": ["sample/*"]},
+    install_requires=[
+        "absl-py>=2.1,<3",
+        "keras>=3.13,<4",
+        "numpy>=1.26,<3",
+        "pillow>=10.3,<13",
+        "tqdm>=4.66,<5",
+    ],
+    extras_require={
+        "tensorflow": ["tensorflow>=2.20,<3"],
+        "cpu": ["tensorflow-cpu>=2.20,<3"],
+        "train": train,
+        "tests": train + tests + notebooks,
+        "dev": train
+        + tests
+        + notebooks
+        + ["pre-commit>=4,<5", "ruff>=0.14,<1"],
+    },
+    entry_points={
+        "console_scripts": [
+            f"keras-resnetv2-{main.replace('_', '-')}="
+            f"keras_resnetv2.cli.{main}:entry_point"
+            for main in mains
+        ]
+    },
+    classifiers=[
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

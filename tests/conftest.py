@@ -1,0 +1,17 @@
+import os
+
+# Two xdist workers share two cores; more threads than that only fight.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def fresh_keras():
+    """Every test starts with no global Keras state and a fixed seed."""
+    keras.utils.clear_session()
+    keras.config.set_dtype_policy("float32")
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")

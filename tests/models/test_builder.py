@@ -1,0 +1,232 @@
+import inspect
+import os
+import pickle
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_resnetv2
+from keras_resnetv2 import (
+    MODELS,
+    PreActResNet20,
+    ResNet18V2,
+    ResNetConfig,
+    ResNetV2,
+    feature_taps,
+)
+from keras_resnetv2.models.applications import NamedBuilder
+
+KERAS_SIGNATURE = [
+    "include_top",
+    "weights",
+    "input_tensor",
+    "input_shape",
+    "pooling",
+    "classes",
+    "classifier_activation",
+    "name",
+]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_signature_is_visible_and_true(name):
+    builder = getattr(keras_resnetv2, name)
+    parameters = inspect.signature(builder).parameters
+    positional = [p for p in parameters.values() if p.kind != p.KEYWORD_ONLY]
+    assert [p.name for p in positional] == KERAS_SIGNATURE
+    assert parameters["classes"].default == MODELS[name].classes
+    assert parameters["name"].default == name.lower()
+    # The protocol that type checkers read names the same parameters.
+    protocol = inspect.signature(NamedBuilder.__call__).parameters
+    assert list(protocol)[1:] == list(parameters)
+    # Every option of a unit that a config has.
+    options = {p.name for p in parameters.values() if p.kind == p.KEYWORD_ONLY}
+    own = {"depth", "units_per_stage", "widths", "stem", "classes"}
+    assert options == set(ResNetConfig.__dataclass_fields__) - own
+    for parameter in parameters:
+        assert f"{parameter}:" in builder.__doc__
+    assert pickle.loads(pickle.dumps(builder)) is builder
+
+
+def test_default_output():
+    model = PreActResNet20()
+    assert model.name == "preactresnet20"
+    assert model.input_shape == (None, 32, 32, 3)
+    probabilities = np.array(model(np.zeros((2, 32, 32, 3), "float32")))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_headless_and_pooled():
+    options = {"include_top": False, "input_shape": (None, None, 3)}
+    assert ResNet18V2(**options).output_shape == (None, None, None, 512)
+    for pooling in ("avg", "max"):
+        model = ResNet18V2(pooling=pooling, **options)
+        assert model.output_shape == (None, 512)
+    x = np.random.default_rng(0).normal(size=(1, 64, 96, 3)).astype("float32")
+    assert ResNet18V2(**options)(x).shape == (1, 2, 3, 512)
+
+
+def test_input_tensor_may_be_any_keras_tensor():
+    inputs = keras.Input((32, 32, 3))
+    model = PreActResNet20(input_tensor=keras.layers.Rescaling(2.0)(inputs))
+    plain = PreActResNet20()
+    plain.set_weights(model.get_weights())
+    x = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
+    np.testing.assert_allclose(
+        np.array(model(x)), np.array(plain(2 * x)), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "kwargs, says",
+    [
+        ({"weights": "imagenet"}, r"\.weights\.h5.*'imagenet'"),
+        ({"weights": "nowhere.weights.h5"}, "no such file"),
+        ({"pooling": "mean"}, "'mean'.*'avg'"),
+        ({"input_shape": (3, 32, 32)}, "at least 4 x 4.*halves"),
+        ({"input_shape": (32, 32)}, "channels last"),
+        ({"input_shape": (32, 32, None)}, "known number of channels"),
+        ({"input_shape": (2, 32, 3)}, "at least 4 x 4"),
+        ({"unit": "bottleneck", "gate_bias": 0.0}, "gate_bias does nothing"),
+        ({"activation_order": "postact"}, "'postact'"),
+        ({"classes": 0}, "classes must be"),
+    ],
+)
+def test_bad_arguments_say_what_to_do(kwargs, says):
+    with pytest.raises(ValueError, match=says):
+        PreActResNet20(**kwargs)
+
+
+def test_shape_and_tensor_together_are_refused():
+    with pytest.raises(ValueError, match="not both"):
+        PreActResNet20(
+            input_tensor=keras.Input((32, 32, 3)), input_shape=(32, 32, 3)
+        )
+
+
+def test_a_name_is_no_config():
+    with pytest.raises(ValueError, match="ResNetConfig.*'PreActResNet20'"):
+        ResNetV2("PreActResNet20")
+
+
+def test_channels_first_is_refused_with_the_reason():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ValueError, match="channels_last networks only"):
+            PreActResNet20()
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_head_is_float32_under_mixed_precision(policy):
+    keras.config.set_dtype_policy(policy)
+    model = PreActResNet20()
+    assert model.get_layer("stage3_unit3_conv2").compute_dtype == policy[6:]
+    assert model.get_layer("avg_pool").compute_dtype == "float32"
+    output = model(np.zeros((1, 32, 32, 3), "float32"))
+    assert keras.backend.standardize_dtype(output.dtype) == "float32"
+
+
+@pytest.mark.parametrize("name", ["PreActResNet20", "ResNet50V2"])
+def test_feature_taps_have_the_stride_of_their_name(name):
+    config = MODELS[name]
+    model = ResNetV2(config)
+    size = config.input_size
+    taps = feature_taps(config)
+    assert len(taps) == len(config.units)
+    for key, layer in taps.items():
+        stride = int(key.removeprefix("stride"))
+        shape = model.get_layer(layer).output.shape
+        assert shape[1] == size // stride, key
+
+
+@pytest.mark.large
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("PreActResNet1001", {}),
+        ("PreActResNet1202", {}),
+        (
+            "PreActResNet1202",
+            {"activation_order": "original", "shortcut": "exclusive_gating"},
+        ),
+    ],
+)
+def test_very_deep_nets_build_clone_save_and_load(name, options, tmp_path):
+    limit = sys.getrecursionlimit()
+    model = getattr(keras_resnetv2, name)(**options)
+    clone = keras.models.clone_model(model)
+    assert clone.count_params() == model.count_params()
+    del clone
+    model.save(tmp_path / "deep.keras")
+    loaded = keras.models.load_model(tmp_path / "deep.keras")
+    np.testing.assert_array_equal(
+        loaded.layers[-1].kernel.numpy(), model.layers[-1].kernel.numpy()
+    )
+    assert sys.getrecursionlimit() == limit
+
+
+def test_a_chain_longer_than_the_recursion_limit():
+    config = ResNetConfig(units_per_stage=(40,), widths=(4,), classes=3)
+    model = ResNetV2(config, input_shape=(8, 8, 3))
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 45)
+    try:
+        with pytest.raises(RecursionError):
+            keras.Model(model.inputs, model.outputs)
+        type(model)(model.inputs, model.outputs)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+BACKEND_CODE = """
+import sys
+import numpy as np
+import keras_resnetv2 as k
+assert "tensorflow" not in sys.modules
+model = k.ResNetV2(
+    k.ResNetConfig(depth=8, shortcut="exclusive_gating"),
+    input_shape=(16, 16, 3),
+)
+other = k.ResNetV2(
+    k.ResNetConfig(
+        units_per_stage=(1, 1), widths=(4, 8), unit="bottleneck",
+        stem="imagenet", activation_order="original", shortcut="dropout",
+    ),
+    input_shape=(16, 16, 3), classes=10,
+)
+for net in (model, other):
+    k.training.compile(net, "torch", total_steps=4)
+x = np.random.default_rng(0).normal(size=(8, 16, 16, 3)).astype("float32")
+for net in (model, other):
+    before = net.predict(x, verbose=0)
+    net.fit(x, np.arange(8), batch_size=8, epochs=2, verbose=0)
+    assert np.abs(net.predict(x, verbose=0) - before).max() > 1e-4
+bn = k.BatchNormalization()
+bn(x, training=True)
+n = x.size // 3
+expected = 0.9 + 0.1 * x.var((0, 1, 2)) * n / (n - 1)
+np.testing.assert_allclose(bn.moving_variance.numpy(), expected, rtol=1e-5)
+import keras
+print(keras.backend.backend(), "tensorflow" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    "backend",
+    ["jax", pytest.param("torch", marks=pytest.mark.parity)],
+)
+def test_builders_train_on_other_backends(backend):
+    pytest.importorskip(backend)
+    done = subprocess.run(
+        [sys.executable, "-c", BACKEND_CODE],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [backend, "False"]

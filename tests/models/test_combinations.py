@@ -1,0 +1,154 @@
+"""Every order x shortcut x unit x dimension change; and what they survive."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_resnetv2 import ResNetConfig, ResNetV2, load_arrays, training
+from keras_resnetv2.data import Standardization
+from keras_resnetv2.export import export_saved_model
+from keras_resnetv2.models.activations import ACTIVATION_ORDERS
+from keras_resnetv2.models.shortcuts import DIMENSION_CHANGES, SHORTCUTS
+from keras_resnetv2.models.units import UNITS
+
+
+def tiny(order, shortcut, unit="basic", bridge=None, **kwargs):
+    config = ResNetConfig(
+        units_per_stage=(2, 2),
+        widths=(4, 8),
+        activation_order=order,
+        shortcut=shortcut,
+        unit=unit,
+        dimension_change=bridge,
+    )
+    return ResNetV2(config, input_shape=(8, 8, 3), **kwargs)
+
+
+def images(count):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(count, 8, 8, 3)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    "order, shortcut, unit",
+    list(itertools.product(ACTIVATION_ORDERS, SHORTCUTS, UNITS)),
+)
+def test_every_combination_reaches_every_weight(order, shortcut, unit):
+    for bridge in DIMENSION_CHANGES:
+        model = tiny(order, shortcut, unit, bridge)
+        labels = np.arange(16) % 10
+        loss = keras.losses.SparseCategoricalCrossentropy()
+        with tf.GradientTape() as tape:
+            value = loss(labels, model(images(16), training=True))
+        weights = [w.value for w in model.trainable_weights]
+        for weight, grad in zip(weights, tape.gradient(value, weights)):
+            assert grad is not None, (bridge, weight.name)
+            assert np.any(np.array(grad)), (bridge, weight.name)
+
+
+def pairwise(*factors):
+    """Rows in which every pair of values of two factors stands together."""
+    wanted = {
+        ((i, a), (j, b))
+        for i, j in itertools.combinations(range(len(factors)), 2)
+        for a in factors[i]
+        for b in factors[j]
+    }
+    rows = []
+    while wanted:
+        row = max(
+            itertools.product(*factors),
+            key=lambda r: len(
+                wanted & set(itertools.combinations(enumerate(r), 2))
+            ),
+        )
+        wanted -= set(itertools.combinations(enumerate(row), 2))
+        rows.append(row)
+    return rows
+
+
+PAIRS = pairwise(ACTIVATION_ORDERS, SHORTCUTS, UNITS, DIMENSION_CHANGES)
+
+
+def test_pairs_cover_all_options():
+    assert len(PAIRS) < 40
+    for factor, values in enumerate(
+        (ACTIVATION_ORDERS, SHORTCUTS, UNITS, DIMENSION_CHANGES)
+    ):
+        assert {row[factor] for row in PAIRS} == set(values)
+
+
+@pytest.mark.parametrize("order, shortcut, unit, bridge", PAIRS)
+def test_saved_models_give_equal_outputs(
+    order, shortcut, unit, bridge, tmp_path
+):
+    model = tiny(order, shortcut, unit, bridge)
+    rng = np.random.default_rng(1)  # statistics that are not 0 and 1
+    for weight in model.weights:
+        if weight.path.endswith(("moving_mean", "moving_variance", "beta")):
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    x = images(4)
+    expected = np.array(model(x))
+
+    model.save(tmp_path / "whole.keras")
+    loaded = keras.models.load_model(tmp_path / "whole.keras")
+    np.testing.assert_allclose(np.array(loaded(x)), expected, atol=1e-6)
+    assert type(loaded) is type(model)
+
+    model.save_weights(tmp_path / "w.weights.h5")
+    other = tiny(
+        order, shortcut, unit, bridge, weights=str(tmp_path / "w.weights.h5")
+    )
+    np.testing.assert_allclose(np.array(other(x)), expected, atol=1e-6)
+
+    path = export_saved_model(
+        model,
+        tmp_path / "served",
+        standardization=Standardization(
+            np.zeros(3, "float32"), np.ones(3, "float32")
+        ),
+    )
+    served = tf.saved_model.load(str(path))
+    np.testing.assert_allclose(
+        served.serve(tf.constant(x))["probabilities"].numpy(),
+        expected,
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize(
+    "order, shortcut",
+    [(order, "identity") for order in ACTIVATION_ORDERS]
+    + [
+        ("original", shortcut)
+        for shortcut in SHORTCUTS
+        if shortcut != "identity"
+    ],
+)
+def test_overfits_32_images(order, shortcut):
+    data = load_arrays("cifar10_sample")
+    x = Standardization.from_images(data.images, "per_channel")(
+        data.images[:32, ::2, ::2]
+    )
+    labels = data.labels[:32]
+    # Nearly closed gates and half of the signal dropped learn, too, but not
+    # in seconds.
+    options = {
+        "exclusive_gating": {"gate_bias": 0.0},
+        "shortcut_only_gating": {"gate_bias": -1.0},
+        "dropout": {"dropout_rate": 0.1},
+    }.get(shortcut, {})
+    config = ResNetConfig(
+        depth=8, activation_order=order, shortcut=shortcut, **options
+    )
+    model = ResNetV2(
+        config, classifier_activation=None, input_shape=(16, 16, 3)
+    )
+    training.compile(model, "paper", total_steps=80, learning_rate=0.05)
+    # No shuffling: every step sees the same batch, whose statistics are used.
+    model.fit(x, labels, batch_size=32, epochs=80, verbose=0, shuffle=False)
+    logits = np.array(model(x, training=True))
+    assert (logits.argmax(1) == labels).mean() >= 0.9

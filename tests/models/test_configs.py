@@ -1,0 +1,107 @@
+import dataclasses
+
+import pytest
+
+from keras_resnetv2 import MODELS, ResNetConfig
+from keras_resnetv2.models.configs import find_config
+
+
+@pytest.mark.parametrize(
+    "depth, unit, units",
+    [
+        (20, "basic", (3, 3, 3)),
+        (110, "basic", (18, 18, 18)),
+        (1202, "basic", (200, 200, 200)),
+        (164, "bottleneck", (18, 18, 18)),
+        (1001, "bottleneck", (111, 111, 111)),
+        (20, "single", (6, 6, 6)),
+        (110, "single", (36, 36, 36)),
+    ],
+)
+def test_depth_arithmetic(depth, unit, units):
+    assert ResNetConfig(depth=depth, unit=unit).units == units
+
+
+@pytest.mark.parametrize(
+    "kwargs, says",
+    [
+        ({"depth": 21}, r"6n\+2.*depth=21.*20 or 26"),
+        ({"depth": 20, "unit": "bottleneck"}, None),
+        ({"depth": 32, "unit": "bottleneck"}, r"9n\+2.*depth=32.*29 or 38"),
+        ({"depth": 22, "unit": "single"}, r"6n\+2"),
+        ({"depth": 2}, r"6n\+2.*Nearest: 8"),
+        ({"depth": "20"}, r"depth='20'"),
+        ({}, "one of the two"),
+        ({"depth": 20, "units_per_stage": (3, 3, 3)}, "one of the two"),
+        ({"units_per_stage": (3, 3)}, "one entry a stage"),
+        ({"units_per_stage": (3, 0, 3)}, "positive integers"),
+        ({"depth": 20, "widths": (16, 32)}, "units_per_stage instead"),
+        ({"depth": 20, "classes": 0}, "classes must be"),
+        ({"depth": 20, "activation_order": "preact"}, "full_preactivation"),
+        ({"depth": 20, "shortcut": "gating"}, "exclusive_gating"),
+        ({"depth": 20, "unit": "wide"}, "bottleneck"),
+        ({"depth": 20, "dimension_change": "C"}, "projection"),
+        ({"depth": 20, "bottleneck_stride": "conv3"}, "conv2"),
+        ({"depth": 20, "stem": "tiny"}, "imagenet"),
+        ({"depth": 20, "gate_bias": -3.0}, "gate_bias does nothing.*gating"),
+        (
+            {"depth": 20, "shortcut": "conv", "dropout_rate": 0.1},
+            "dropout_rate does nothing.*'dropout'",
+        ),
+        (
+            {"depth": 20, "shortcut": "dropout", "dropout_rate": 1.0},
+            "0 <= rate < 1",
+        ),
+        (
+            {"depth": 20, "shortcut": "exclusive_gating", "gate_bias": "-6"},
+            "must be a number",
+        ),
+        (
+            {"depth": 20, "widths": (64, 32, 16)},
+            'dimension_change="projection"',
+        ),
+    ],
+)
+def test_bad_configs_say_what_to_do(kwargs, says):
+    if says is None:
+        ResNetConfig(**kwargs)
+        return
+    with pytest.raises(ValueError, match=says):
+        ResNetConfig(**kwargs)
+
+
+def test_paper_options_are_the_defaults():
+    for name, config in MODELS.items():
+        assert config.activation_order == "full_preactivation", name
+        assert config.shortcut == "identity", name
+        assert config.bottleneck_stride == "conv1", name
+    option_a = [n for n, c in MODELS.items() if c.bridge == "padding"]
+    assert option_a == [
+        f"PreActResNet{depth}" for depth in (20, 32, 44, 56, 110, 1202)
+    ]
+
+
+def test_shortcut_options_default_to_the_papers():
+    def options(**kwargs):
+        config = ResNetConfig(depth=20, **kwargs)
+        return next(spec for _, spec in config.unit_specs())
+
+    assert options(shortcut="exclusive_gating").gate_bias == -6.0
+    assert options(shortcut="exclusive_gating", gate_bias=0).gate_bias == 0
+    assert options(shortcut="dropout").dropout_rate == 0.5
+    scaled = options(shortcut="constant_scaling", residual_scale=1)
+    assert (scaled.shortcut_scale, scaled.residual_scale) == (0.5, 1)
+
+
+def test_config_survives_json_lists():
+    config = MODELS["ResNet50V2"]
+    values = dataclasses.asdict(config)
+    values["widths"] = list(values["widths"])
+    values["units_per_stage"] = list(values["units_per_stage"])
+    assert ResNetConfig(**values) == config
+
+
+def test_unknown_model_lists_the_known_ones():
+    with pytest.raises(ValueError, match="'ResNet50'.*PreActResNet20"):
+        find_config("ResNet50")
+    assert find_config("preactresnet20") is MODELS["PreActResNet20"]
