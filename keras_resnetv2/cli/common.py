@@ -30,14 +30,23 @@ def entry_point(main: Callable[[list[str]], None]) -> Callable[[], None]:
     def guarded(argv):
         if argv[1:]:
             raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}")
+        if flags.FLAGS["verbosity"].using_default_value:
+            logging.set_verbosity(
+                logging.WARNING
+            )  # not tf.distribute's chatter
         try:
             main(argv)
-        except (ValueError, ImportError, FileNotFoundError) as error:
+        except (ValueError, ImportError, OSError) as error:
             logging.debug("Traceback:", exc_info=True)
             sys.exit(f"{os.path.basename(argv[0])}: error: {error}")
 
     def run():
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+        # --help shows the text and flags of the program's file, a shim.
+        sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
+        for module in (main.__module__, __name__):
+            for flag in flags.FLAGS.get_key_flags_for_module(module):
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
         app.run(guarded)
 
     return run

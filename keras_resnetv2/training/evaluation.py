@@ -1,5 +1,7 @@
 """Loss and error over a data set, every image counted once."""
 
+import math
+
 import keras
 import numpy as np
 
@@ -31,13 +33,15 @@ def predict_logits(
     Returns:
         float32 (N, classes).
     """
+    batch_size = min(batch_size, len(data))
     batches = evaluation_batches(
         data,
-        batch_size=min(batch_size, len(data)),
+        batch_size=batch_size,
         standardization=standardization,
         framework=framework(),
     )
-    return model.predict(batches, verbose=0)[: len(data)]
+    steps = math.ceil(len(data) / batch_size)
+    return model.predict(batches, steps=steps, verbose=0)[: len(data)]
 
 
 def loss_and_error(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:

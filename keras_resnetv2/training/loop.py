@@ -100,6 +100,7 @@ def train(
             initial_epoch=first_step // steps_per_epoch,
             epochs=math.ceil(steps / steps_per_epoch),
             steps_per_epoch=steps_per_epoch,
+            shuffle=False,  # the batches are in their order
             verbose=0,
             callbacks=[
                 progress,

@@ -1,5 +1,6 @@
 """The progress bar: images per second and time left of the whole training."""
 
+import sys
 import time
 
 import keras
@@ -54,6 +55,7 @@ class Progress(keras.callbacks.Callback):
     def line(self, text: str) -> None:
         """Prints a line above the bar."""
         tqdm.write(text)
+        sys.stdout.flush()
 
     def on_train_end(self, logs=None):
         """Closes the bar."""

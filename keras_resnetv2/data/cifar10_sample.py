@@ -1,0 +1,88 @@
+"""The real CIFAR-10 images that come with the package; see sample/README.md."""
+
+import csv
+import importlib.resources
+
+import numpy as np
+
+from keras_resnetv2.data.image_data import ImageData
+
+# Also CIFAR-10's own order of labels.
+CLASS_NAMES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+PER_CLASS = {"train": 256, "test": 50}
+SIDE = 32
+COLUMNS = {"train": 64, "test": 25}
+
+
+def to_sheet(images: np.ndarray, columns: int) -> np.ndarray:
+    """Lays images out as one large one, row by row.
+
+    Args:
+        images: (N, side, side, 3), N a multiple of `columns`.
+        columns: How many stand side by side.
+
+    Returns:
+        (N / columns * side, columns * side, 3).
+    """
+    side = images.shape[1]
+    grid = images.reshape(-1, columns, side, side, 3).swapaxes(1, 2)
+    return grid.reshape(-1, columns * side, 3)
+
+
+def from_sheet(sheet: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """Cuts a sheet back into its images; the inverse of `to_sheet`.
+
+    Args:
+        sheet: (rows * side, columns * side, 3).
+        side: Side of one image in pixels.
+
+    Returns:
+        (rows * columns, side, side, 3).
+    """
+    grid = sheet.reshape(-1, side, sheet.shape[1] // side, side, 3)
+    return np.ascontiguousarray(grid.swapaxes(1, 2).reshape(-1, side, side, 3))
+
+
+def load(split: str) -> ImageData:
+    """Reads one split of the bundled sample.
+
+    Args:
+        split: "train" (2,560 images) or "test" (500), as many of each class,
+            in the order of the official files.
+
+    Returns:
+        The images, to the bit those of CIFAR-10.
+
+    Raises:
+        FileNotFoundError: If the sample was removed from the package.
+    """
+    from PIL import Image
+
+    folder = importlib.resources.files("keras_resnetv2.data") / "sample"
+    try:
+        with (folder / f"{split}.webp").open("rb") as file:
+            sheet = np.asarray(Image.open(file))
+        with (folder / f"{split}.csv").open(encoding="utf-8") as file:
+            names = [row["label"] for row in csv.DictReader(file)]
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"The bundled CIFAR-10 sample is not in this installation "
+            f"({error}). Install the package again, or use another dataset."
+        ) from error
+    number = {name: label for label, name in enumerate(CLASS_NAMES)}
+    return ImageData(
+        images=from_sheet(sheet),
+        labels=np.array([number[name] for name in names], np.int32),
+        class_names=CLASS_NAMES,
+    )

@@ -1,0 +1,132 @@
+"""Every dataset by its name, as arrays and as tf.data."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keras_resnetv2.data import (
+    cifar10_sample,
+    image_folder,
+    synthetic,
+    tfds_arrays,
+)
+from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data.resizing import resize_all
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+SPLITS = ("train", "test")
+
+
+def _load_sample(name, split, image_size, **unused):
+    data = cifar10_sample.load(split)
+    return ImageData(
+        resize_all(data.images, image_size), data.labels, data.class_names
+    )
+
+
+def _load_fake(name, split, image_size, **unused):
+    return synthetic.load(split, image_size)
+
+
+def _load_folder(name, split, image_size, **unused):
+    return image_folder.load(name, split, image_size)
+
+
+def _load_tfds(name, split, **options):
+    return tfds_arrays.load(name, split, **options)
+
+
+DATASETS = {
+    "cifar10": _load_tfds,
+    "cifar100": _load_tfds,
+    "cifar10_sample": _load_sample,
+    "fake": _load_fake,
+}
+
+
+def load_arrays(
+    name: str | os.PathLike[str],
+    split: str = "train",
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    image_size: int | None = None,
+    download: bool = True,
+) -> ImageData:
+    """Loads one split of a dataset into memory.
+
+    Args:
+        name: "cifar10" or "cifar100" (from TFDS; fine labels),
+            "cifar10_sample" (2,560 and 500 real images that come with the
+            package), "fake" (512 and 128 synthetic ones), the path of a
+            folder of images (`root/train/CLASS/*.png` and
+            `root/test/CLASS/*.png`; or `root/CLASS/*.png`, of which every
+            fifth of a class is a test image), or TFDS's name of any other
+            dataset of labelled images.
+        split: "train" or "test" ("validation" where a dataset has no test).
+        data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
+        image_size: Side in pixels. Images of another size are scaled until
+            the shorter side has it, antialiased, and the centre is cut out.
+            Needed where images differ in size; `None` keeps them.
+        download: Whether TFDS may download a dataset that is not prepared.
+
+    Returns:
+        The images, in an order that is always the same.
+
+    Raises:
+        FileNotFoundError: If the dataset is not there and cannot be got.
+        ImportError: If it needs TFDS, which is not installed.
+        ValueError: For an unknown name or split, images that differ in size
+            where no size was given, or more than 8 GiB of them.
+
+    Example:
+        >>> load_arrays("cifar10_sample", "test").images.shape
+        (500, 32, 32, 3)
+    """
+    if split not in SPLITS:
+        raise ValueError(f"Unknown split {split!r}; give one of {SPLITS}.")
+    if image_size is not None and image_size < 1:
+        raise ValueError(
+            f"image_size must be at least 1 pixel, or None; got {image_size}."
+        )
+    name = os.fspath(name)
+    try:
+        return _loader(name)(
+            name,
+            split,
+            image_size=image_size,
+            data_dir=data_dir,
+            download=download,
+        )
+    except tfds_arrays.UnknownDatasetError as error:
+        raise ValueError(
+            f"Unknown dataset {name!r}; give one of {sorted(DATASETS)}, the "
+            f"path of a folder of images (there is none at that path), or "
+            f"TFDS's name of a dataset."
+        ) from error
+
+
+def _loader(name: str):
+    # An empty path would be the current folder.
+    is_folder = bool(name) and Path(name).is_dir()
+    return DATASETS.get(name, _load_folder if is_folder else _load_tfds)
+
+
+def load_tf_data(
+    name: str | os.PathLike[str], split: str = "train", **options
+) -> "tf.data.Dataset":
+    """Loads one split of a dataset as a `tf.data.Dataset`.
+
+    Args:
+        name: See `load_arrays`.
+        split: See `load_arrays`.
+        **options: The other arguments of `load_arrays`.
+
+    Returns:
+        Elements of a uint8 image (height, width, 3) and an int32 label, not
+        batched, in the order of `load_arrays`.
+    """
+    from keras_resnetv2.data import tensorflow_stream
+
+    return tensorflow_stream.as_dataset(load_arrays(name, split, **options))

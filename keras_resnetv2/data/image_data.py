@@ -1,0 +1,93 @@
+"""The one form in which every dataset reaches the rest of the package."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageData:
+    """Labelled images in memory.
+
+    Attributes:
+        images: uint8, (N, height, width, 3), values 0 to 255.
+        labels: int32, (N,), values 0 to classes - 1.
+        class_names: The name of each class; label `i` means `class_names[i]`.
+
+    Raises:
+        ValueError: If the parts do not fit each other.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+
+    def __post_init__(self):
+        """Checks that the parts fit each other."""
+        images, labels = self.images, self.labels
+        _check_array("images", images, np.uint8, "(N, height, width, 3)", 4)
+        _check_array("labels", labels, np.int32, "(N,)", 1)
+        if images.shape[-1] != 3 or 0 in images.shape:
+            raise ValueError(
+                f"images must be at least one image of 3 channels, shape "
+                f"(N, height, width, 3); got {images.shape}."
+            )
+        if len(images) != len(labels):
+            raise ValueError(
+                f"Every image needs one label; got {len(images)} images and "
+                f"{len(labels)} labels."
+            )
+        object.__setattr__(self, "class_names", tuple(self.class_names))
+        if labels.min() < 0 or labels.max() >= self.classes:
+            raise ValueError(
+                f"Labels must lie in 0..{self.classes - 1} for "
+                f"{self.classes} class names; got {labels.min()}.."
+                f"{labels.max()}."
+            )
+
+    def __len__(self) -> int:
+        """Returns the number of images."""
+        return len(self.images)
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of each image."""
+        return self.images.shape[1:]
+
+    def take(self, count: int) -> "ImageData":
+        """Returns the first images, without copying them.
+
+        Args:
+            count: How many, 1 to `len(self)`.
+
+        Returns:
+            An `ImageData` of that length with the same class names.
+
+        Raises:
+            ValueError: If there are not that many.
+        """
+        if not 1 <= count <= len(self):
+            raise ValueError(
+                f"count must lie in 1..{len(self)} (the images there are); "
+                f"got {count}."
+            )
+        return dataclasses.replace(
+            self, images=self.images[:count], labels=self.labels[:count]
+        )
+
+
+def _check_array(name, array, dtype, shape, rank):
+    if not isinstance(array, np.ndarray):
+        raise ValueError(
+            f"{name} must be a numpy array, got {type(array).__name__}."
+        )
+    if array.dtype != dtype or array.ndim != rank:
+        raise ValueError(
+            f"{name} must be {np.dtype(dtype).name} of shape {shape}; got "
+            f"{array.dtype} of shape {array.shape}."
+        )

@@ -1,0 +1,134 @@
+"""A folder of image files, one subfolder a class."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data.resizing import ImageCollector, check_memory
+
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+TEST_FOLDERS = ("test", "val", "validation")
+# One image in five is kept for testing where the folder does not say.
+_TEST_EVERY = 5
+
+
+def load(
+    root: str | os.PathLike[str], split: str, image_size: int | None = None
+) -> ImageData:
+    """Reads one split of a folder of images.
+
+    Either `root/train/CLASS/*.png` with the test images in `root/test`,
+    `root/val` or `root/validation`, or `root/CLASS/*.png`: then, of each
+    class's files in the order of their names, every fifth is a test image
+    and the others are training images.
+
+    Args:
+        root: The folder.
+        split: "train" or "test".
+        image_size: Side of the squares all images are made; `None` keeps
+            them as they are, and then they must be of one size.
+
+    Returns:
+        The images; the classes are the folders in the order of their names.
+
+    Raises:
+        FileNotFoundError: If the split has no folder, or no images.
+        ValueError: If the images differ in size and no size was given, a
+            file cannot be read, or they do not fit into memory.
+    """
+    root = Path(root)
+    if (root / "train").is_dir():
+        names = _class_names(root / "train")
+        files = _list_files(_split_folder(root, split), names)
+    else:
+        names = _class_names(root)
+        files = [
+            [
+                path
+                for place, path in enumerate(paths)
+                if (place % _TEST_EVERY == _TEST_EVERY - 1) == (split == "test")
+            ]
+            for paths in _list_files(root, names)
+        ]
+    return _read(root, split, names, files, image_size)
+
+
+def _split_folder(root: Path, split: str) -> Path:
+    choices = ("train",) if split == "train" else TEST_FOLDERS
+    for name in choices:
+        if (root / name).is_dir():
+            return root / name
+    raise FileNotFoundError(
+        f"{root} has a folder 'train' but none of {list(choices)}; put the "
+        f"test images into {root / choices[0]}, a folder a class."
+    )
+
+
+def _class_names(folder: Path) -> tuple[str, ...]:
+    names = tuple(
+        sorted(
+            path.name
+            for path in folder.iterdir()
+            if path.is_dir() and not path.name.startswith(".")
+        )
+    )
+    if not names:
+        raise FileNotFoundError(
+            f"{folder} has no subfolders; expected one a class with images "
+            f"in it, or 'train' and 'test' with such subfolders."
+        )
+    return names
+
+
+def _list_files(folder: Path, names: tuple[str, ...]) -> list[list[Path]]:
+    """Lists the image files of each class, by name."""
+    unknown = set(_class_names(folder)) - set(names)
+    if unknown:
+        raise ValueError(
+            f"{folder} has classes that the training images lack: "
+            f"{sorted(unknown)}."
+        )
+    return [
+        sorted(
+            path
+            for path in (folder / name).glob("*")
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        )
+        for name in names
+    ]
+
+
+def _read(root, split, names, files, image_size) -> ImageData:
+    empty = [name for name, paths in zip(names, files) if not paths]
+    # A class too small for a test image is no reason to refuse the others.
+    if len(empty) == len(names) or (empty and split == "train"):
+        raise FileNotFoundError(
+            f"{root}: no {split} images ({', '.join(SUFFIXES)}) of the "
+            f"classes {empty}."
+        )
+    paths = [path for of_class in files for path in of_class]
+    if image_size is None:
+        check_memory(len(paths), _open(paths[0]).shape)
+    collector = ImageCollector(len(paths), image_size)
+    for path in paths:
+        image = _open(path)
+        try:
+            collector.add(image)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    labels = np.repeat(np.arange(len(names)), [len(part) for part in files])
+    return ImageData(collector.images, labels.astype(np.int32), names)
+
+
+def _open(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"{path} cannot be read as an image ({error}); repair or remove it."
+        ) from error

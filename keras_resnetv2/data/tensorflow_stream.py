@@ -1,0 +1,138 @@
+"""The batches of batches.py as tf.data."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_resnetv2.data.batches import EvaluationPlan, TrainingPlan
+from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data.standardization import Standardization
+
+
+def as_dataset(data: ImageData) -> tf.data.Dataset:
+    """Returns the images one at a time, in order.
+
+    Args:
+        data: The images.
+
+    Returns:
+        Elements of a uint8 image (height, width, 3) and an int32 label.
+    """
+    return tf.data.Dataset.from_tensor_slices(
+        (_to_host(data.images), _to_host(data.labels))
+    )
+
+
+def training(plan: TrainingPlan) -> tf.data.Dataset:
+    """Streams the plan's batches; each is made by one vectorized call.
+
+    Args:
+        plan: From `batches.training_batches`.
+
+    Returns:
+        float32 images and int32 labels, of static shape and known number.
+    """
+    images = _to_host(plan.data.images)
+    labels = _to_host(plan.data.labels)
+
+    def make_batch(step, chosen):
+        batch = _standardize(tf.gather(images, chosen), plan.standardization)
+        seed = tf.stack([tf.constant(plan.seed, tf.int64), step])
+        return (
+            plan.augmentation.tensorflow(batch, seed),
+            tf.gather(labels, chosen),
+        )
+
+    steps = tf.data.Dataset.range(plan.first_step, plan.steps)
+    batches = tf.data.Dataset.zip(steps, _choices(plan)).map(
+        make_batch, num_parallel_calls=tf.data.AUTOTUNE
+    )
+    count = plan.steps - plan.first_step
+    return _finish(
+        batches.apply(tf.data.experimental.assert_cardinality(count))
+    )
+
+
+def evaluation(plan: EvaluationPlan) -> tf.data.Dataset:
+    """Streams the plan's batches.
+
+    Args:
+        plan: From `batches.evaluation_batches`.
+
+    Returns:
+        float32 images alone in a tuple, of static shape and known number.
+    """
+    images = _to_host(plan.data.images)
+
+    def make_batch(step):
+        place = step * plan.batch_size + tf.range(
+            plan.batch_size, dtype=tf.int64
+        )
+        chosen = tf.gather(images, place % len(plan.data))
+        return (_standardize(chosen, plan.standardization),)
+
+    return _finish(
+        tf.data.Dataset.range(plan.steps).map(
+            make_batch, num_parallel_calls=tf.data.AUTOTUNE
+        )
+    )
+
+
+def _choices(plan: TrainingPlan) -> tf.data.Dataset:
+    """Streams which images each batch holds: int32, (batch_size,).
+
+    Whole permutations, one an epoch: tf.random.experimental.index_shuffle
+    would need no state, but neighbours in its order are correlated.
+    """
+    count = len(plan.data)
+    first_epoch, start = divmod(plan.first_step * plan.batch_size, count)
+    last_epoch = plan.steps * plan.batch_size // count
+
+    def permutation(epoch):
+        # Augmentation's seeds have steps, 0 and up, in the second place.
+        keys = tf.random.stateless_uniform(
+            (count,),
+            tf.stack([tf.constant(plan.seed, tf.int64), -1 - epoch]),
+            minval=None,
+            maxval=None,
+            dtype=tf.int64,
+        )
+        order = tf.argsort(keys, direction="DESCENDING")
+        return order[tf.where(epoch == first_epoch, start, 0) :]
+
+    return (
+        tf.data.Dataset.range(first_epoch, last_epoch + 1)
+        .map(permutation)
+        .prefetch(1)
+        .flat_map(tf.data.Dataset.from_tensor_slices)
+        .batch(plan.batch_size, drop_remainder=True)
+    )
+
+
+def _to_host(array) -> tf.Tensor:
+    """Puts an array into host memory, which a GPU would not be for tf.data.
+
+    A tensor made outside a dataset's functions is handed to them as it is: it
+    never becomes part of a graph, whose size is limited to 2 GB.
+    """
+    with tf.device("CPU:0"):
+        return tf.convert_to_tensor(array)
+
+
+def _standardize(
+    images: tf.Tensor, standardization: Standardization
+) -> tf.Tensor:
+    # Spread over the image first: twice as fast as a last axis of 3.
+    shape = images.shape[1:]
+    mean = np.broadcast_to(standardization.mean, shape)
+    std = np.broadcast_to(standardization.std, shape)
+    return (tf.cast(images, tf.float32) - mean) / std
+
+
+def _finish(batches: tf.data.Dataset) -> tf.data.Dataset:
+    options = tf.data.Options()
+    options.deterministic = True
+    # Every worker makes the same batches; replicas split them.
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.OFF
+    )
+    return batches.with_options(options).prefetch(tf.data.AUTOTUNE)

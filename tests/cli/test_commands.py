@@ -1,0 +1,62 @@
+"""The command lines as a user runs them: processes, exit codes, messages."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def run(tool, *args):
+    return subprocess.run(
+        [sys.executable, f"tools/{tool}.py", *map(str, args)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+TRAIN = ("--model=PreActResNet20", "--dataset=fake", "--epochs=1")
+
+
+def test_train_evaluate_export(tmp_path):
+    workdir = tmp_path / "run"
+    train = (*TRAIN, "--batch_size=128", "--shortcut=dropout")
+    done = run("train", *train, f"--workdir={workdir}", "--dropout_rate=0.2")
+    assert done.returncode == 0, done.stderr
+    assert "images/s" in done.stdout and "left 0:00:00" in done.stdout
+    error = done.stdout.split("test error ")[-1].split("%")[0]
+
+    done = run("evaluate", f"--workdir={workdir}")
+    assert done.returncode == 0, done.stderr
+    assert f"128 test images of fake: error {error}%" in done.stdout
+
+    done = run("export", f"--workdir={workdir}", f"--output={tmp_path}/served")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "served" / "1" / "saved_model.pb").is_file()
+
+
+@pytest.mark.parametrize(
+    "tool, args, says",
+    [
+        ("train", ["--model=ResNet20", "--dataset=fake"], "PreActResNet20"),
+        ("train", [*TRAIN, "--gate_bias=-6"], "gate_bias does nothing"),
+        ("train", ["--model=PreActResNet20"], "--dataset"),
+        ("evaluate", [], "no experiment.json"),
+        ("export", [], "--output"),
+    ],
+)
+def test_bad_input_is_one_message(tool, args, says, tmp_path):
+    done = run(tool, f"--workdir={tmp_path}", *args)
+    assert done.returncode == 1, done.stdout
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_shows_the_flags_and_an_example():
+    done = run("train", "--help")
+    assert "--gate_bias" in done.stdout
+    assert "--model=PreActResNet20" in done.stdout

@@ -1,0 +1,245 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from keras_resnetv2.data import (
+    ImageData,
+    Standardization,
+    batches,
+    evaluation_batches,
+    training_batches,
+)
+
+COUNT = 50
+# Standardizing with these changes nothing.
+PLAIN = Standardization([0, 0, 0], [1, 1, 1])
+
+
+@pytest.fixture(params=["numpy", "tensorflow"])
+def framework(request):
+    if request.param == "tensorflow":
+        pytest.importorskip("tensorflow")
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    return ImageData(
+        rng.integers(0, 256, (COUNT, 8, 8, 3), dtype=np.uint8),
+        np.arange(COUNT, dtype=np.int32),
+        tuple(f"class {i}" for i in range(COUNT)),
+    )
+
+
+def stream(data, framework, **options):
+    options = {"batch_size": 16, "standardization": PLAIN, **options}
+    found = training_batches(data, framework=framework, **options)
+    return [tuple(np.asarray(part) for part in batch) for batch in found]
+
+
+def labels(found):
+    return np.concatenate([batch_labels for _, batch_labels in found])
+
+
+def assert_same(one, other):
+    assert len(one) == len(other)
+    for left, right in zip(itertools.chain(*one), itertools.chain(*other)):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_shapes_and_types(data, framework):
+    found = stream(data, framework, steps=7)
+    assert len(found) == 7
+    for images, batch_labels in found:
+        assert images.shape == (16, 8, 8, 3)
+        assert images.dtype == np.float32
+        assert batch_labels.shape == (16,)
+        assert batch_labels.dtype == np.int32
+
+
+def test_every_image_once_an_epoch(data, framework):
+    # 25 steps of 16 are 8 epochs of 50, whose borders cut batches in two.
+    order = labels(stream(data, framework, steps=25)).reshape(8, COUNT)
+    np.testing.assert_array_equal(np.sort(order), [np.arange(COUNT)] * 8)
+    assert len({tuple(epoch) for epoch in order}) == 8
+
+
+def test_a_batch_may_be_the_whole_data(data, framework):
+    found = stream(data, framework, steps=3, batch_size=COUNT)
+    for _, batch_labels in found:
+        assert sorted(batch_labels) == list(range(COUNT))
+
+
+def test_images_keep_their_labels(data, framework):
+    found = stream(data, framework, steps=4, augmentation="none")
+    for images, batch_labels in found:
+        np.testing.assert_array_equal(images, data.images[batch_labels])
+
+
+def test_images_are_standardized_then_padded(data, framework):
+    own = Standardization.from_images(data.images)
+    plain = stream(
+        data, framework, steps=4, standardization=own, augmentation="none"
+    )
+    for images, batch_labels in plain:
+        np.testing.assert_array_equal(images, own(data.images[batch_labels]))
+    # A border of exact zeros only comes from padding after standardizing.
+    moved = stream(data, framework, steps=4, standardization=own)
+    rows = [(images[:, 0] == 0).all((1, 2)) for images, _ in moved]
+    assert 0.1 < np.mean(rows) < 0.6
+
+
+def test_augmentation_differs_from_step_to_step(data, framework):
+    one = data.take(1)
+    found = stream(one, framework, steps=40, batch_size=1)
+    assert len({images.tobytes() for images, _ in found}) > 8
+
+
+# 0; within an epoch; the first step of an epoch; the step across a border.
+@pytest.mark.parametrize("first_step", [0, 5, 25, 28, 40])
+@pytest.mark.parametrize("augmentation", ["none", "crop_flip"])
+def test_a_later_start_goes_on_to_the_bit(
+    data, framework, first_step, augmentation
+):
+    options = {"steps": 40, "seed": 3, "augmentation": augmentation}
+    whole = stream(data, framework, **options)
+    rest = stream(data, framework, first_step=first_step, **options)
+    assert_same(rest, whole[first_step:])
+
+
+def test_more_steps_do_not_change_the_first(data, framework):
+    assert_same(
+        stream(data, framework, steps=5),
+        stream(data, framework, steps=50)[:5],
+    )
+
+
+def test_the_seed_decides(data, framework):
+    first = stream(data, framework, steps=4, seed=1)
+    assert_same(first, stream(data, framework, steps=4, seed=1))
+    other = stream(data, framework, steps=4, seed=2)
+    assert not np.array_equal(labels(first), labels(other))
+
+
+def test_the_order_is_a_good_shuffle(framework):
+    """Neighbours, and the same place in the next epoch, are independent."""
+    count = 4096
+    data = ImageData(
+        np.zeros((count, 1, 1, 3), np.uint8),
+        np.arange(count, dtype=np.int32),
+        tuple(map(str, range(count))),
+    )
+    steps = 8 * count // 64
+    order = labels(stream(data, framework, steps=steps, batch_size=64))
+    epochs = order.reshape(8, count)
+    pairs = [
+        (epochs[:, :-lag].ravel(), epochs[:, lag:].ravel())
+        for lag in (1, 2, 4, 64)
+    ]
+    pairs.append((epochs[:-1].ravel(), epochs[1:].ravel()))
+    pairs.append((epochs.ravel(), np.tile(np.arange(count), 8)))
+    for one, other in pairs:
+        score = np.corrcoef(one, other)[0, 1] * np.sqrt(len(one))
+        assert abs(score) < 4.5
+    # Sixteen equal classes in turn: their numbers in a batch must vary as
+    # much as chance makes them, no less.
+    counts = (order.reshape(-1, 64, 1) * 16 // count == np.arange(16)).sum(1)
+    expected = 64 * 15 / 256 * (count - 64) / (count - 1)
+    np.testing.assert_allclose(counts.var(), expected, rtol=0.06)
+
+
+def test_tensorflow_says_shape_and_number(data):
+    tf = pytest.importorskip("tensorflow")
+    found = training_batches(
+        data, batch_size=16, standardization=PLAIN, first_step=3, steps=9
+    )
+    assert found.cardinality() == 6
+    assert found.element_spec == (
+        tf.TensorSpec((16, 8, 8, 3), tf.float32),
+        tf.TensorSpec((16,), tf.int32),
+    )
+    policy = found.options().experimental_distribute.auto_shard_policy
+    assert policy == tf.data.experimental.AutoShardPolicy.OFF
+    found = evaluation_batches(data, batch_size=16, standardization=PLAIN)
+    assert found.cardinality() == 4
+
+
+def test_tensorflow_keeps_the_images_out_of_the_graph():
+    tf = pytest.importorskip("tensorflow")
+    data = ImageData(
+        np.zeros((256, 64, 64, 3), np.uint8), np.zeros(256, np.int32), ("a",)
+    )
+    found = training_batches(data, batch_size=2, standardization=PLAIN, steps=1)
+    graph = tf.function(lambda: found.reduce(0, lambda n, _: n + 1))
+    size = graph.get_concrete_function().graph.as_graph_def().ByteSize()
+    assert size < 1_000_000 < data.images.nbytes
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 25, 50, 64, 130])
+def test_evaluation_is_in_order_and_full(data, framework, batch_size):
+    own = Standardization.from_images(data.images, "per_pixel_mean")
+    found = evaluation_batches(
+        data,
+        batch_size=batch_size,
+        standardization=own,
+        framework=framework,
+    )
+    parts = [np.asarray(images) for (images,) in found]
+    assert all(part.shape == (batch_size, 8, 8, 3) for part in parts)
+    assert len(parts) == -(-COUNT // batch_size)
+    together = np.concatenate(parts)
+    np.testing.assert_array_equal(together[:COUNT], own(data.images))
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"batch_size": 51}, "50 images.*at most 50"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"augmentation": "flip"}, "'crop_flip', 'none'"),
+        ({"framework": "torch"}, "'numpy', 'tensorflow'"),
+        ({"first_step": 5}, "first_step=5 and steps=4"),
+        ({"first_step": -1}, "first_step=-1"),
+        ({"seed": -1}, "seed"),
+        ({"standardization": "mnist"}, "Unknown standardization"),
+        (
+            {
+                "standardization": Standardization(
+                    np.zeros((32, 32, 3)), np.ones((32, 32, 3))
+                )
+            },
+            "do not fit",
+        ),
+    ],
+)
+def test_refuses(data, framework, options, message):
+    options = {
+        "framework": framework,
+        "batch_size": 16,
+        "standardization": PLAIN,
+        "steps": 4,
+        **options,
+    }
+    # At the call, not at the first batch.
+    with pytest.raises(ValueError, match=message):
+        training_batches(data, **options)
+
+
+def test_evaluation_refuses(data, framework):
+    with pytest.raises(ValueError, match="batch_size"):
+        evaluation_batches(
+            data, batch_size=0, standardization=PLAIN, framework=framework
+        )
+    with pytest.raises(ValueError, match="do not fit"):
+        evaluation_batches(
+            data,
+            batch_size=2,
+            standardization=Standardization([0], [1]),
+            framework=framework,
+        )
+
+
+def test_every_framework_is_tested():
+    assert set(batches.FRAMEWORKS) == {"numpy", "tensorflow"}

@@ -1,0 +1,95 @@
+import json
+
+import numpy as np
+import pytest
+
+from keras_resnetv2.data import Standardization
+from keras_resnetv2.training import DataFacts, Experiment, load_trained
+from keras_resnetv2.training.workdir import Workdir
+
+FACTS = DataFacts(
+    class_names=("cat", "dog"),
+    image_shape=(32, 32, 3),
+    standardization=Standardization(
+        np.float32([1.1, 2.2, 3.3]), np.float32([0.1, 0.7, 1e-3])
+    ),
+    images=50,
+)
+
+
+def experiment(**kwargs):
+    return Experiment(
+        **{"model": "PreActResNet20", "dataset": "fake", **kwargs}
+    )
+
+
+@pytest.mark.parametrize(
+    "kwargs, says",
+    [
+        ({"model": "ResNet20"}, "'ResNet20'.*PreActResNet20"),
+        ({"recipe": "adam"}, "'adam'.*'paper'"),
+        ({"precision": "float8"}, "'float8'.*'mixed_bfloat16'"),
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"batch_size": -1}, "batch_size must be at least 1"),
+        ({"batch_size": 10, "replicas": 4}, "does not divide.*multiple"),
+        ({"options": {"width": 3}}, "Unknown options: received width"),
+        ({"options": {"gate_bias": 1.0}}, "gate_bias does nothing"),
+        ({"options": {"depth": 21}}, r"6n\+2"),
+    ],
+)
+def test_bad_settings_say_what_to_do(kwargs, says):
+    with pytest.raises(ValueError, match=says):
+        experiment(**kwargs)
+
+
+def test_recipe_brings_its_initializer_unless_given():
+    assert experiment().config().kernel_initializer == "he_normal"
+    by_torch = experiment(recipe="torch")
+    assert by_torch.config().kernel_initializer == "he_normal_fan_out"
+    options = {"kernel_initializer": "he_normal"}
+    given = experiment(recipe="torch", options=options)
+    assert given.config().kernel_initializer == "he_normal"
+
+
+def test_workdir_round_trip(tmp_path):
+    asked = experiment(
+        options={"shortcut": "dropout", "dropout_rate": 0.2}, epochs=3
+    )
+    workdir = Workdir(tmp_path / "new")
+    workdir.claim(asked)
+    workdir.write(asked, FACTS)
+    read, facts = workdir.read()
+    assert read == asked
+    assert facts == FACTS
+    stored = json.loads(workdir.settings.read_text())
+    assert stored["config"]["dropout_rate"] == 0.2
+    assert stored["total_steps"] == 3
+
+
+def test_workdir_of_other_settings_is_refused(tmp_path):
+    workdir = Workdir(tmp_path)
+    workdir.write(experiment(epochs=3), FACTS)
+    workdir.claim(experiment(epochs=3))
+    with pytest.raises(ValueError, match="epochs: 3 there, 4 asked for"):
+        workdir.claim(experiment(epochs=4))
+
+
+def test_foreign_and_empty_workdirs(tmp_path):
+    empty = Workdir(tmp_path)
+    empty.claim(experiment())
+    with pytest.raises(ValueError, match="no experiment.json in it"):
+        empty.read()
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(ValueError, match="neither empty nor a work directory"):
+        empty.claim(experiment())
+    with pytest.raises(ValueError, match="is a file"):
+        Workdir(tmp_path / "thesis.tex").claim(experiment())
+    (tmp_path / "experiment.json").write_text('{"experiment": {"mod')
+    with pytest.raises(ValueError, match="cannot be read"):
+        empty.read()
+
+
+def test_workdir_without_a_checkpoint_says_so(tmp_path):
+    Workdir(tmp_path).write(experiment(), FACTS)
+    with pytest.raises(ValueError, match="no checkpoint yet"):
+        load_trained(tmp_path)

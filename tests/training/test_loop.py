@@ -1,0 +1,206 @@
+"""Training end to end on small data: logs, checkpoints, resume, evaluation."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_resnetv2 import data, training
+from keras_resnetv2.training import (
+    Experiment,
+    checkpoints,
+    evaluation,
+    logs,
+    loop,
+)
+
+
+def experiment(**kwargs):
+    return Experiment(
+        **{
+            "model": "PreActResNet20",
+            "dataset": "fake",
+            "options": {"depth": 8},
+            "epochs": 3,
+            "batch_size": 64,
+            **kwargs,
+        }
+    )
+
+
+@pytest.fixture
+def small_fake(monkeypatch):
+    """The `fake` data, cut to 200 training and 70 test images."""
+
+    def load(name, split="train", **kwargs):
+        count = {"train": 200, "test": 70}[split]
+        return data.load_arrays(name, split, **kwargs).take(count)
+
+    monkeypatch.setattr(loop, "load_arrays", load)
+    return load
+
+
+def test_training_leaves_everything_and_evaluates_alike(tmp_path):
+    rows = training.train(experiment(epochs=4), tmp_path)
+    assert [row.epoch for row in rows] == [1, 2, 3, 4]
+    assert [row.step for row in rows] == [8, 16, 24, 32]
+    # "fake" can be learnt: better than the 90% error of chance.
+    assert rows[-1].test_error < 0.6
+    assert rows[-1].train_loss < rows[0].train_loss
+
+    assert logs.read_rows(tmp_path / "metrics.csv") == rows
+    assert any((tmp_path / "tensorboard").iterdir())
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.width > 800
+    kept = sorted(p.name for p in (tmp_path / "checkpoints").iterdir())
+    assert kept == [f"step-{s:09d}.weights.h5" for s in (24, 32)]
+
+    result = training.evaluate(tmp_path)
+    assert result["images"] == 128
+    assert result["step"] == 32
+    np.testing.assert_allclose(result["error"], rows[-1].test_error)
+    np.testing.assert_allclose(result["loss"], rows[-1].test_loss, rtol=1e-4)
+    assert json.loads((tmp_path / "evaluation.json").read_text()) == result
+
+    # The independent way: the saved model, Keras's own loss and metric.
+    model = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    model.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    test = data.load_arrays("fake", "test")
+    facts = training.load_trained(tmp_path).facts
+    images = data.preprocess_input(test.images, facts.standardization)
+    loss, accuracy = model.evaluate(images, test.labels, verbose=0)
+    np.testing.assert_allclose(loss, result["loss"], rtol=1e-4)
+    np.testing.assert_allclose(1 - accuracy, result["error"], atol=1e-6)
+
+    # The same command once more: nothing left to do, the same rows.
+    assert training.train(experiment(epochs=4), tmp_path) == rows
+
+
+class Killed(Exception):
+    pass
+
+
+def test_resumed_training_ends_as_an_undisturbed_one(
+    tmp_path, small_fake, monkeypatch
+):
+    keras.utils.set_random_seed(0)
+    whole = training.train(experiment(), tmp_path / "whole")
+
+    save = checkpoints.save
+
+    def save_and_die(model, directory, step):
+        save(model, directory, step)
+        raise Killed
+
+    monkeypatch.setattr(checkpoints, "save", save_and_die)
+    with pytest.raises(Killed):
+        training.train(experiment(), tmp_path / "cut")
+    monkeypatch.setattr(checkpoints, "save", save)
+    cut = training.train(experiment(), tmp_path / "cut")
+
+    # 200 images are 3 1/8 batches: the stream goes on across epochs.
+    assert [row.step for row in cut] == [4, 8, 12]
+    for there, here in zip(whole, cut):
+        np.testing.assert_allclose(here.train_loss, there.train_loss, rtol=1e-3)
+        np.testing.assert_allclose(here.test_loss, there.test_loss, rtol=1e-3)
+    weights = [
+        training.load_trained(tmp_path / name).model.get_weights()
+        for name in ("whole", "cut")
+    ]
+    for there, here in zip(*weights):
+        np.testing.assert_allclose(here, there, rtol=1e-3, atol=1e-4)
+
+
+def test_unreadable_checkpoint_falls_back_to_the_one_before(
+    tmp_path, small_fake
+):
+    training.train(experiment(), tmp_path)
+    newest = tmp_path / "checkpoints" / "step-000000012.weights.h5"
+    content = newest.read_bytes()
+    newest.write_bytes(content[: len(content) // 2])
+    assert training.load_trained(tmp_path).step == 8
+    rows = training.train(experiment(), tmp_path)
+    assert [row.step for row in rows] == [4, 8, 12]  # no doubled row
+    for path in (tmp_path / "checkpoints").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match="None of the checkpoints"):
+        training.load_trained(tmp_path)
+
+
+def test_evaluation_counts_every_image_once(small_fake):
+    images = small_fake("fake", "test")
+    logits = np.random.default_rng(0).normal(size=(70, 10))
+    model = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten()])
+    standardization = data.Standardization.from_images(
+        images.images, "per_channel"
+    )
+    for batch_size in (64, 70, 7, 500):
+        flat = evaluation.predict_logits(
+            model, images, standardization, batch_size
+        )
+        np.testing.assert_allclose(
+            flat, standardization(images.images).reshape(70, -1), atol=1e-5
+        )
+    result = evaluation.loss_and_error(logits, images.labels)
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    expected = -np.log(p[np.arange(70), images.labels]).mean()
+    np.testing.assert_allclose(result["loss"], expected)
+    wrong = sum(row.argmax() != y for row, y in zip(logits, images.labels))
+    assert result["error"] == wrong / 70
+
+
+@pytest.mark.parametrize(
+    "kwargs, says",
+    [
+        ({"batch_size": 1000}, "fewer than one batch"),
+        ({"dataset": "no_such_data"}, "no_such_data"),
+        ({"model": "ResNet18V2", "options": {}}, "at least 32 x 32|3, 32"),
+        ({"image_size": 3}, "at least 4 x 4"),
+        ({"standardization": "per_image"}, "per_image"),
+        ({"augmentation": "mixup"}, "mixup"),
+    ],
+)
+def test_bad_input_leaves_no_workdir(tmp_path, kwargs, says):
+    if kwargs.get("model") == "ResNet18V2":
+        kwargs = {**kwargs, "image_size": 16}
+    with pytest.raises((ValueError, ImportError), match=says):
+        training.train(experiment(**kwargs), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_data_than_the_training_began_with(
+    tmp_path, small_fake, monkeypatch
+):
+    training.train(experiment(epochs=1), tmp_path)
+    monkeypatch.setattr(loop, "load_arrays", data.load_arrays)
+    with pytest.raises(ValueError, match="512 images.*then 200"):
+        training.train(experiment(epochs=1), tmp_path)
+
+
+def test_trained_without_tensorflow_evaluated_with_it(tmp_path):
+    pytest.importorskip("jax")
+    code = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "from keras_resnetv2 import training as t\n"
+        "e = t.Experiment(model='PreActResNet20', dataset='fake',\n"
+        "    options={'depth': 8}, epochs=1, batch_size=64)\n"
+        f"print(t.train(e, {str(tmp_path)!r})[-1].test_loss)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    loss = float(done.stdout.split()[-1])
+    result = training.evaluate(tmp_path)  # on TensorFlow
+    np.testing.assert_allclose(result["loss"], loss, rtol=1e-4)

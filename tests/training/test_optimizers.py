@@ -1,0 +1,128 @@
+"""Both forms of momentum against the update rules written out in NumPy."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_resnetv2 import training
+
+RATES = [0.1] * 4 + [0.01] * 4 + [0.001] * 4  # two changes of the rate
+DECAY = 0.05
+
+
+def gradients():
+    return np.random.default_rng(0).normal(size=(len(RATES), 3))
+
+
+def keras_trajectory(**kwargs):
+    keras.config.set_floatx("float64")
+    try:
+        weight = keras.Variable(np.ones(3), dtype="float64")
+        optimizer = training.SGD(
+            keras.optimizers.schedules.PiecewiseConstantDecay(
+                [3, 7], [0.1, 0.01, 0.001]
+            ),
+            weight_decay=DECAY,
+            **kwargs,
+        )
+        path = []
+        for gradient in gradients():
+            optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weight])
+            path.append(np.array(weight))
+        return np.array(path)
+    finally:
+        keras.config.set_floatx("float32")
+
+
+def caffe_trajectory(nesterov):
+    """SGDSolver: V = m V + rate (g + decay w); W -= V."""
+    w, v, path = np.ones(3), np.zeros(3), []
+    for rate, g in zip(RATES, gradients()):
+        g = g + DECAY * w
+        v = 0.9 * v + rate * g
+        w = w - (0.9 * v + rate * g if nesterov else v)
+        path.append(w)
+    return np.array(path)
+
+
+def torch_trajectory(nesterov):
+    """torch.optim.SGD: V = m V + g + decay w; W -= rate V."""
+    w, v, path = np.ones(3), np.zeros(3), []
+    for rate, g in zip(RATES, gradients()):
+        g = g + DECAY * w
+        v = 0.9 * v + g
+        w = w - rate * (g + 0.9 * v if nesterov else v)
+        path.append(w)
+    return np.array(path)
+
+
+TRAJECTORIES = {"caffe": caffe_trajectory, "torch": torch_trajectory}
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("form", TRAJECTORIES)
+def test_trajectory_across_two_rate_changes(form, nesterov):
+    actual = keras_trajectory(momentum_form=form, nesterov=nesterov)
+    # float64 but for the rate itself, which Keras's schedules keep in float32.
+    np.testing.assert_allclose(actual, TRAJECTORIES[form](nesterov), rtol=1e-6)
+
+
+def test_the_two_forms_part_where_the_rate_changes():
+    caffe, torch = (TRAJECTORIES[form](True) for form in ("caffe", "torch"))
+    np.testing.assert_allclose(caffe[:4], torch[:4])
+    assert np.abs(caffe[4:] - torch[4:]).max() > 0.01
+
+
+@pytest.mark.parametrize("recipe", ["paper", "torch"])
+def test_recipes_use_their_form(recipe):
+    optimizer = training.optimizer(recipe, total_steps=100)
+    assert optimizer.momentum == 0.9
+    assert optimizer.nesterov == (recipe == "torch")
+    assert optimizer.momentum_form == {"paper": "caffe"}.get(recipe, recipe)
+    assert optimizer.coupled_weight_decay == 1e-4
+
+
+def test_weight_decay_is_coupled():
+    # Three steps without a gradient: 0.944 where decoupled gives 0.970.
+    weight = keras.Variable(np.ones(1, "float32"))
+    optimizer = training.SGD(0.1, momentum=0.9, weight_decay=0.1)
+    for _ in range(3):
+        optimizer.apply([keras.ops.zeros(1)], [weight])
+    np.testing.assert_allclose(np.array(weight), 0.944379, atol=1e-6)
+
+
+def test_config_round_trip():
+    optimizer = training.optimizer("torch", total_steps=50, weight_decay=0.01)
+    config = keras.saving.serialize_keras_object(optimizer)
+    again = keras.saving.deserialize_keras_object(config)
+    assert again.get_config() == optimizer.get_config()
+    assert type(again) is training.SGD
+
+
+@pytest.mark.parametrize(
+    "kwargs, says",
+    [
+        ({"momentum_form": "lua"}, "'lua'.*'caffe'"),
+        ({"weight_decay": -1.0}, "must not be negative"),
+    ],
+)
+def test_bad_arguments(kwargs, says):
+    with pytest.raises(ValueError, match=says):
+        training.SGD(**kwargs)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_torch_form_is_torchs(nesterov):
+    torch = pytest.importorskip("torch")
+    weight = torch.nn.Parameter(torch.ones(3, dtype=torch.float64))
+    optimizer = torch.optim.SGD(
+        [weight], 0.1, momentum=0.9, weight_decay=DECAY, nesterov=nesterov
+    )
+    path = []
+    for rate, gradient in zip(RATES, gradients()):
+        optimizer.param_groups[0]["lr"] = rate
+        weight.grad = torch.tensor(gradient)
+        optimizer.step()
+        path.append(weight.detach().numpy().copy())
+    np.testing.assert_allclose(torch_trajectory(nesterov), path, rtol=1e-12)

@@ -1,0 +1,69 @@
+"""Writes the CIFAR-10 sample that the package bundles.
+
+    python tools/make_cifar10_sample.py
+
+Reads CIFAR-10 from TFDS (tools/prepare_cifar10.py puts it there). Rule: of
+each class the first 256 training and the first 50 test images in the order of
+the official files, kept in that order; each one's id goes into the CSV.
+"""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+from absl import app, flags
+from PIL import Image
+
+from keras_resnetv2.data import cifar10_sample
+
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "TFDS's folder of datasets.")
+_OUT = flags.DEFINE_string(
+    "out",
+    str(Path(cifar10_sample.__file__).parent / "sample"),
+    "Folder to write to.",
+)
+
+
+def write_split(split: str, out: Path) -> None:
+    """Writes the sheet and the table of one split."""
+    dataset = tfds.load(
+        "cifar10", split=split, data_dir=_DATA_DIR.value, download=False
+    )
+    # The ids number the images in the order of the official files.
+    examples = sorted(tfds.as_numpy(dataset), key=lambda one: one["id"])
+    left = dict.fromkeys(
+        range(len(cifar10_sample.CLASS_NAMES)),
+        cifar10_sample.PER_CLASS[split],
+    )
+    chosen = []
+    for example in examples:
+        if left[example["label"]]:
+            left[example["label"]] -= 1
+            chosen.append(example)
+    sheet = cifar10_sample.to_sheet(
+        np.stack([example["image"] for example in chosen]),
+        cifar10_sample.COLUMNS[split],
+    )
+    Image.fromarray(sheet).save(
+        out / f"{split}.webp", lossless=True, quality=100, method=6
+    )
+    with open(out / f"{split}.csv", "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["id", "label"])
+        for example in chosen:
+            name = cifar10_sample.CLASS_NAMES[example["label"]]
+            table.writerow([example["id"].decode(), name])
+
+
+def main(argv: list[str]) -> None:
+    """Writes both splits."""
+    del argv
+    out = Path(_OUT.value)
+    out.mkdir(parents=True, exist_ok=True)
+    for split in cifar10_sample.PER_CLASS:
+        write_split(split, out)
+
+
+if __name__ == "__main__":
+    app.run(main)
