@@ -12,6 +12,7 @@ TORCH ?= torch==2.13.0
 DEMO ?= demo
 DEMO_EPOCHS ?= 20
 WORKERS ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 1
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(TENSORFLOW)

@@ -30,10 +30,6 @@ def entry_point(main: Callable[[list[str]], None]) -> Callable[[], None]:
     def guarded(argv):
         if argv[1:]:
             raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}")
-        if flags.FLAGS["verbosity"].using_default_value:
-            logging.set_verbosity(
-                logging.WARNING
-            )  # not tf.distribute's chatter
         try:
             main(argv)
         except (ValueError, ImportError, OSError) as error:
@@ -47,6 +43,14 @@ def entry_point(main: Callable[[list[str]], None]) -> Callable[[], None]:
         for module in (main.__module__, __name__):
             for flag in flags.FLAGS.get_key_flags_for_module(module):
                 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-        app.run(guarded)
+        app.run(guarded, flags_parser=_parse_flags)
 
     return run
+
+
+def _parse_flags(argv):
+    rest = app.parse_flags_with_usage(argv)
+    if flags.FLAGS["verbosity"].using_default_value:
+        # absl's default would let all of TensorFlow's chatter through.
+        flags.FLAGS.verbosity = logging.WARNING
+    return rest

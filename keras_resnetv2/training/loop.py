@@ -155,7 +155,7 @@ class EpochEnd(keras.callbacks.Callback):
         return logs.EpochRow(
             epoch=epoch + 1,
             step=self._step,
-            learning_rate=float(self._schedule(self._step - 1)),
+            learning_rate=round(float(self._schedule(self._step - 1)), 9),
             train_loss=float(metrics["loss"]),
             train_error=1.0 - float(metrics["accuracy"]),
             test_loss=tested["loss"],
