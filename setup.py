@@ -16,7 +16,7 @@ train = [
     # tensorflow-datasets needs it to prepare a data set, and does not say so.
     "importlib_resources>=6",
 ]
-tests = ["pytest>=8,<10", "pytest-xdist>=3.5,<4"]
+tests = ["jax>=0.5,<1", "pytest>=8,<10", "pytest-xdist>=3.5,<4"]
 notebooks = ["nbclient>=0.10,<1", "nbformat>=5.10,<6", "ipykernel>=6.29,<8"]
 
 setuptools.setup(
@@ -30,7 +30,10 @@ setuptools.setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
     packages=setuptools.find_packages(include=["keras_resnetv2*"]),
-    package_data={"keras_resnetv2.data": ["sample/*"]},
+    package_data={
+        "keras_resnetv2": ["py.typed"],
+        "keras_resnetv2.data": ["sample/*"],
+    },
     install_requires=[
         "absl-py>=2.1,<3",
         "keras>=3.13,<4",
