@@ -6,12 +6,15 @@ Nothing heavy is imported until a name is used.
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING
 
 from keras_resnetv2._backend import check_backend
+from keras_resnetv2._registration import register, register_with_keras
 from keras_resnetv2._version import __version__
 
 check_backend()
+register_with_keras()
 
 if TYPE_CHECKING:
     from keras_resnetv2 import data, export, training
@@ -100,6 +103,8 @@ def __getattr__(name: str):
         raise AttributeError(f"module 'keras_resnetv2' has no name {name!r}")
     value = getattr(importlib.import_module(_MODULE_OF[name]), name)
     globals()[name] = value
+    if "keras" in sys.modules:
+        register()
     return value
 
 

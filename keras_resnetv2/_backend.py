@@ -1,30 +1,45 @@
 """Keras needs a backend; where there is none, say what to install."""
 
 import importlib.util
+import json
 import os
+import pathlib
 
-_BACKENDS = {
+_INSTALL = {
     "tensorflow": 'pip install "keras-resnetv2[tensorflow]" (or [cpu])',
-    "jax": "pip install jax, and set KERAS_BACKEND=jax",
-    "torch": "pip install torch, and set KERAS_BACKEND=torch",
+    "jax": "pip install jax, with KERAS_BACKEND=jax in the environment",
+    "torch": "pip install torch, with KERAS_BACKEND=torch in the environment",
 }
 
 
 def check_backend() -> None:
-    """Checks, without importing any, that a Keras backend is installed.
+    """Checks, without importing any, that Keras's backend is installed.
 
     Raises:
-        ImportError: if there is none, or not the one KERAS_BACKEND names.
+        ImportError: if it is not; says what to install or to set.
     """
-    wanted = os.environ.get("KERAS_BACKEND")
-    if wanted and wanted not in _BACKENDS:
-        return  # Keras itself says what it knows
-    candidates = [wanted] if wanted else list(_BACKENDS)
-    if any(importlib.util.find_spec(name) for name in candidates):
-        return
-    found = f"KERAS_BACKEND={wanted}" if wanted else "KERAS_BACKEND is not set"
-    advice = "; or ".join(_BACKENDS[name] for name in candidates)
+    wanted = _configured()
+    if wanted not in _INSTALL or importlib.util.find_spec(wanted):
+        return  # Keras itself says which names it knows
+    others = [name for name in _INSTALL if importlib.util.find_spec(name)]
+    if others:
+        advice = f"Set KERAS_BACKEND={others[0]}, which is installed, or do: "
+    else:
+        advice = "Do: "
+    choices = [_INSTALL[wanted]] if others else _INSTALL.values()
     raise ImportError(
-        "keras_resnetv2 needs one of Keras's backends, and "
-        f"{' / '.join(candidates)} is not installed ({found}). Do: {advice}."
+        f"keras_resnetv2 needs Keras's backend, and {wanted} is not "
+        f"installed. {advice}{'; or '.join(choices)}."
     )
+
+
+def _configured() -> str:
+    """The backend that Keras will take: environment, its file, its default."""
+    if name := os.environ.get("KERAS_BACKEND"):
+        return name
+    home = os.environ.get("KERAS_HOME", pathlib.Path.home() / ".keras")
+    try:
+        settings = json.loads(pathlib.Path(home, "keras.json").read_text())
+        return settings.get("backend", "tensorflow")
+    except (OSError, ValueError):
+        return "tensorflow"

@@ -9,10 +9,10 @@ import pytest
 import keras_resnetv2
 
 
-def run(code, **env):
+def run(code, *args, **env):
     environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
     return subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", code, *args],
         env={**environment, **env},
         capture_output=True,
         text=True,
@@ -43,12 +43,48 @@ import keras_resnetv2
     [
         (("tensorflow", "jax", "torch"), {}, "keras-resnetv2[tensorflow]"),
         (("jax",), {"KERAS_BACKEND": "jax"}, "pip install jax"),
+        (("tensorflow", "torch"), {}, "Set KERAS_BACKEND=jax"),
     ],
 )
-def test_missing_backend_says_what_to_install(missing, env, says):
+def test_missing_backend_says_what_to_install(missing, env, says, tmp_path):
+    pytest.importorskip("jax")
+    env = {"KERAS_HOME": str(tmp_path), **env}
     done = run(NOTHING_FOUND.format(missing=missing), **env)
     assert done.returncode == 1
     assert "ImportError" in done.stderr and says in done.stderr
+
+
+SAVE = """
+import sys, keras, keras_resnetv2 as k
+model = k.ResNetV2(k.ResNetConfig(depth=8, dimension_change="padding"))
+k.training.compile(model, "torch", total_steps=10)
+model.save(sys.argv[1])
+"""
+LOAD = """
+import sys
+{imports}
+model = keras.models.load_model(sys.argv[1])
+print(type(model).__name__, type(model.optimizer).__module__)
+"""
+
+
+def test_saved_models_load_in_a_fresh_process(tmp_path):
+    path = str(tmp_path / "m.keras")
+    done = run(SAVE, path)
+    assert done.returncode == 0, done.stderr
+    for imports in (
+        "import keras, keras_resnetv2",
+        "import keras_resnetv2, keras",
+        "import keras_resnetv2; keras_resnetv2.MODELS; import keras",
+        "from keras_resnetv2.models.configs import MODELS; import keras;"
+        "from keras_resnetv2 import training",
+    ):
+        done = run(LOAD.format(imports=imports), path)
+        assert done.returncode == 0, (imports, done.stderr)
+        assert done.stdout.split() == [
+            "ResNet",
+            "keras_resnetv2.training.optimizers",
+        ]
 
 
 def test_every_public_name_is_there():

@@ -35,6 +35,8 @@ def entry_point(main: Callable[[list[str]], None]) -> Callable[[], None]:
         except (ValueError, ImportError, OSError) as error:
             logging.debug("Traceback:", exc_info=True)
             sys.exit(f"{os.path.basename(argv[0])}: error: {error}")
+        except KeyboardInterrupt:
+            sys.exit("Interrupted. The same command goes on from what is done.")
 
     def run():
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")

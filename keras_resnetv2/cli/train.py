@@ -82,10 +82,8 @@ def main(argv):
         common.WORKDIR.value,
         data_dir=common.DATA_DIR.value,
     )
-    print(
-        f"Done: test error {rows[-1].test_error:.2%} after step "
-        f"{rows[-1].step:,}. See {common.WORKDIR.value}."
-    )
+    error = f"test error {rows[-1].test_error:.2%}" if rows else "trained"
+    print(f"Done: {error}. See {common.WORKDIR.value}.")
 
 
 entry_point = common.entry_point(main)

@@ -6,7 +6,10 @@ import shutil
 
 import keras
 
-from keras_resnetv2.data import Standardization
+from keras_resnetv2.data.standardization import (
+    Standardization,
+    get_standardization,
+)
 from keras_resnetv2.models.builder import gives_logits
 
 
@@ -14,7 +17,7 @@ def export_saved_model(
     model: keras.Model,
     directory: str | os.PathLike,
     *,
-    standardization: Standardization,
+    standardization: str | Standardization,
     class_names: tuple[str, ...] | None = None,
 ) -> pathlib.Path:
     """Writes the next version of a SavedModel, as TF Serving takes it.
@@ -35,7 +38,8 @@ def export_saved_model(
         model: a classifier from standardised images; logits or probabilities.
         directory: of all versions; the next free number is written whole or
             not at all.
-        standardization: what the training did to the pixels.
+        standardization: what the training did to the pixels, or its name in
+            `STANDARDIZATIONS`.
         class_names: written to assets/labels.txt, a line each.
 
     Returns:
@@ -58,12 +62,10 @@ def export_saved_model(
             f"{keras.backend.backend()}. Set KERAS_BACKEND=tensorflow; weights "
             "trained on another backend load there."
         )
-    classes = model.output_shape[-1]
-    if class_names is not None and len(class_names) != classes:
-        raise ValueError(
-            f"The model has {classes} classes; received {len(class_names)} "
-            "class_names. Give one name a class, in the order of the labels."
-        )
+    standardization = get_standardization(standardization)
+    standardization.check_shape(model.input_shape[1:])
+    logits = gives_logits(model)
+    _check_class_names(class_names, model.output_shape[-1])
     directory = pathlib.Path(directory)
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"{str(directory)!r} is a file. Give a directory.")
@@ -72,11 +74,27 @@ def export_saved_model(
     part = directory / f".{version.name}.part"
     shutil.rmtree(part, ignore_errors=True)
     try:
-        _write(model, part, standardization, class_names)
+        _write(model, logits, part, standardization, class_names)
         os.rename(part, version)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return version
+
+
+def _check_class_names(class_names, classes):
+    if class_names is None:
+        return
+    if len(class_names) != classes:
+        raise ValueError(
+            f"The model has {classes} classes; received {len(class_names)} "
+            "class_names. Give one name a class, in the order of the labels."
+        )
+    for name in class_names:
+        if not isinstance(name, str) or name.splitlines() != [name]:
+            raise ValueError(
+                "class_names are written a line each, so each must be one "
+                f"line of text; received {name!r}."
+            )
 
 
 def _next_version(directory):
@@ -84,10 +102,9 @@ def _next_version(directory):
     return max(numbers, default=0) + 1
 
 
-def _write(model, path, standardization, class_names):
+def _write(model, logits, path, standardization, class_names):
     import tensorflow as tf
 
-    logits = gives_logits(model)
     mean, std = (
         tf.constant(value)
         for value in (standardization.mean, standardization.std)

@@ -35,7 +35,8 @@ _DOC = """Builds {name}: {description}.
         dimension_change: "padding" (option A) or "projection" (option B); None:
             the paper's, A in CIFAR nets of basic or single units, else B.
         bottleneck_stride: "conv1" (the paper's) or "conv2".
-        kernel_initializer: "he_normal" or "he_normal_fan_out".
+        kernel_initializer: of the convolutions, "he_normal" or
+            "he_normal_fan_out".
         batch_normalization: "per_replica" or "synchronized" (TensorFlow).
 
     Returns:
@@ -135,6 +136,7 @@ def _named_builder(model_name: str) -> NamedBuilder:
             name=name,
         )
 
+    builder.__annotations__ = dict(NamedBuilder.__call__.__annotations__)
     builder.__name__ = builder.__qualname__ = model_name
     builder.__doc__ = _DOC.format(
         name=model_name,

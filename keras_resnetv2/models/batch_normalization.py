@@ -30,13 +30,23 @@ class BatchNormalization(keras.layers.BatchNormalization):
         axis: the channels' axis. Defaults to the last.
         momentum: weight of the old moving statistics; 0.9 is 0.1 in torch.
         epsilon: added to the variance. Defaults to 1e-5.
+        center: whether to add beta.
+        scale: whether to multiply by gamma.
         **kwargs: as for `keras.layers.BatchNormalization`.
 
     Raises:
         ValueError: for `renorm=True`, which has no unbiased counterpart.
     """
 
-    def __init__(self, axis=-1, momentum=0.9, epsilon=1e-5, **kwargs):
+    def __init__(
+        self,
+        axis=-1,
+        momentum=0.9,
+        epsilon=1e-5,
+        center=True,
+        scale=True,
+        **kwargs,
+    ):
         if kwargs.get("renorm"):
             raise ValueError(
                 "keras_resnetv2's BatchNormalization does not do batch "
@@ -44,7 +54,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
                 "keras.layers.BatchNormalization for it."
             )
         super().__init__(
-            axis=axis, momentum=momentum, epsilon=epsilon, **kwargs
+            axis=axis,
+            momentum=momentum,
+            epsilon=epsilon,
+            center=center,
+            scale=scale,
+            **kwargs,
         )
 
     def add_weight(self, *args, trainable=True, aggregation="none", **kwargs):
@@ -77,19 +92,26 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _fused(self, inputs, training):
         import tensorflow as tf
 
-        one = tf.ones_like(self.moving_variance)
+        # The op takes float32 statistics and parameters whatever the input.
+        channels = (inputs.shape[-1],)
+        moving_mean, moving_variance = (
+            None if training else tf.cast(moving.value, tf.float32)
+            for moving in (self.moving_mean, self.moving_variance)
+        )
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
-            scale=tf.convert_to_tensor(self.gamma) if self.scale else one,
+            scale=(
+                tf.cast(self.gamma.value, tf.float32)
+                if self.scale
+                else tf.ones(channels)
+            ),
             offset=(
-                tf.convert_to_tensor(self.beta)
+                tf.cast(self.beta.value, tf.float32)
                 if self.center
-                else tf.zeros_like(one)
+                else tf.zeros(channels)
             ),
-            mean=None if training else tf.convert_to_tensor(self.moving_mean),
-            variance=(
-                None if training else tf.convert_to_tensor(self.moving_variance)
-            ),
+            mean=moving_mean,
+            variance=moving_variance,
             epsilon=self.epsilon,
             is_training=training,
         )

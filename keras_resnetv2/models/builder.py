@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import numbers
 import sys
 
 import keras
@@ -104,8 +105,9 @@ def ResNetV2(
     _check_data_format()
     if classes is not None:
         config = dataclasses.replace(config, classes=classes)
+    classes = int(config.classes)  # Keras does not take NumPy's integers
     weights_lib.check(weights)
-    if pooling not in _POOLINGS:
+    if pooling not in tuple(_POOLINGS):
         raise ValueError(
             f"Unknown pooling: received {pooling!r}; expected None, 'avg' or "
             "'max'."
@@ -128,17 +130,15 @@ def ResNetV2(
         x = pool(name=f"{pooling}_pool", dtype=_head_dtype())(x)
     if include_top:
         x = keras.layers.Dense(
-            config.classes,
+            classes,
             activation=classifier_activation,
-            kernel_initializer=layers.kernel_initializer(
-                config.kernel_initializer
-            ),
+            kernel_initializer=layers.kernel_initializer("he_normal"),
             dtype=_head_dtype(),
             name="predictions",
         )(x)
 
     if input_tensor is not None:
-        inputs = keras.utils.get_source_inputs(input_tensor)
+        inputs = _source(input_tensor)
     model = ResNet(inputs, x, name=name)
     weights_lib.load(model, weights)
     return model
@@ -179,7 +179,7 @@ def gives_logits(model: keras.Model) -> bool:
     """
     activation = getattr(model.layers[-1], "activation", None)
     kinds = {keras.activations.linear: True, keras.activations.softmax: False}
-    if activation not in kinds:
+    if activation not in kinds or len(model.output_shape) != 2:
         raise ValueError(
             f"{model.name} ends in {model.layers[-1].name!r}, which gives "
             "neither logits nor softmax probabilities. Build it with "
@@ -210,20 +210,61 @@ def _inputs(config, input_tensor, input_shape):
                 f"input_shape={input_shape} with a tensor of shape "
                 f"{input_tensor.shape}."
             )
+        _check_input_tensor(input_tensor)
         _check_image_shape(tuple(input_tensor.shape[1:]), config)
         return input_tensor
     size = config.input_size
-    shape = (size, size, 3) if input_shape is None else tuple(input_shape)
+    shape = (size, size, 3) if input_shape is None else input_shape
     _check_image_shape(shape, config)
-    return keras.Input(shape, name="images")
+    return keras.Input(tuple(shape), name="images")
+
+
+def _check_input_tensor(tensor):
+    if not keras.utils.is_keras_tensor(tensor):
+        raise ValueError(
+            "input_tensor must be a Keras tensor, as keras.Input returns it; "
+            f"received a {type(tensor).__name__}. Call the built model on "
+            "arrays instead."
+        )
+    if not keras.backend.is_float_dtype(tensor.dtype):
+        raise ValueError(
+            "input_tensor must hold standardised pixels, floats; received "
+            f"dtype {tensor.dtype}. Cast and standardise it first."
+        )
+
+
+def _source(tensor):
+    """The `keras.Input` a tensor comes from, or a list of several.
+
+    `keras.utils.get_source_inputs` walks every path: never done on a ResNet.
+    """
+    sources, seen, waiting = [], set(), [tensor]
+    while waiting:
+        operation, node_index, _ = waiting.pop()._keras_history
+        node = operation._inbound_nodes[node_index]
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.is_input:
+            sources += node.output_tensors
+        waiting += node.input_tensors
+    return sources[0] if len(sources) == 1 else sources
 
 
 def _check_image_shape(shape, config):
     least = config.strides
-    if len(shape) != 3 or shape[2] is None or shape[2] < 1:
+    sides_are_numbers = isinstance(shape, (tuple, list)) and all(
+        side is None or isinstance(side, numbers.Integral) for side in shape
+    )
+    if (
+        not sides_are_numbers
+        or len(shape) != 3
+        or shape[2] is None
+        or shape[2] < 1
+    ):
         raise ValueError(
             "Images must be (height, width, channels), channels last, with a "
-            f"known number of channels; received {shape}."
+            f"known number of channels; received {shape!r}."
         )
     if any(side is not None and side < least for side in shape[:2]):
         raise ValueError(

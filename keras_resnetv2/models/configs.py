@@ -1,6 +1,7 @@
 """A network as data: `ResNetConfig`, its validation, and `MODELS`."""
 
 import dataclasses
+import math
 import numbers
 from collections.abc import Iterator
 
@@ -66,7 +67,8 @@ class ResNetConfig:
             (option A) or "projection" (option B). None: the paper's choice,
             padding in CIFAR nets of basic or single units, else projection.
         bottleneck_stride: "conv1" (the paper's) or "conv2" (fb.resnet.torch's).
-        kernel_initializer: "he_normal" or "he_normal_fan_out".
+        kernel_initializer: of the convolutions, "he_normal" or
+            "he_normal_fan_out".
         batch_normalization: "per_replica" (the paper's) or "synchronized" over
             the replicas of a tf.distribute strategy (TensorFlow only).
 
@@ -104,6 +106,7 @@ class ResNetConfig:
             if isinstance(getattr(self, field), list):
                 object.__setattr__(self, field, tuple(getattr(self, field)))
         _check_choices(self)
+        _check_bottleneck_stride(self)
         _check_size(self)
         _check_shortcut_options(self)
         _check_padding(self)
@@ -187,6 +190,14 @@ def _check_choices(config):
             )
 
 
+def _check_bottleneck_stride(config):
+    if config.bottleneck_stride != "conv1" and config.unit != "bottleneck":
+        raise ValueError(
+            f"bottleneck_stride={config.bottleneck_stride!r} does nothing with "
+            f'unit={config.unit!r}. Leave it out, or choose unit="bottleneck".'
+        )
+
+
 def _positive_int(value) -> bool:
     return (
         isinstance(value, numbers.Integral)
@@ -261,8 +272,14 @@ def _check_shortcut_options(config):
                 f"received {field}={value!r}. Leave it out, or choose "
                 f"shortcut={' or '.join(map(repr, users))}."
             )
-        if not isinstance(value, numbers.Real) or isinstance(value, bool):
-            raise ValueError(f"{field} must be a number; received {value!r}.")
+        if (
+            not isinstance(value, numbers.Real)
+            or isinstance(value, bool)
+            or not math.isfinite(value)
+        ):
+            raise ValueError(
+                f"{field} must be a finite number; received {value!r}."
+            )
         if field == "dropout_rate" and not 0 <= value < 1:
             raise ValueError(
                 "dropout_rate is the fraction dropped, 0 <= rate < 1; "

@@ -2,6 +2,8 @@
 
 import os
 
+import h5py
+
 
 def check(weights) -> None:
     """Refuses what `load` could not take, before a network is built.
@@ -26,6 +28,42 @@ def check(weights) -> None:
 
 
 def load(model, weights) -> None:
-    """Loads the file `weights` into `model`; None leaves it as it is."""
-    if weights is not None:
-        model.load_weights(weights)
+    """Loads the file `weights` into `model`; None leaves it as it is.
+
+    Keras matches weights by the order of layers alone, and would take those of
+    another activation order where the shapes happen to fit.
+
+    Raises:
+        ValueError: if the file holds other layers than the model, or is none.
+    """
+    if weights is None:
+        return
+    own = {layer.name for layer in model.layers if layer.weights}
+    stored = _layer_names(weights)
+    # A network without its top takes the weights of the whole one.
+    other = sorted((own - stored) | (stored - own - {"predictions"}))
+    if stored and other:
+        raise ValueError(
+            f"weights={os.fspath(weights)!r} are those of another network: "
+            f"{other[0]!r} is in {'this one' if other[0] in own else 'it'} "
+            f"alone ({len(other)} layers differ). Build the network with the "
+            "options that it was saved with."
+        )
+    model.load_weights(weights)
+
+
+def _layer_names(path):
+    """Names of the layers with weights; none in files of an early Keras 3."""
+    try:
+        with h5py.File(path) as file:
+            groups = [
+                layer["vars"]
+                for layer in file.get("layers", {}).values()
+                if len(layer.get("vars", ()))
+            ]
+            return {group.attrs.get("name") for group in groups} - {None}
+    except OSError as error:
+        raise ValueError(
+            f"weights={os.fspath(path)!r} is not a weights file ({error}). "
+            "Give one written by model.save_weights."
+        ) from error

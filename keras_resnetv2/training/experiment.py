@@ -1,10 +1,17 @@
 """All settings of a training, to and from JSON, and the network they build."""
 
 import dataclasses
+import math
+import os
 
 import keras
 
-from keras_resnetv2.data import Standardization
+from keras_resnetv2.data import (
+    AUGMENTATIONS,
+    DATASETS,
+    STANDARDIZATION_KINDS,
+    Standardization,
+)
 from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.models.configs import ResNetConfig, find_config
 from keras_resnetv2.training import recipes
@@ -52,18 +59,24 @@ class Experiment:
     seed: int = 0
 
     def __post_init__(self):
+        if self.dataset not in DATASETS and os.path.isdir(self.dataset):
+            # A folder must be found from any other directory, too.
+            object.__setattr__(self, "dataset", os.path.abspath(self.dataset))
         self.config()
-        recipes.find_recipe(self.recipe)
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"Unknown precision: received {self.precision!r}; expected "
-                f"one of {', '.join(map(repr, PRECISIONS))}."
-            )
-        for field in ("epochs", "batch_size", "image_size", "replicas"):
+        for field, table in _CHOICES.items():
             value = getattr(self, field)
-            if value is not None and value < 1:
+            if value not in tuple(table):
                 raise ValueError(
-                    f"{field} must be at least 1; received {value}."
+                    f"Unknown {field}: received {value!r}; expected one of "
+                    f"{', '.join(map(repr, table))}."
+                )
+        for field, (kinds, fits, expected) in _NUMBERS.items():
+            value = getattr(self, field)
+            if value is not None and not (
+                isinstance(value, kinds) and fits(value)
+            ):
+                raise ValueError(
+                    f"{field} must be {expected}; received {value!r}."
                 )
         if self.replicas and self.images_per_step % self.replicas:
             raise ValueError(
@@ -97,6 +110,32 @@ class Experiment:
         return recipes.find_recipe(self.recipe).total_steps(
             images, self.images_per_step, self.epochs
         )
+
+
+_CHOICES = {
+    "recipe": recipes.RECIPES,
+    "standardization": STANDARDIZATION_KINDS,
+    "augmentation": AUGMENTATIONS,
+    "precision": PRECISIONS,
+}
+_COUNT = (int, lambda value: value >= 1, "a whole number, at least 1")
+_NUMBERS = {
+    "epochs": _COUNT,
+    "batch_size": _COUNT,
+    "image_size": _COUNT,
+    "replicas": _COUNT,
+    "learning_rate": (
+        (int, float),
+        lambda value: 0 < value < math.inf,
+        "a number larger than 0",
+    ),
+    "weight_decay": (
+        (int, float),
+        lambda value: 0 <= value < math.inf,
+        "a number, at least 0",
+    ),
+    "seed": (int, lambda value: 0 <= value < 2**32, "from 0 to 2**32 - 1"),
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,14 +38,25 @@ _FIELDS = {field.name: field.type for field in dataclasses.fields(EpochRow)}
 
 
 def read_rows(path: pathlib.Path) -> list[EpochRow]:
-    """Reads metrics.csv; no file is no rows."""
+    """Reads metrics.csv; no file is no rows.
+
+    Raises:
+        ValueError: if it is not as `write_rows` leaves it.
+    """
     if not path.exists():
         return []
-    with open(path, newline="") as file:
-        return [
-            EpochRow(**{key: _FIELDS[key](row[key]) for key in _FIELDS})
-            for row in csv.DictReader(file)
-        ]
+    try:
+        with open(path, newline="") as file:
+            return [
+                EpochRow(**{key: _FIELDS[key](row[key]) for key in _FIELDS})
+                for row in csv.DictReader(file)
+            ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} is not a training's metrics "
+            f"({type(error).__name__}: {error}). Move it away to go on "
+            "without the earlier rows; the weights do not depend on it."
+        ) from error
 
 
 def write_rows(path: pathlib.Path, rows: list[EpochRow]) -> None:

@@ -72,6 +72,8 @@ def train(
         first_step = checkpoints.restore(model, workdir.checkpoints) or 0
     rows = [r for r in logs.read_rows(workdir.metrics) if r.step <= first_step]
     if first_step >= steps:
+        if not workdir.model.exists():
+            workdir.save_model(model)
         return rows
     batches = training_batches(
         images,
@@ -83,7 +85,9 @@ def train(
         steps=steps,
         framework=evaluation.framework(),
     )
-    workdir.write(experiment, facts)  # not before all of the above has fitted
+    workdir.write(
+        experiment, facts, data_dir
+    )  # not before all of the above has fitted
     if first_step:
         print(f"Resuming at step {first_step:,} of {steps:,}.")
 
@@ -104,7 +108,7 @@ def train(
             verbose=0,
             callbacks=[
                 progress,
-                EpochEnd(workdir, facts, test, rows, progress, schedule, steps),
+                EpochEnd(workdir, facts, test, rows, progress, schedule),
             ],
         )
     return rows
@@ -121,31 +125,27 @@ class EpochEnd(keras.callbacks.Callback):
         rows: list[logs.EpochRow],
         progress: Progress,
         schedule,
-        total_steps: int,
     ):
         super().__init__()
         self._workdir = workdir
         self._facts = facts
         self._test = test
         self._rows = rows
-        self._total_steps = total_steps
         self._progress = progress
         self._schedule = schedule
-        self._step = rows[-1].step if rows else 0
         self._events = logs.Events(workdir.tensorboard)
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes everything that a resumed run and a reader need."""
-        self._step += self._progress.steps
         row = self._row(epoch, logs)
         self._rows.append(row)
         self._log(row)
-        checkpoints.save(self.model, self._workdir.checkpoints, self._step)
+        checkpoints.save(self.model, self._workdir.checkpoints, row.step)
         self._progress.line(self._line(row))
 
     def on_train_end(self, logs=None):
         """Saves the trained network, without its optimizer."""
-        self.model.save(self._workdir.model, include_optimizer=False)
+        self._workdir.save_model(self.model)
 
     def _row(self, epoch, metrics):
         logits = evaluation.predict_logits(
@@ -154,8 +154,10 @@ class EpochEnd(keras.callbacks.Callback):
         tested = evaluation.loss_and_error(logits, self._test.labels)
         return logs.EpochRow(
             epoch=epoch + 1,
-            step=self._step,
-            learning_rate=round(float(self._schedule(self._step - 1)), 9),
+            step=self._progress.step,
+            learning_rate=round(
+                float(self._schedule(self._progress.step - 1)), 9
+            ),
             train_loss=float(metrics["loss"]),
             train_error=1.0 - float(metrics["accuracy"]),
             test_loss=tested["loss"],
@@ -172,10 +174,10 @@ class EpochEnd(keras.callbacks.Callback):
         )
 
     def _line(self, row):
-        steps = row.step - (self._rows[-2].step if self._rows[1:] else 0)
-        left = (self._total_steps - row.step) * row.seconds / steps
+        total = self._progress.total_steps
+        left = (total - row.step) * row.seconds / self._progress.epoch_steps
         return (
-            f"epoch {row.epoch}  step {row.step:,}/{self._total_steps:,}  "
+            f"epoch {row.epoch}  step {row.step:,}/{total:,}  "
             f"rate {row.learning_rate:.2g}  "
             f"train loss {row.train_loss:.3f} error {row.train_error:.1%}  "
             f"test loss {row.test_loss:.3f} error {row.test_error:.1%}  "

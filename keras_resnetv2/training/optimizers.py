@@ -17,7 +17,8 @@ class SGD(keras.optimizers.SGD):
 
     The two agree while lr is constant and part where it changes. Keras's own
     `SGD(weight_decay=)` is decoupled (it shrinks w outside the momentum), which
-    is neither. Weight decay acts on every trainable variable, as in both.
+    is neither. Weight decay acts on every trainable variable, as in both,
+    less those named to `exclude_from_weight_decay`.
 
     Reference: Caffe's SGDSolver; torch.optim.SGD; He et al., 2016, section 5.
 
@@ -66,7 +67,7 @@ class SGD(keras.optimizers.SGD):
         """Updates one variable and its velocity."""
         ops = keras.ops
         gradient = ops.cast(gradient, variable.dtype)
-        if self.coupled_weight_decay:
+        if self.coupled_weight_decay and self._use_weight_decay(variable):
             decay = ops.cast(self.coupled_weight_decay, variable.dtype)
             gradient = ops.add(gradient, ops.multiply(variable, decay))
         rate_inside = MOMENTUM_FORMS[self.momentum_form]

@@ -74,9 +74,10 @@ def evaluate(
 
     Args:
         workdir: the training's directory.
-        dataset: None for the training's own.
+        dataset: None for the training's own; another one is resized to it.
         split: "test" or "train".
-        data_dir: where TensorFlow Datasets keeps its data.
+        data_dir: where TensorFlow Datasets keeps its data; None for where the
+            training found it.
 
     Returns:
         {"loss" (nats), "error" (a fraction), "images", "step", ...}.
@@ -87,7 +88,10 @@ def evaluate(
     model, experiment, facts, step = load_trained(workdir)
     name = dataset or experiment.dataset
     data = load_arrays(
-        name, split, data_dir=data_dir, image_size=experiment.image_size
+        name,
+        split,
+        data_dir=data_dir or Workdir(workdir).data_dir(),
+        image_size=facts.image_shape[0] if dataset else experiment.image_size,
     )
     if tuple(data.class_names) != facts.class_names:
         raise ValueError(

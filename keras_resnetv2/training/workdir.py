@@ -50,7 +50,11 @@ class Workdir:
             )
         if self.settings.exists():
             self._check_same(experiment)
-        elif self.path.exists() and any(self.path.iterdir()):
+        elif self.path.exists() and any(
+            # A run killed in its first moment leaves a hidden part at most.
+            not entry.name.startswith(".")
+            for entry in self.path.iterdir()
+        ):
             raise ValueError(
                 f"workdir={str(self.path)!r} is neither empty nor a work "
                 f"directory of this package ({self.settings.name} is missing). "
@@ -72,7 +76,12 @@ class Workdir:
                 "settings, or give another directory."
             )
 
-    def write(self, experiment: Experiment, facts: DataFacts) -> None:
+    def write(
+        self,
+        experiment: Experiment,
+        facts: DataFacts,
+        data_dir: str | os.PathLike | None = None,
+    ) -> None:
         """Writes the whole configuration, before the first step."""
         self.path.mkdir(parents=True, exist_ok=True)
         values = {
@@ -80,6 +89,7 @@ class Workdir:
             "config": dataclasses.asdict(experiment.config()),
             "total_steps": experiment.total_steps(facts.images),
             "data": facts.to_json(),
+            "data_dir": data_dir and os.path.abspath(data_dir),
             "versions": {
                 "keras_resnetv2": __version__,
                 "keras": keras.__version__,
@@ -89,6 +99,16 @@ class Workdir:
             },
         }
         write_atomically(self.settings, json.dumps(values, indent=2) + "\n")
+
+    def data_dir(self) -> str | None:
+        """The `data_dir` that the training was last run with."""
+        return json.loads(self.settings.read_text()).get("data_dir")
+
+    def save_model(self, model: keras.Model) -> None:
+        """Saves the network without its optimizer, whole or not at all."""
+        part = self.path / ".part.keras"
+        model.save(part, include_optimizer=False)
+        os.replace(part, self.model)
 
     def read(self) -> tuple[Experiment, DataFacts]:
         """Reads back what `write` wrote.
@@ -119,5 +139,8 @@ class Workdir:
 def write_atomically(path: pathlib.Path, text: str) -> None:
     """Writes a text file whole or not at all."""
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text)
+    with open(part, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(part, path)

@@ -127,6 +127,21 @@ def test_per_pixel_mean_and_other_sizes(test_images, tmp_path):
 
 def test_bad_input(tmp_path, monkeypatch):
     model = small()
+    with pytest.raises(ValueError, match="one line of text"):
+        export_saved_model(
+            model,
+            tmp_path,
+            standardization="cifar10",
+            class_names=["two\nlines"] * 10,
+        )
+    with pytest.raises(ValueError, match="do not fit a mean"):
+        export_saved_model(
+            model,
+            tmp_path,
+            standardization=data.Standardization(
+                np.zeros((8, 8, 3)), np.ones((8, 8, 3))
+            ),
+        )
     with pytest.raises(ValueError, match="10 classes; received 2"):
         export_saved_model(
             model,

@@ -87,6 +87,18 @@ def test_fused_inference(dtype):
     )
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_weights(dtype):
+    layer = BatchNormalization(dtype=dtype)
+    x = batch(dtype)
+    for training in (True, False):
+        assert layer(x, training=training).dtype == dtype
+    assert layer.moving_mean.dtype == dtype
+    assert "FusedBatchNormV3" in ops_in_graph(
+        layer, (None, 5, 7, 6), dtype, training=True
+    )
+
+
 def ops_in_graph(layer, shape, dtype="float32", **kwargs):
     graph = tf.function(lambda x: layer(x, **kwargs)).get_concrete_function(
         tf.TensorSpec(shape, dtype)

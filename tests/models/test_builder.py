@@ -80,12 +80,41 @@ def test_input_tensor_may_be_any_keras_tensor():
     )
 
 
+def test_weights_of_another_network_are_refused(tmp_path):
+    path = str(tmp_path / "net.weights.h5")
+    PreActResNet20().save_weights(path)
+    for options in (
+        {"activation_order": "original"},
+        {"activation_order": "bn_after_addition"},
+        {"unit": "single"},
+        {"shortcut": "exclusive_gating"},
+        {"dimension_change": "projection"},
+    ):
+        with pytest.raises(
+            ValueError, match=r"of another network.*layers differ"
+        ):
+            PreActResNet20(weights=path, **options)
+    whole = PreActResNet20(weights=path)
+    headless = PreActResNet20(weights=path, include_top=False)
+    np.testing.assert_array_equal(
+        np.array(headless.get_layer("stage3_unit3_conv2").kernel),
+        np.array(whole.get_layer("stage3_unit3_conv2").kernel),
+    )
+    (tmp_path / "text.weights.h5").write_text("no weights")
+    with pytest.raises(ValueError, match="text.weights.h5.*not a weights file"):
+        PreActResNet20(weights=str(tmp_path / "text.weights.h5"))
+
+
 @pytest.mark.parametrize(
     "kwargs, says",
     [
         ({"weights": "imagenet"}, r"\.weights\.h5.*'imagenet'"),
         ({"weights": "nowhere.weights.h5"}, "no such file"),
         ({"pooling": "mean"}, "'mean'.*'avg'"),
+        ({"pooling": ["avg"]}, r"\['avg'\]"),
+        ({"input_shape": 32}, "channels last.*received 32"),
+        ({"input_shape": ("32", 32, 3)}, "channels last"),
+        ({"bottleneck_stride": "conv2"}, "does nothing.*bottleneck"),
         ({"input_shape": (3, 32, 32)}, "at least 4 x 4.*halves"),
         ({"input_shape": (32, 32)}, "channels last"),
         ({"input_shape": (32, 32, None)}, "known number of channels"),
@@ -105,6 +134,32 @@ def test_shape_and_tensor_together_are_refused():
         PreActResNet20(
             input_tensor=keras.Input((32, 32, 3)), input_shape=(32, 32, 3)
         )
+
+
+@pytest.mark.parametrize(
+    "tensor, says",
+    [
+        (lambda: np.zeros((1, 32, 32, 3)), "received a ndarray"),
+        (lambda: keras.Input((32, 32, 3), dtype="uint8"), "dtype uint8"),
+    ],
+)
+def test_bad_input_tensors(tensor, says):
+    with pytest.raises(ValueError, match=says):
+        PreActResNet20(input_tensor=tensor())
+
+
+def test_input_tensor_behind_many_residual_additions():
+    """Walking back over residual additions is linear, not exponential."""
+    inputs = x = keras.Input((8, 8, 3))
+    for _ in range(60):
+        x = keras.layers.Add()([x, keras.layers.ReLU()(x)])
+    model = ResNetV2(
+        ResNetConfig(units_per_stage=(1,), widths=(4,)),
+        input_tensor=x,
+        classes=np.int64(7),
+    )
+    assert model.input is inputs
+    assert model.output_shape == (None, 7)
 
 
 def test_a_name_is_no_config():

@@ -54,7 +54,15 @@ def test_depth_arithmetic(depth, unit, units):
         ),
         (
             {"depth": 20, "shortcut": "exclusive_gating", "gate_bias": "-6"},
-            "must be a number",
+            "must be a finite number",
+        ),
+        (
+            {
+                "depth": 20,
+                "shortcut": "constant_scaling",
+                "residual_scale": float("inf"),
+            },
+            "must be a finite number",
         ),
         (
             {"depth": 20, "widths": (64, 32, 16)},

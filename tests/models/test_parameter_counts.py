@@ -1,5 +1,6 @@
 """Trainable parameters against paper.md's closed forms, both options."""
 
+import dataclasses
 import math
 
 import pytest
@@ -46,6 +47,28 @@ def test_parameter_count(name):
         counts.append(sum(math.prod(w.shape) for w in model.trainable_weights))
         del model
     assert tuple(counts) == GOLDENS[name]
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_deep_counts_follow_from_two_small_nets(name):
+    """A unit more a stage always adds the same; so the deep nets' counts."""
+    config = MODELS[name]
+    for option, golden in zip(("padding", "projection"), GOLDENS[name]):
+        counts = []
+        for units in (1, 2):
+            small = dataclasses.replace(
+                config,
+                depth=None,
+                units_per_stage=(units,) * 3,
+                dimension_change=option,
+            )
+            model = keras_resnetv2.ResNetV2(small)
+            counts.append(
+                sum(math.prod(w.shape) for w in model.trainable_weights)
+            )
+        one, two = counts
+        assert len(set(config.units)) == 1
+        assert one + (config.units[0] - 1) * (two - one) == golden
 
 
 def test_projection_kernels_account_for_the_difference():

@@ -295,6 +295,37 @@ def test_strided_3x3_is_padded_on_both_sides():
     np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_imagenet_stem():
+    model = tiny(stem="imagenet", unit="bottleneck")
+    conv = model.get_layer("stem_conv")
+    assert (conv.kernel_size, conv.strides) == ((7, 7), (2, 2))
+    order = [layer.name for layer in model.layers if "stem" in layer.name]
+    assert order == [
+        "stem_conv_pad",
+        "stem_conv",
+        "stem_bn",
+        "stem_relu",
+        "stem_pool_pad",
+        "stem_pool",
+    ]
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
+    relu, pooled = values(model, x, "stem_relu", "stem_pool")
+    padded = np.pad(relu, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    windows = [
+        padded[:, i : i + 4 : 2, j : j + 4 : 2]
+        for i, j in itertools.product(range(3), range(3))
+    ]
+    np.testing.assert_array_equal(pooled, np.max(windows, axis=0))
+
+
+def test_fan_out_is_the_convolutions():
+    model = tiny(widths=(32, 64), kernel_initializer="he_normal_fan_out")
+    kernel = model.get_layer("stage2_unit1_conv1").get_weights()[0]
+    np.testing.assert_allclose(kernel.std(), np.sqrt(2 / (9 * 64)), rtol=0.05)
+    head = model.get_layer("predictions").get_weights()[0]
+    np.testing.assert_allclose(head.std(), np.sqrt(2 / 64), rtol=0.2)
+
+
 def test_he_normal_and_no_bias():
     model = tiny(widths=(32, 64), units_per_stage=(2, 3))
     for layer in model.layers:

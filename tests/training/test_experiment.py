@@ -29,8 +29,15 @@ def experiment(**kwargs):
         ({"model": "ResNet20"}, "'ResNet20'.*PreActResNet20"),
         ({"recipe": "adam"}, "'adam'.*'paper'"),
         ({"precision": "float8"}, "'float8'.*'mixed_bfloat16'"),
-        ({"epochs": 0}, "epochs must be at least 1"),
-        ({"batch_size": -1}, "batch_size must be at least 1"),
+        ({"epochs": 0}, "epochs must be.*at least 1"),
+        ({"batch_size": -1}, "batch_size must be.*at least 1"),
+        ({"epochs": 1.5}, "epochs must be a whole number"),
+        ({"learning_rate": -1.0}, "learning_rate must be.*larger than 0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be"),
+        ({"weight_decay": -1e-4}, "weight_decay must be.*at least 0"),
+        ({"seed": -1}, "seed must be"),
+        ({"standardization": "per_image"}, "'per_image'.*'per_channel'"),
+        ({"augmentation": "mixup"}, "'mixup'.*'crop_flip'"),
         ({"batch_size": 10, "replicas": 4}, "does not divide.*multiple"),
         ({"options": {"width": 3}}, "Unknown options: received width"),
         ({"options": {"gate_bias": 1.0}}, "gate_bias does nothing"),
@@ -64,6 +71,26 @@ def test_workdir_round_trip(tmp_path):
     stored = json.loads(workdir.settings.read_text())
     assert stored["config"]["dropout_rate"] == 0.2
     assert stored["total_steps"] == 3
+
+
+def test_a_folder_of_images_is_found_from_anywhere(tmp_path, monkeypatch):
+    (tmp_path / "pictures").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert experiment(dataset="pictures").dataset == str(tmp_path / "pictures")
+    assert experiment(dataset="cifar10").dataset == "cifar10"
+
+
+def test_workdir_keeps_where_the_data_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    workdir = Workdir(tmp_path / "new")
+    workdir.write(experiment(), FACTS, data_dir="datasets")
+    assert workdir.data_dir() == str(tmp_path / "datasets")
+    workdir.claim(experiment())  # not a setting: it may change
+
+
+def test_a_first_write_cut_off_is_no_foreign_directory(tmp_path):
+    (tmp_path / ".experiment.json.part").write_text('{"exp')
+    Workdir(tmp_path).claim(experiment())
 
 
 def test_workdir_of_other_settings_is_refused(tmp_path):

@@ -2,8 +2,11 @@
 
 import json
 import os
+import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -18,6 +21,8 @@ from keras_resnetv2.training import (
     logs,
     loop,
 )
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def experiment(**kwargs):
@@ -119,6 +124,74 @@ def test_resumed_training_ends_as_an_undisturbed_one(
         np.testing.assert_allclose(here, there, rtol=1e-3, atol=1e-4)
 
 
+def test_lost_or_spoilt_metrics_do_not_move_the_schedule(tmp_path, small_fake):
+    training.train(experiment(), tmp_path)
+    (tmp_path / "metrics.csv").unlink()
+    (tmp_path / "model.keras").unlink()
+    for path in (tmp_path / "checkpoints").glob("*12.weights.h5"):
+        path.unlink()
+    rows = training.train(experiment(), tmp_path)  # from step 8
+    assert [(row.epoch, row.step) for row in rows] == [(3, 12)]
+    assert rows[0].learning_rate == pytest.approx(0.001)
+    # Finished, but cut off before the network was saved.
+    (tmp_path / "model.keras").unlink()
+    assert training.train(experiment(), tmp_path) == rows
+    assert (tmp_path / "model.keras").is_file()
+    (tmp_path / "metrics.csv").write_text("epoch,step\n1,2\n")
+    with pytest.raises(ValueError, match="Move it away"):
+        training.train(experiment(), tmp_path)
+
+
+def test_precision_reaches_the_network(tmp_path, small_fake):
+    mixed = experiment(epochs=1, precision="mixed_bfloat16")
+    rows = training.train(mixed, tmp_path)
+    assert keras.config.dtype_policy().name == "float32"
+    saved = keras.models.load_model(tmp_path / "model.keras")
+    assert saved.get_layer("stage1_unit1_conv1").compute_dtype == "bfloat16"
+    assert saved.get_layer("predictions").compute_dtype == "float32"
+    rebuilt = training.load_trained(tmp_path).model
+    assert rebuilt.get_layer("stem_conv").compute_dtype == "bfloat16"
+    as_float32 = training.load_trained(tmp_path, dtype="float32").model
+    assert as_float32.get_layer("stem_conv").compute_dtype == "float32"
+    logits = evaluation.predict_logits(
+        as_float32,
+        small_fake("fake", "test"),
+        training.load_trained(tmp_path).facts.standardization,
+    )
+    result = evaluation.loss_and_error(
+        logits, small_fake("fake", "test").labels
+    )
+    np.testing.assert_allclose(result["loss"], rows[-1].test_loss, rtol=0.05)
+
+
+@pytest.mark.multiprocess
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_killed_by_sigkill_and_resumed(tmp_path, replicas):
+    command = [
+        sys.executable,
+        ROOT / "tools" / "train.py",
+        "--model=PreActResNet20",
+        "--dataset=fake",
+        "--epochs=4",
+        "--batch_size=64",
+        f"--replicas={replicas}",
+        f"--workdir={tmp_path}",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("checkpoints/step-*")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first = int(done.stdout.split("Resuming at step ")[1].split()[0])
+    assert 0 < first < 32
+    rows = logs.read_rows(tmp_path / "metrics.csv")
+    assert [row.epoch for row in rows] == [1, 2, 3, 4]
+
+
 def test_unreadable_checkpoint_falls_back_to_the_one_before(
     tmp_path, small_fake
 ):
@@ -164,8 +237,6 @@ def test_evaluation_counts_every_image_once(small_fake):
         ({"dataset": "no_such_data"}, "no_such_data"),
         ({"model": "ResNet18V2", "options": {}}, "at least 32 x 32|3, 32"),
         ({"image_size": 3}, "at least 4 x 4"),
-        ({"standardization": "per_image"}, "per_image"),
-        ({"augmentation": "mixup"}, "mixup"),
     ],
 )
 def test_bad_input_leaves_no_workdir(tmp_path, kwargs, says):

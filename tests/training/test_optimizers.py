@@ -91,6 +91,18 @@ def test_weight_decay_is_coupled():
     np.testing.assert_allclose(np.array(weight), 0.944379, atol=1e-6)
 
 
+def test_excluded_variables_do_not_decay():
+    kernel, beta = (
+        keras.Variable(np.ones(1, "float32"), name=name)
+        for name in ("kernel", "beta")
+    )
+    optimizer = training.SGD(0.1, weight_decay=0.1)
+    optimizer.exclude_from_weight_decay(var_names=["beta"])
+    optimizer.apply([keras.ops.zeros(1)] * 2, [kernel, beta])
+    np.testing.assert_allclose(np.array(kernel), 0.99)
+    np.testing.assert_allclose(np.array(beta), 1.0)
+
+
 def test_config_round_trip():
     optimizer = training.optimizer("torch", total_steps=50, weight_decay=0.01)
     config = keras.saving.serialize_keras_object(optimizer)

@@ -58,6 +58,23 @@ for variable in model.variables:
     seen += "moving" in variable.path
 assert seen == 14, seen
 # What is saved, exported and predicted is the same.
+# Synchronized: the statistics of the whole batch, unbiased over all of it.
+import dataclasses
+with strategy.scope():
+    keras.utils.set_random_seed(1)
+    synchronized = ResNetV2(
+        dataclasses.replace(config, batch_normalization="synchronized"),
+        input_shape=(8, 8, 3))
+    training.compile(synchronized, "paper", total_steps=100)
+synchronized.fit(batches.take(1).with_options(options), verbose=0)
+stem = synchronized.get_layer("stem_bn")
+whole = np.concatenate(shards)
+np.testing.assert_allclose(
+    np.array(stem.moving_mean), 0.1 * whole.mean((0, 1, 2)), atol=1e-5)
+np.testing.assert_allclose(
+    np.array(stem.moving_variance) - 0.9,
+    0.1 * whole.var((0, 1, 2)) * (1024 / 1023), rtol=2e-5)
+
 import sys
 model.save(sys.argv[1] + "/m.keras")
 loaded = keras.models.load_model(sys.argv[1] + "/m.keras", compile=False)
