@@ -94,10 +94,6 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
         # The op takes float32 statistics and parameters whatever the input.
         channels = (inputs.shape[-1],)
-        moving_mean, moving_variance = (
-            None if training else tf.cast(moving.value, tf.float32)
-            for moving in (self.moving_mean, self.moving_variance)
-        )
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
             scale=(
@@ -110,13 +106,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
                 if self.center
                 else tf.zeros(channels)
             ),
-            mean=moving_mean,
-            variance=moving_variance,
+            mean=tf.cast(self.moving_mean.value, tf.float32),
+            variance=tf.cast(self.moving_variance.value, tf.float32),
             epsilon=self.epsilon,
             is_training=training,
+            exponential_avg_factor=1.0 - self.momentum if training else 1.0,
         )
-        if training:
-            self._update_moving_statistics(mean, variance)
+        if training:  # the op has averaged: they are the new moving ones
+            self.moving_mean.assign(mean)
+            self.moving_variance.assign(variance)
         return outputs
 
     def _unfused_training(self, inputs, mask):
@@ -135,7 +133,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
         count = self._count(inputs, mask)
         unbiased = variance * (count / ops.maximum(count - 1.0, 1.0))
-        self._update_moving_statistics(mean, unbiased)
+        for moving, value in (
+            (self.moving_mean, mean),
+            (self.moving_variance, unbiased),
+        ):
+            value = ops.cast(value, moving.dtype)
+            moving.assign(
+                moving * self.momentum + value * (1.0 - self.momentum)
+            )
         return ops.cast(outputs, self.compute_dtype)
 
     def _count(self, inputs, mask):
@@ -155,12 +160,3 @@ class BatchNormalization(keras.layers.BatchNormalization):
             if replica and replica.num_replicas_in_sync > 1:
                 count = replica.all_reduce(tf.distribute.ReduceOp.SUM, count)
         return count
-
-    def _update_moving_statistics(self, mean, variance):
-        new = 1.0 - self.momentum
-        for moving, value in (
-            (self.moving_mean, mean),
-            (self.moving_variance, variance),
-        ):
-            value = keras.ops.cast(value, moving.dtype)
-            moving.assign(moving * self.momentum + value * new)
