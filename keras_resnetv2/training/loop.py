@@ -85,9 +85,8 @@ def train(
         steps=steps,
         framework=evaluation.framework(),
     )
-    workdir.write(
-        experiment, facts, data_dir
-    )  # not before all of the above has fitted
+    # Not before all of the above has fitted: bad input leaves nothing behind.
+    workdir.write(experiment, facts, data_dir)
     if first_step:
         print(f"Resuming at step {first_step:,} of {steps:,}.")
 

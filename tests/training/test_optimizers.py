@@ -14,17 +14,11 @@ def gradients():
     return np.random.default_rng(0).normal(size=(len(RATES), 3))
 
 
-def keras_trajectory(**kwargs):
+def keras_trajectory(make_optimizer):
     keras.config.set_floatx("float64")
     try:
         weight = keras.Variable(np.ones(3), dtype="float64")
-        optimizer = training.SGD(
-            keras.optimizers.schedules.PiecewiseConstantDecay(
-                [3, 7], [0.1, 0.01, 0.001]
-            ),
-            weight_decay=DECAY,
-            **kwargs,
-        )
+        optimizer = make_optimizer()
         path = []
         for gradient in gradients():
             optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weight])
@@ -34,10 +28,10 @@ def keras_trajectory(**kwargs):
         keras.config.set_floatx("float32")
 
 
-def caffe_trajectory(nesterov):
+def caffe_trajectory(nesterov, rates=RATES):
     """SGDSolver: V = m V + rate (g + decay w); W -= V."""
     w, v, path = np.ones(3), np.zeros(3), []
-    for rate, g in zip(RATES, gradients()):
+    for rate, g in zip(rates, gradients()):
         g = g + DECAY * w
         v = 0.9 * v + rate * g
         w = w - (0.9 * v + rate * g if nesterov else v)
@@ -45,10 +39,10 @@ def caffe_trajectory(nesterov):
     return np.array(path)
 
 
-def torch_trajectory(nesterov):
+def torch_trajectory(nesterov, rates=RATES):
     """torch.optim.SGD: V = m V + g + decay w; W -= rate V."""
     w, v, path = np.ones(3), np.zeros(3), []
-    for rate, g in zip(RATES, gradients()):
+    for rate, g in zip(rates, gradients()):
         g = g + DECAY * w
         v = 0.9 * v + g
         w = w - rate * (g + 0.9 * v if nesterov else v)
@@ -62,7 +56,16 @@ TRAJECTORIES = {"caffe": caffe_trajectory, "torch": torch_trajectory}
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("form", TRAJECTORIES)
 def test_trajectory_across_two_rate_changes(form, nesterov):
-    actual = keras_trajectory(momentum_form=form, nesterov=nesterov)
+    actual = keras_trajectory(
+        lambda: training.SGD(
+            keras.optimizers.schedules.PiecewiseConstantDecay(
+                [3, 7], [0.1, 0.01, 0.001]
+            ),
+            momentum_form=form,
+            nesterov=nesterov,
+            weight_decay=DECAY,
+        )
+    )
     # float64 but for the rate itself, which Keras's schedules keep in float32.
     np.testing.assert_allclose(actual, TRAJECTORIES[form](nesterov), rtol=1e-6)
 
@@ -73,13 +76,24 @@ def test_the_two_forms_part_where_the_rate_changes():
     assert np.abs(caffe[4:] - torch[4:]).max() > 0.01
 
 
-@pytest.mark.parametrize("recipe", ["paper", "torch"])
-def test_recipes_use_their_form(recipe):
-    optimizer = training.optimizer(recipe, total_steps=100)
-    assert optimizer.momentum == 0.9
-    assert optimizer.nesterov == (recipe == "torch")
-    assert optimizer.momentum_form == {"paper": "caffe"}.get(recipe, recipe)
-    assert optimizer.coupled_weight_decay == 1e-4
+# Twelve steps: the drops of "paper" at 1/2 and 3/4 (its warm-up is less than
+# a step), those of "torch" at 81/200 and 122/200.
+RECIPES = {
+    "paper": caffe_trajectory(False, [0.1] * 6 + [0.01] * 3 + [0.001] * 3),
+    "torch": torch_trajectory(True, [0.1] * 5 + [0.01] * 2 + [0.001] * 5),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipe_trajectory_across_both_drops(recipe):
+    actual = keras_trajectory(
+        lambda: training.optimizer(
+            recipe, total_steps=len(RATES), weight_decay=DECAY
+        )
+    )
+    np.testing.assert_allclose(actual, RECIPES[recipe], rtol=1e-6)
+    default = training.optimizer(recipe, total_steps=100)
+    assert default.coupled_weight_decay == 1e-4
 
 
 def test_weight_decay_is_coupled():
