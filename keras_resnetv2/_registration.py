@@ -30,15 +30,21 @@ def register_with_keras() -> None:
 class _AfterKeras:
     """A finder that lets the others find Keras, and registers behind it."""
 
+    _searching = False
+
     def find_spec(self, name, path=None, target=None):
-        if name != "keras":
+        if name != "keras" or self._searching:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        self._searching = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._searching = False
         if spec is not None:
             run = spec.loader.exec_module
 
             def run_and_register(module):
+                sys.meta_path.remove(self)
                 run(module)
                 # Where one of ours has asked for Keras, it is half imported
                 # and goes on by itself; see keras_resnetv2.__getattr__.

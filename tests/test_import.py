@@ -74,7 +74,8 @@ def test_saved_models_load_in_a_fresh_process(tmp_path):
     assert done.returncode == 0, done.stderr
     for imports in (
         "import keras, keras_resnetv2",
-        "import keras_resnetv2, keras",
+        "import keras_resnetv2, importlib.util;"
+        "importlib.util.find_spec('keras'); import keras",
         "import keras_resnetv2; keras_resnetv2.MODELS; import keras",
         "from keras_resnetv2.models.configs import MODELS; import keras;"
         "from keras_resnetv2 import training",
