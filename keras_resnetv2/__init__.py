@@ -98,10 +98,11 @@ __all__ = [
 
 def __getattr__(name: str):
     if name in _SUBPACKAGES:
-        return importlib.import_module(f"keras_resnetv2.{name}")
-    if name not in _MODULE_OF:
+        value = importlib.import_module(f"keras_resnetv2.{name}")
+    elif name in _MODULE_OF:
+        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    else:
         raise AttributeError(f"module 'keras_resnetv2' has no name {name!r}")
-    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
     globals()[name] = value
     if "keras" in sys.modules:
         register()

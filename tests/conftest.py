@@ -1,6 +1,5 @@
 import os
 
-# Two xdist workers share two cores; more threads than that only fight.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras

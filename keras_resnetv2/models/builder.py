@@ -2,11 +2,12 @@
 
 import contextlib
 import dataclasses
-import numbers
 import sys
 
 import keras
 
+from keras_resnetv2._checks import check_choice
+from keras_resnetv2.models import inputs as inputs_lib
 from keras_resnetv2.models import layers
 from keras_resnetv2.models import weights as weights_lib
 from keras_resnetv2.models.activations import (
@@ -102,17 +103,13 @@ def ResNetV2(
             f"config must be a ResNetConfig; received {config!r}. Take one "
             "from keras_resnetv2.MODELS or make one."
         )
-    _check_data_format()
+    inputs_lib.check_data_format()
     if classes is not None:
         config = dataclasses.replace(config, classes=classes)
     classes = int(config.classes)  # Keras does not take NumPy's integers
     weights_lib.check(weights)
-    if pooling not in tuple(_POOLINGS):
-        raise ValueError(
-            f"Unknown pooling: received {pooling!r}; expected None, 'avg' or "
-            "'max'."
-        )
-    inputs = _inputs(config, input_tensor, input_shape)
+    check_choice("pooling", pooling, _POOLINGS)
+    inputs = inputs_lib.make(config, input_tensor, input_shape)
 
     x = _stem(inputs, config)
     for unit_name, spec in config.unit_specs():
@@ -138,7 +135,7 @@ def ResNetV2(
         )(x)
 
     if input_tensor is not None:
-        inputs = _source(input_tensor)
+        inputs = inputs_lib.source(input_tensor)
     model = ResNet(inputs, x, name=name)
     weights_lib.load(model, weights)
     return model
@@ -200,89 +197,6 @@ def _stem(x, config):
     if config.stem == "imagenet":
         x = layers.max_pool(x, name="stem_pool")
     return x
-
-
-def _inputs(config, input_tensor, input_shape):
-    if input_tensor is not None:
-        if input_shape is not None:
-            raise ValueError(
-                "Give input_tensor or input_shape, not both; received "
-                f"input_shape={input_shape} with a tensor of shape "
-                f"{input_tensor.shape}."
-            )
-        _check_input_tensor(input_tensor)
-        _check_image_shape(tuple(input_tensor.shape[1:]), config)
-        return input_tensor
-    size = config.input_size
-    shape = (size, size, 3) if input_shape is None else input_shape
-    _check_image_shape(shape, config)
-    return keras.Input(tuple(shape), name="images")
-
-
-def _check_input_tensor(tensor):
-    if not keras.utils.is_keras_tensor(tensor):
-        raise ValueError(
-            "input_tensor must be a Keras tensor, as keras.Input returns it; "
-            f"received a {type(tensor).__name__}. Call the built model on "
-            "arrays instead."
-        )
-    if not keras.backend.is_float_dtype(tensor.dtype):
-        raise ValueError(
-            "input_tensor must hold standardised pixels, floats; received "
-            f"dtype {tensor.dtype}. Cast and standardise it first."
-        )
-
-
-def _source(tensor):
-    """The `keras.Input` a tensor comes from, or a list of several.
-
-    `keras.utils.get_source_inputs` walks every path: never done on a ResNet.
-    """
-    sources, seen, waiting = [], set(), [tensor]
-    while waiting:
-        operation, node_index, _ = waiting.pop()._keras_history
-        node = operation._inbound_nodes[node_index]
-        if node in seen:
-            continue
-        seen.add(node)
-        if node.is_input:
-            sources += node.output_tensors
-        waiting += node.input_tensors
-    return sources[0] if len(sources) == 1 else sources
-
-
-def _check_image_shape(shape, config):
-    least = config.strides
-    sides_are_numbers = isinstance(shape, (tuple, list)) and all(
-        side is None or isinstance(side, numbers.Integral) for side in shape
-    )
-    if (
-        not sides_are_numbers
-        or len(shape) != 3
-        or shape[2] is None
-        or shape[2] < 1
-    ):
-        raise ValueError(
-            "Images must be (height, width, channels), channels last, with a "
-            f"known number of channels; received {shape!r}."
-        )
-    if any(side is not None and side < least for side in shape[:2]):
-        raise ValueError(
-            f"Images must be at least {least} x {least} pixels for this "
-            f"network, which halves them down to 1 x 1; received {shape}."
-        )
-
-
-def _check_data_format():
-    if keras.config.image_data_format() != "channels_last":
-        raise ValueError(
-            "keras_resnetv2 builds channels_last networks only (TensorFlow has "
-            "no channels_first convolution on CPUs, and the fused batch "
-            "normalization used here is channels_last); received "
-            f"image_data_format={keras.config.image_data_format()!r}. Call "
-            'keras.config.set_image_data_format("channels_last") and give '
-            "images as (batch, height, width, channels)."
-        )
 
 
 def _head_dtype():

@@ -5,6 +5,7 @@ import math
 import numbers
 from collections.abc import Iterator
 
+from keras_resnetv2._checks import check_choice
 from keras_resnetv2.models.activations import ACTIVATION_ORDERS
 from keras_resnetv2.models.batch_normalization import BATCH_NORMALIZATIONS
 from keras_resnetv2.models.layers import KERNEL_INITIALIZERS
@@ -182,12 +183,7 @@ def _check_choices(config):
         value = getattr(config, field)
         if field == "dimension_change" and value is None:
             continue
-        if value not in tuple(table):
-            expected = ", ".join(repr(name) for name in table)
-            raise ValueError(
-                f"Unknown {field}: received {value!r}; expected one of "
-                f"{expected}."
-            )
+        check_choice(field, value, table)
 
 
 def _check_bottleneck_stride(config):

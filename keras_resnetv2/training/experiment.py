@@ -6,6 +6,7 @@ import os
 
 import keras
 
+from keras_resnetv2._checks import check_choice
 from keras_resnetv2.data import (
     AUGMENTATIONS,
     DATASETS,
@@ -15,7 +16,7 @@ from keras_resnetv2.data import (
 from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.models.configs import ResNetConfig, find_config
 from keras_resnetv2.training import recipes
-from keras_resnetv2.training.strategy import PRECISIONS
+from keras_resnetv2.training.strategy import PRECISIONS, check_divides
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,12 +65,7 @@ class Experiment:
             object.__setattr__(self, "dataset", os.path.abspath(self.dataset))
         self.config()
         for field, table in _CHOICES.items():
-            value = getattr(self, field)
-            if value not in tuple(table):
-                raise ValueError(
-                    f"Unknown {field}: received {value!r}; expected one of "
-                    f"{', '.join(map(repr, table))}."
-                )
+            check_choice(field, getattr(self, field), table)
         for field, (kinds, fits, expected) in _NUMBERS.items():
             value = getattr(self, field)
             if value is not None and not (
@@ -78,11 +74,7 @@ class Experiment:
                 raise ValueError(
                     f"{field} must be {expected}; received {value!r}."
                 )
-        if self.replicas and self.images_per_step % self.replicas:
-            raise ValueError(
-                f"batch_size={self.images_per_step} does not divide among "
-                f"replicas={self.replicas}. Choose a multiple of it."
-            )
+        check_divides(self.images_per_step, self.replicas or 1)
 
     def config(self) -> ResNetConfig:
         """The network's config: the model's, the recipe's, the options."""
@@ -113,7 +105,6 @@ class Experiment:
 
 
 _CHOICES = {
-    "recipe": recipes.RECIPES,
     "standardization": STANDARDIZATION_KINDS,
     "augmentation": AUGMENTATIONS,
     "precision": PRECISIONS,

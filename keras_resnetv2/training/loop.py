@@ -15,7 +15,12 @@ from keras_resnetv2.training.experiment import (
     build_model,
 )
 from keras_resnetv2.training.progress import Progress
-from keras_resnetv2.training.strategy import make_strategy, precision, scope
+from keras_resnetv2.training.strategy import (
+    check_divides,
+    make_strategy,
+    precision,
+    scope,
+)
 from keras_resnetv2.training.workdir import Workdir
 
 
@@ -56,7 +61,7 @@ def train(
     else:
         facts = DataFacts.of(images, experiment.standardization)
     batch_size = experiment.images_per_step
-    _check_divides(batch_size, strategy)
+    check_divides(batch_size, strategy.num_replicas_in_sync if strategy else 1)
 
     keras.utils.set_random_seed(experiment.seed)
     steps = experiment.total_steps(len(images))
@@ -195,13 +200,4 @@ def _check_same_data(facts, data):
             f"{len(data.class_names)} classes, then {facts.images} of "
             f"{facts.image_shape} in {len(facts.class_names)}. Give the same "
             "data, or another --workdir."
-        )
-
-
-def _check_divides(batch_size, strategy):
-    replicas = strategy.num_replicas_in_sync if strategy else 1
-    if batch_size % replicas:
-        raise ValueError(
-            f"batch_size={batch_size} does not divide among {replicas} "
-            "replicas. Choose a multiple of it."
         )

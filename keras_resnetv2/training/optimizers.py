@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_resnetv2._checks import check_choice
+
 # name -> whether the learning rate is inside the velocity
 MOMENTUM_FORMS = {"caffe": True, "torch": False}
 
@@ -44,11 +46,7 @@ class SGD(keras.optimizers.SGD):
         momentum_form="caffe",
         **kwargs,
     ):
-        if momentum_form not in MOMENTUM_FORMS:
-            raise ValueError(
-                f"Unknown momentum_form: received {momentum_form!r}; expected "
-                f"one of {', '.join(map(repr, MOMENTUM_FORMS))}."
-            )
+        check_choice("momentum_form", momentum_form, MOMENTUM_FORMS)
         weight_decay = weight_decay or 0.0
         if weight_decay < 0:
             raise ValueError(

@@ -4,6 +4,8 @@ import contextlib
 
 import keras
 
+from keras_resnetv2._checks import check_choice
+
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "float64")
 
 
@@ -67,6 +69,19 @@ def _make_logical_cpus(tf, count):
             ) from error
 
 
+def check_divides(batch_size: int, replicas: int) -> None:
+    """Refuses a batch that cannot be shared out evenly.
+
+    Raises:
+        ValueError: if `batch_size` is no multiple of `replicas`.
+    """
+    if batch_size % replicas:
+        raise ValueError(
+            f"batch_size={batch_size} does not divide among "
+            f"replicas={replicas}. Choose a multiple of it."
+        )
+
+
 def scope(strategy) -> contextlib.AbstractContextManager:
     """The strategy's scope; of None, a context that does nothing."""
     return strategy.scope() if strategy else contextlib.nullcontext()
@@ -82,11 +97,7 @@ def precision(name: str):
     Raises:
         ValueError: for another name.
     """
-    if name not in PRECISIONS:
-        raise ValueError(
-            f"Unknown precision: received {name!r}; expected one of "
-            f"{', '.join(map(repr, PRECISIONS))}."
-        )
+    check_choice("precision", name, PRECISIONS)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:

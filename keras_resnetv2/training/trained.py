@@ -85,12 +85,13 @@ def evaluate(
     Raises:
         ValueError: if the directory or the data do not fit.
     """
+    directory = Workdir(workdir)
     model, experiment, facts, step = load_trained(workdir)
     name = dataset or experiment.dataset
     data = load_arrays(
         name,
         split,
-        data_dir=data_dir or Workdir(workdir).data_dir(),
+        data_dir=data_dir or directory.data_dir(),
         image_size=facts.image_shape[0] if dataset else experiment.image_size,
     )
     if tuple(data.class_names) != facts.class_names:
@@ -109,7 +110,5 @@ def evaluate(
         "step": step,
         **loss_and_error(logits, data.labels),
     }
-    write_atomically(
-        Workdir(workdir).evaluation, json.dumps(result, indent=2) + "\n"
-    )
+    write_atomically(directory.evaluation, json.dumps(result, indent=2) + "\n")
     return result

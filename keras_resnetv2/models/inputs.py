@@ -1,0 +1,103 @@
+"""What a network takes: its input tensor, checked."""
+
+import numbers
+
+import keras
+
+
+def check_data_format():
+    """Refuses Keras's channels_first setting, and says why.
+
+    Raises:
+        ValueError: if that is set.
+    """
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            "keras_resnetv2 builds channels_last networks only (TensorFlow has "
+            "no channels_first convolution on CPUs, and the fused batch "
+            "normalization used here is channels_last); received "
+            f"image_data_format={keras.config.image_data_format()!r}. Call "
+            'keras.config.set_image_data_format("channels_last") and give '
+            "images as (batch, height, width, channels)."
+        )
+
+
+def make(config, input_tensor, input_shape):
+    """The tensor that a network begins at.
+
+    Args:
+        config: a `ResNetConfig`.
+        input_tensor: a Keras tensor, or None.
+        input_shape: (H, W, C), or None for the config's own size.
+
+    Raises:
+        ValueError: if what came is no input for this network.
+    """
+    if input_tensor is not None:
+        if input_shape is not None:
+            raise ValueError(
+                "Give input_tensor or input_shape, not both; received "
+                f"input_shape={input_shape} with a tensor of shape "
+                f"{input_tensor.shape}."
+            )
+        _check_input_tensor(input_tensor)
+        _check_image_shape(tuple(input_tensor.shape[1:]), config)
+        return input_tensor
+    size = config.input_size
+    shape = (size, size, 3) if input_shape is None else input_shape
+    _check_image_shape(shape, config)
+    return keras.Input(tuple(shape), name="images")
+
+
+def _check_input_tensor(tensor):
+    if not keras.utils.is_keras_tensor(tensor):
+        raise ValueError(
+            "input_tensor must be a Keras tensor, as keras.Input returns it; "
+            f"received a {type(tensor).__name__}. Call the built model on "
+            "arrays instead."
+        )
+    if not keras.backend.is_float_dtype(tensor.dtype):
+        raise ValueError(
+            "input_tensor must hold standardised pixels, floats; received "
+            f"dtype {tensor.dtype}. Cast and standardise it first."
+        )
+
+
+def source(tensor):
+    """The `keras.Input` a tensor comes from, or a list of several.
+
+    `keras.utils.get_source_inputs` walks every path: never done on a ResNet.
+    """
+    sources, seen, waiting = [], set(), [tensor]
+    while waiting:
+        operation, node_index, _ = waiting.pop()._keras_history
+        node = operation._inbound_nodes[node_index]
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.is_input:
+            sources += node.output_tensors
+        waiting += node.input_tensors
+    return sources[0] if len(sources) == 1 else sources
+
+
+def _check_image_shape(shape, config):
+    least = config.strides
+    sides_are_numbers = isinstance(shape, (tuple, list)) and all(
+        side is None or isinstance(side, numbers.Integral) for side in shape
+    )
+    if (
+        not sides_are_numbers
+        or len(shape) != 3
+        or shape[2] is None
+        or shape[2] < 1
+    ):
+        raise ValueError(
+            "Images must be (height, width, channels), channels last, with a "
+            f"known number of channels; received {shape!r}."
+        )
+    if any(side is not None and side < least for side in shape[:2]):
+        raise ValueError(
+            f"Images must be at least {least} x {least} pixels for this "
+            f"network, which halves them down to 1 x 1; received {shape}."
+        )
