@@ -32,7 +32,7 @@ def entry_point(main: Callable[[list[str]], None]) -> Callable[[], None]:
             raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}")
         try:
             main(argv)
-        except (ValueError, ImportError, OSError) as error:
+        except (ArithmeticError, ImportError, OSError, ValueError) as error:
             logging.debug("Traceback:", exc_info=True)
             sys.exit(f"{os.path.basename(argv[0])}: error: {error}")
         except KeyboardInterrupt:

@@ -47,6 +47,11 @@ _EXPERIMENT_FLAGS = [
         "GPUs.",
     ),
     flags.DEFINE_integer("seed", 0, "Of weights, data order, augmentation."),
+    flags.DEFINE_boolean(
+        "deterministic",
+        None,
+        "Two runs agree to the bit. Default: on CPUs, where it is free.",
+    ),
 ]
 # ResNetConfig's fields; left out, each is the model's own.
 _OPTION_FLAGS = [
@@ -64,6 +69,11 @@ _OPTION_FLAGS = [
         "batch_normalization", None, "per_replica or synchronized."
     ),
 ]
+_CHECKPOINT_STEPS = flags.DEFINE_integer(
+    "checkpoint_steps",
+    None,
+    "Write a checkpoint every so many steps, too, not only after an epoch.",
+)
 flags.mark_flags_as_required(["model", "dataset", "workdir"])
 
 
@@ -81,6 +91,7 @@ def main(argv):
         ),
         common.WORKDIR.value,
         data_dir=common.DATA_DIR.value,
+        checkpoint_steps=_CHECKPOINT_STEPS.value,
     )
     error = f"test error {rows[-1].test_error:.2%}" if rows else "trained"
     print(f"Done: {error}. See {common.WORKDIR.value}.")

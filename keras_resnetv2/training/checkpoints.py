@@ -1,43 +1,84 @@
-"""Checkpoints: weights, optimizer and step, whole or not at all."""
+"""Checkpoints: all that a training needs to go on, whole or not at all."""
 
+import json
 import os
 import pathlib
 import re
+import zipfile
+from typing import NamedTuple
 
 import keras
+import numpy as np
 from absl import logging
 
-_NAME = re.compile(r"step-(\d+)\.weights\.h5")
+from keras_resnetv2.training.divergence import check_arrays
+
+_NAME = re.compile(r"step-(\d+)\.npz")
 _KEPT = 2
+_STATE = "state"
+_DAMAGED = (OSError, EOFError, zipfile.BadZipFile, KeyError, ValueError)
 
 
-def save(model: keras.Model, directory: pathlib.Path, step: int) -> None:
+class Restored(NamedTuple):
+    """What `restore` returns.
+
+    Attributes:
+        step: number of steps done.
+        state: what `save` was given with them.
+    """
+
+    step: int
+    state: dict
+
+
+def save(
+    model: keras.Model, directory: pathlib.Path, step: int, state: dict
+) -> None:
     """Writes a checkpoint beside the ones before it, and keeps the last two.
+
+    An .npz file, every entry of which has a checksum (CRC-32). Beside weights
+    and optimizer it holds the state of the random generators, which Keras's
+    `save_weights` leaves out: dropout would begin anew.
 
     Args:
         model: a compiled model.
         directory: of the checkpoints; made if it is missing.
         step: number of steps done.
+        state: anything JSON can hold.
+
+    Raises:
+        DivergedError: if a variable is not finite; nothing is written.
+        OSError: if the disk is full, say; the checkpoints before it stay.
     """
+    arrays = {
+        name: keras.ops.convert_to_numpy(variable)
+        for name, variable in _variables(model).items()
+    }
+    check_arrays(arrays, step)
     directory.mkdir(parents=True, exist_ok=True)
-    part = directory / ".part.weights.h5"
-    model.save_weights(part, overwrite=True)
-    with open(part, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(part, directory / f"step-{step:09d}.weights.h5")
+    part = directory / ".part.npz"
+    try:
+        with open(part, "wb") as file:
+            np.savez(file, **arrays, **{_STATE: json.dumps(state)})
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, directory / f"step-{step:09d}.npz")
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
     for path, _ in _find(directory)[_KEPT:]:
         path.unlink()
 
 
-def restore(model: keras.Model, directory: pathlib.Path) -> int | None:
-    """Loads the newest checkpoint that can be read.
+def restore(model: keras.Model, directory: pathlib.Path) -> Restored | None:
+    """Loads the newest checkpoint that is undamaged.
 
     Args:
         model: if it is compiled, its optimizer is restored, too.
         directory: of the checkpoints.
 
     Returns:
-        The number of steps done; None if there is no checkpoint.
+        The step and the state; None if there is no checkpoint.
 
     Raises:
         ValueError: if there are checkpoints, but none can be read or fits.
@@ -47,20 +88,60 @@ def restore(model: keras.Model, directory: pathlib.Path) -> int | None:
     failures = []
     for path, step in _find(directory):
         try:
-            model.load_weights(path)
-        except (OSError, KeyError, ValueError) as error:
+            variables = _variables(model)
+            arrays, state = _read(path, variables)
+        except _DAMAGED as error:
             logging.warning("%s cannot be read (%s).", path, error)
             failures.append(path.name)
             continue
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
         if failures:
             logging.warning("Going on from %s instead.", path.name)
-        return step
+        return Restored(step, state)
     if failures:
         raise ValueError(
             f"None of the checkpoints in {directory} can be read: "
             f"{', '.join(failures)}. Delete them to start anew."
         )
     return None
+
+
+def last_step(directory: pathlib.Path) -> int | None:
+    """The step of the newest checkpoint; None if there is none."""
+    found = _find(directory)
+    return found[0][1] if found else None
+
+
+def _read(path, variables):
+    # All of it, and before anything is assigned: reading finds the damage.
+    with np.load(path, allow_pickle=False) as file:
+        arrays = dict(file.items())
+    state = json.loads(str(arrays[_STATE]))
+    for name, variable in variables.items():
+        if arrays[name].shape != tuple(variable.shape):
+            raise ValueError(
+                f"{name} is {arrays[name].shape} in it, "
+                f"{tuple(variable.shape)} in the network"
+            )
+    return arrays, state
+
+
+def _variables(model):
+    """Name -> variable, of the network, its generators and its optimizer.
+
+    Layers' names are given by us; those of generators and optimizers by Keras,
+    counted through within a process, so that only their order is the same.
+    """
+    variables = {f"weights/{v.path}": v for v in model.weights}
+    if model.compiled:
+        own = {id(v) for v in model.weights}
+        others = [v for v in model.non_trainable_variables if id(v) not in own]
+        variables |= {f"generators/{i}": v for i, v in enumerate(others)}
+        variables |= {
+            f"optimizer/{i}": v for i, v in enumerate(model.optimizer.variables)
+        }
+    return variables
 
 
 def _find(directory):

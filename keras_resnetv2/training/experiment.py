@@ -39,6 +39,8 @@ class Experiment:
         precision: a name in `PRECISIONS`.
         replicas: number of devices; None for all GPUs.
         seed: of the weights, the data's order and the augmentation.
+        deterministic: whether two runs shall agree to the bit. None: on CPUs,
+            where it costs nothing. On GPUs it may cost speed.
 
     Raises:
         ValueError: for an unknown name or a number out of range.
@@ -58,6 +60,7 @@ class Experiment:
     precision: str = "float32"
     replicas: int | None = None
     seed: int = 0
+    deterministic: bool | None = None
 
     def __post_init__(self):
         if self.dataset not in DATASETS and os.path.isdir(self.dataset):

@@ -2,7 +2,9 @@
 
 import csv
 import dataclasses
+import os
 import pathlib
+import shutil
 
 from keras_resnetv2.training.workdir import write_atomically
 
@@ -19,8 +21,11 @@ class EpochRow:
         train_error: likewise, a fraction.
         test_loss: over the whole test set after the epoch.
         test_error: likewise, a fraction.
-        images_per_second: of training, without the first step and the test.
+        images_per_second: of training, without a run's first step, the test
+            and the checkpoints.
+        input_wait_seconds: of the epoch, in which training waited for images.
         seconds: the epoch took, with everything.
+        time: when it ended, in seconds since 1970.
     """
 
     epoch: int
@@ -31,7 +36,9 @@ class EpochRow:
     test_loss: float
     test_error: float
     images_per_second: float
+    input_wait_seconds: float
     seconds: float
+    time: float
 
 
 _FIELDS = {field.name: field.type for field in dataclasses.fields(EpochRow)}
@@ -67,24 +74,38 @@ def write_rows(path: pathlib.Path, rows: list[EpochRow]) -> None:
 
 
 class Events:
-    """TensorBoard's event files; without tensorboard installed, nothing."""
+    """TensorBoard's event files; without tensorboard installed, nothing.
 
-    def __init__(self, directory: pathlib.Path):
+    An event, once written, stays. A run that was cut off may have logged an
+    epoch which the next run does again: so every run writes them all anew.
+    """
+
+    def __init__(self, directory: pathlib.Path, rows: list[EpochRow]):
         try:
             from tensorboard.summary import Writer
         except ImportError:
             self._writer = None
-        else:
-            self._writer = Writer(str(directory))
+            return
+        shutil.rmtree(directory, ignore_errors=True)
+        self._writer = Writer(str(directory))
+        for row in rows:
+            self.write(row)
 
     def write(self, row: EpochRow) -> None:
         """Adds every column of a row as a scalar, by step."""
         if self._writer is None:
             return
         for name, value in dataclasses.asdict(row).items():
-            if name != "step":
-                self._writer.add_scalar(name, value, row.step)
+            if name not in ("step", "time"):
+                self._writer.add_scalar(
+                    name, value, row.step, wall_time=row.time
+                )
         self._writer.flush()
+
+    def close(self) -> None:
+        """Ends the writer's thread."""
+        if self._writer is not None:
+            self._writer.close()
 
 
 def plot_curves(path: pathlib.Path, rows: list[EpochRow], title: str) -> None:
@@ -113,4 +134,6 @@ def plot_curves(path: pathlib.Path, rows: list[EpochRow], title: str) -> None:
         for before, after in zip(rows, rows[1:]):
             if after.learning_rate < before.learning_rate:
                 axes.axvline(before.epoch, color="gray", lw=0.8, ls=":")
-    figure.savefig(path, dpi=120)
+    part = path.with_name(f".{path.name}")
+    figure.savefig(part, dpi=120)
+    os.replace(part, path)

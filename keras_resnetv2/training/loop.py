@@ -1,26 +1,26 @@
 """`train`: from an experiment and a work directory to a trained network."""
 
-import datetime
-import math
 import os
-import warnings
 
 import keras
 
-from keras_resnetv2.data import ImageData, load_arrays, training_batches
+from keras_resnetv2.data import load_arrays, training_batches
 from keras_resnetv2.training import checkpoints, evaluation, logs, recipes
+from keras_resnetv2.training.determinism import make_deterministic
 from keras_resnetv2.training.experiment import (
     DataFacts,
     Experiment,
     build_model,
 )
-from keras_resnetv2.training.progress import Progress
+from keras_resnetv2.training.input_wait import InputWait
+from keras_resnetv2.training.monitor import Monitor
 from keras_resnetv2.training.strategy import (
     check_divides,
     make_strategy,
     precision,
     scope,
 )
+from keras_resnetv2.training.tally import Tally
 from keras_resnetv2.training.workdir import Workdir
 
 
@@ -28,23 +28,37 @@ def train(
     experiment: Experiment,
     workdir: str | os.PathLike,
     data_dir: str | os.PathLike | None = None,
+    checkpoint_steps: int | None = None,
 ) -> list[logs.EpochRow]:
     """Trains, or goes on where the last run in `workdir` ended.
+
+    A run that is cut off at any moment loses the steps since its last
+    checkpoint and nothing else: the next one ends with the same weights as
+    one that was never disturbed.
 
     Args:
         experiment: the settings; the same ones when going on.
         workdir: directory for the settings, checkpoints, logs and curves.
         data_dir: where TensorFlow Datasets keeps its data.
+        checkpoint_steps: a checkpoint is written after every epoch and, if
+            this is given, every so many steps.
 
     Returns:
         One row of metrics an epoch, those of earlier runs included.
 
     Raises:
+        DivergedError: if the loss or a weight is no finite number any more.
+        OSError: if something cannot be written; the last checkpoint stays.
         ValueError: if the work directory holds something else, or the data and
             the settings do not fit.
     """
+    if checkpoint_steps is not None and checkpoint_steps < 1:
+        raise ValueError(
+            f"checkpoint_steps must be at least 1; received {checkpoint_steps}."
+        )
     workdir = Workdir(workdir)
     workdir.claim(experiment)
+    make_deterministic(experiment.deterministic)
     strategy = make_strategy(experiment.replicas)
     images, test = (
         load_arrays(
@@ -74,7 +88,8 @@ def train(
             learning_rate=experiment.learning_rate,
             weight_decay=experiment.weight_decay,
         )
-        first_step = checkpoints.restore(model, workdir.checkpoints) or 0
+        restored = checkpoints.restore(model, workdir.checkpoints)
+    first_step = restored.step if restored else 0
     rows = [r for r in logs.read_rows(workdir.metrics) if r.step <= first_step]
     if first_step >= steps:
         if not workdir.model.exists():
@@ -95,99 +110,45 @@ def train(
     if first_step:
         print(f"Resuming at step {first_step:,} of {steps:,}.")
 
-    schedule = recipes.schedule(
-        experiment.recipe, steps, experiment.learning_rate
+    input_wait = InputWait()
+    monitor = Monitor(
+        workdir=workdir,
+        facts=facts,
+        test=test,
+        schedule=recipes.schedule(
+            experiment.recipe, steps, experiment.learning_rate
+        ),
+        batch_size=batch_size,
+        total_steps=steps,
+        first_step=first_step,
+        carried=Tally(**restored.state["epoch"]) if restored else Tally(),
+        rows=rows,
+        input_wait=input_wait,
+        checkpoint_steps=checkpoint_steps,
     )
-    steps_per_epoch = math.ceil(len(images) / batch_size)
-    progress = Progress(first_step, steps, batch_size)
-    with warnings.catch_warnings():
-        # The last epoch may be a shorter one: 64k steps are 163.7 epochs.
-        warnings.filterwarnings("ignore", ".*input ran out of data.*")
+    try:
         model.fit(
-            batches,
-            initial_epoch=first_step // steps_per_epoch,
-            epochs=math.ceil(steps / steps_per_epoch),
-            steps_per_epoch=steps_per_epoch,
+            input_wait.measure(model, batches),
+            # One "epoch" of Keras's: it could not begin inside one.
+            steps_per_epoch=steps - first_step,
             shuffle=False,  # the batches are in their order
             verbose=0,
-            callbacks=[
-                progress,
-                EpochEnd(workdir, facts, test, rows, progress, schedule),
-            ],
+            callbacks=[monitor],
         )
+    except OSError as error:
+        last = checkpoints.last_step(workdir.checkpoints)
+        raise OSError(
+            f"The training stopped: {error}. "
+            + (
+                f"The checkpoint of step {last:,} is intact; the same command "
+                "goes on from it."
+                if last
+                else "There was no checkpoint yet."
+            )
+        ) from error
+    finally:
+        monitor.close()
     return rows
-
-
-class EpochEnd(keras.callbacks.Callback):
-    """After an epoch: tests, logs, draws, and then writes the checkpoint."""
-
-    def __init__(
-        self,
-        workdir: Workdir,
-        facts: DataFacts,
-        test: ImageData,
-        rows: list[logs.EpochRow],
-        progress: Progress,
-        schedule,
-    ):
-        super().__init__()
-        self._workdir = workdir
-        self._facts = facts
-        self._test = test
-        self._rows = rows
-        self._progress = progress
-        self._schedule = schedule
-        self._events = logs.Events(workdir.tensorboard)
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Writes everything that a resumed run and a reader need."""
-        row = self._row(epoch, logs)
-        self._rows.append(row)
-        self._log(row)
-        checkpoints.save(self.model, self._workdir.checkpoints, row.step)
-        self._progress.line(self._line(row))
-
-    def on_train_end(self, logs=None):
-        """Saves the trained network, without its optimizer."""
-        self._workdir.save_model(self.model)
-
-    def _row(self, epoch, metrics):
-        logits = evaluation.predict_logits(
-            self.model, self._test, self._facts.standardization
-        )
-        tested = evaluation.loss_and_error(logits, self._test.labels)
-        return logs.EpochRow(
-            epoch=epoch + 1,
-            step=self._progress.step,
-            learning_rate=round(
-                float(self._schedule(self._progress.step - 1)), 9
-            ),
-            train_loss=float(metrics["loss"]),
-            train_error=1.0 - float(metrics["accuracy"]),
-            test_loss=tested["loss"],
-            test_error=tested["error"],
-            images_per_second=round(self._progress.images_per_second, 1),
-            seconds=round(self._progress.seconds(), 2),
-        )
-
-    def _log(self, row):
-        logs.write_rows(self._workdir.metrics, self._rows)
-        self._events.write(row)
-        logs.plot_curves(
-            self._workdir.curves, self._rows, title=self.model.name
-        )
-
-    def _line(self, row):
-        total = self._progress.total_steps
-        left = (total - row.step) * row.seconds / self._progress.epoch_steps
-        return (
-            f"epoch {row.epoch}  step {row.step:,}/{total:,}  "
-            f"rate {row.learning_rate:.2g}  "
-            f"train loss {row.train_loss:.3f} error {row.train_error:.1%}  "
-            f"test loss {row.test_loss:.3f} error {row.test_error:.1%}  "
-            f"{row.images_per_second:,.0f} images/s  "
-            f"left {datetime.timedelta(seconds=round(left))}"
-        )
 
 
 def _check_same_data(facts, data):

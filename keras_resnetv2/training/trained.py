@@ -53,14 +53,14 @@ def load_trained(
     experiment, facts = workdir.read()
     with precision(dtype or experiment.precision):
         model = build_model(experiment, facts)
-    step = checkpoints.restore(model, workdir.checkpoints)
-    if step is None:
+    restored = checkpoints.restore(model, workdir.checkpoints)
+    if restored is None:
         raise ValueError(
             f"workdir={str(workdir.path)!r} has no checkpoint yet: not one "
             "epoch was finished. Run its training again; it goes on from "
             "where it was."
         )
-    return Trained(model, experiment, facts, step)
+    return Trained(model, experiment, facts, restored.step)
 
 
 def evaluate(

@@ -2,11 +2,8 @@
 
 import json
 import os
-import pathlib
-import signal
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
@@ -14,15 +11,7 @@ import pytest
 from PIL import Image
 
 from keras_resnetv2 import data, training
-from keras_resnetv2.training import (
-    Experiment,
-    checkpoints,
-    evaluation,
-    logs,
-    loop,
-)
-
-ROOT = pathlib.Path(__file__).parents[2]
+from keras_resnetv2.training import Experiment, evaluation, logs, loop
 
 
 def experiment(**kwargs):
@@ -38,18 +27,6 @@ def experiment(**kwargs):
     )
 
 
-@pytest.fixture
-def small_fake(monkeypatch):
-    """The `fake` data, cut to 200 training and 70 test images."""
-
-    def load(name, split="train", **kwargs):
-        count = {"train": 200, "test": 70}[split]
-        return data.load_arrays(name, split, **kwargs).take(count)
-
-    monkeypatch.setattr(loop, "load_arrays", load)
-    return load
-
-
 def test_training_leaves_everything_and_evaluates_alike(tmp_path):
     rows = training.train(experiment(epochs=4), tmp_path)
     assert [row.epoch for row in rows] == [1, 2, 3, 4]
@@ -63,7 +40,7 @@ def test_training_leaves_everything_and_evaluates_alike(tmp_path):
     with Image.open(tmp_path / "curves.png") as picture:
         assert picture.width > 800
     kept = sorted(p.name for p in (tmp_path / "checkpoints").iterdir())
-    assert kept == [f"step-{s:09d}.weights.h5" for s in (24, 32)]
+    assert kept == [f"step-{s:09d}.npz" for s in (24, 32)]
 
     result = training.evaluate(tmp_path)
     assert result["images"] == 128
@@ -89,46 +66,11 @@ def test_training_leaves_everything_and_evaluates_alike(tmp_path):
     assert training.train(experiment(epochs=4), tmp_path) == rows
 
 
-class Killed(Exception):
-    pass
-
-
-def test_resumed_training_ends_as_an_undisturbed_one(
-    tmp_path, small_fake, monkeypatch
-):
-    keras.utils.set_random_seed(0)
-    whole = training.train(experiment(), tmp_path / "whole")
-
-    save = checkpoints.save
-
-    def save_and_die(model, directory, step):
-        save(model, directory, step)
-        raise Killed
-
-    monkeypatch.setattr(checkpoints, "save", save_and_die)
-    with pytest.raises(Killed):
-        training.train(experiment(), tmp_path / "cut")
-    monkeypatch.setattr(checkpoints, "save", save)
-    cut = training.train(experiment(), tmp_path / "cut")
-
-    # 200 images are 3 1/8 batches: the stream goes on across epochs.
-    assert [row.step for row in cut] == [4, 8, 12]
-    for there, here in zip(whole, cut):
-        np.testing.assert_allclose(here.train_loss, there.train_loss, rtol=1e-3)
-        np.testing.assert_allclose(here.test_loss, there.test_loss, rtol=1e-3)
-    weights = [
-        training.load_trained(tmp_path / name).model.get_weights()
-        for name in ("whole", "cut")
-    ]
-    for there, here in zip(*weights):
-        np.testing.assert_allclose(here, there, rtol=1e-3, atol=1e-4)
-
-
 def test_lost_or_spoilt_metrics_do_not_move_the_schedule(tmp_path, small_fake):
     training.train(experiment(), tmp_path)
     (tmp_path / "metrics.csv").unlink()
     (tmp_path / "model.keras").unlink()
-    for path in (tmp_path / "checkpoints").glob("*12.weights.h5"):
+    for path in (tmp_path / "checkpoints").glob("*12.npz"):
         path.unlink()
     rows = training.train(experiment(), tmp_path)  # from step 8
     assert [(row.epoch, row.step) for row in rows] == [(3, 12)]
@@ -162,50 +104,6 @@ def test_precision_reaches_the_network(tmp_path, small_fake):
         logits, small_fake("fake", "test").labels
     )
     np.testing.assert_allclose(result["loss"], rows[-1].test_loss, rtol=0.05)
-
-
-@pytest.mark.multiprocess
-@pytest.mark.parametrize("replicas", [1, 2])
-def test_killed_by_sigkill_and_resumed(tmp_path, replicas):
-    command = [
-        sys.executable,
-        ROOT / "tools" / "train.py",
-        "--model=PreActResNet20",
-        "--dataset=fake",
-        "--epochs=4",
-        "--batch_size=64",
-        f"--replicas={replicas}",
-        f"--workdir={tmp_path}",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("checkpoints/step-*")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    first = int(done.stdout.split("Resuming at step ")[1].split()[0])
-    assert 0 < first < 32
-    rows = logs.read_rows(tmp_path / "metrics.csv")
-    assert [row.epoch for row in rows] == [1, 2, 3, 4]
-
-
-def test_unreadable_checkpoint_falls_back_to_the_one_before(
-    tmp_path, small_fake
-):
-    training.train(experiment(), tmp_path)
-    newest = tmp_path / "checkpoints" / "step-000000012.weights.h5"
-    content = newest.read_bytes()
-    newest.write_bytes(content[: len(content) // 2])
-    assert training.load_trained(tmp_path).step == 8
-    rows = training.train(experiment(), tmp_path)
-    assert [row.step for row in rows] == [4, 8, 12]  # no doubled row
-    for path in (tmp_path / "checkpoints").iterdir():
-        path.write_bytes(b"")
-    with pytest.raises(ValueError, match="None of the checkpoints"):
-        training.load_trained(tmp_path)
 
 
 def test_evaluation_counts_every_image_once(small_fake):

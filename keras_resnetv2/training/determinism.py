@@ -1,0 +1,62 @@
+"""Two runs with the same seed that agree to the bit."""
+
+import os
+
+import keras
+
+
+def make_deterministic(wanted: bool | None) -> None:
+    """Makes the backend choose operations that repeat to the bit.
+
+    For the whole process, as the backends know no less. Beside it, the seed
+    (weights, generators) and a data stream that is a function of seed and step
+    are needed.
+
+    Args:
+        wanted: None: only where there is no accelerator.
+
+    Raises:
+        ValueError: if JAX already runs on a GPU without it.
+    """
+    if wanted is None:
+        wanted = not has_accelerator()
+    if wanted:
+        _SWITCHES[keras.backend.backend()]()
+
+
+def has_accelerator() -> bool:
+    """Whether the backend computes on something else than CPUs."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
+    return keras.ops.zeros(()).device.type != "cpu"
+
+
+def _tensorflow():
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+
+
+def _jax():
+    flag = "--xla_gpu_deterministic_ops=true"
+    if has_accelerator() and flag not in os.environ.get("XLA_FLAGS", ""):
+        raise ValueError(
+            "JAX on a GPU is deterministic only if it was started so: set "
+            f"XLA_FLAGS={flag} in the environment."
+        )
+
+
+def _torch():
+    import torch
+
+    torch.use_deterministic_algorithms(True)
+
+
+_SWITCHES = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}

@@ -1,0 +1,35 @@
+"""What a training that has diverged says."""
+
+import math
+
+import numpy as np
+
+
+class DivergedError(ArithmeticError):
+    """The loss or a variable is not a finite number any more.
+
+    Attributes:
+        step: the step (from 1) at which it was seen.
+    """
+
+    def __init__(self, what: str, step: int):
+        super().__init__(
+            f"{what} at step {step:,}: the training has diverged. The "
+            "checkpoints before it are kept, and evaluate and export take the "
+            "last of them. Lower learning_rate, or use float32 where the "
+            "precision was float16; the same settings would diverge again."
+        )
+        self.step = step
+
+
+def check_loss(loss: float, step: int) -> None:
+    """Raises DivergedError if the loss is NaN or infinite."""
+    if not math.isfinite(loss):
+        raise DivergedError(f"The loss is {loss}", step)
+
+
+def check_arrays(arrays: dict[str, np.ndarray], step: int) -> None:
+    """Raises DivergedError if a number in an array is NaN or infinite."""
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise DivergedError(f"{name} is not finite", step)

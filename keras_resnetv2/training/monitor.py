@@ -1,0 +1,184 @@
+"""What happens around the steps: tests, logs, checkpoints, the bar."""
+
+import dataclasses
+import datetime
+import math
+import time
+
+import keras
+
+from keras_resnetv2.data import ImageData
+from keras_resnetv2.training import checkpoints, divergence, evaluation
+from keras_resnetv2.training import logs as logs_lib
+from keras_resnetv2.training.experiment import DataFacts
+from keras_resnetv2.training.input_wait import InputWait
+from keras_resnetv2.training.progress import Progress
+from keras_resnetv2.training.tally import Tally
+from keras_resnetv2.training.workdir import Workdir
+
+
+class Monitor(keras.callbacks.Callback):
+    """Counts steps; tests and logs after an epoch; writes checkpoints.
+
+    It is made for a `fit` that takes the rest of a training as one "epoch":
+    epochs are counted here, so that a run may begin and end inside one.
+
+    Args:
+        workdir: of the training.
+        facts: of the training data.
+        test: tested after every epoch.
+        schedule: step to learning rate.
+        batch_size: images a step.
+        total_steps: of the training.
+        first_step: number of steps done by earlier runs.
+        carried: their share of the epoch in which this run begins.
+        rows: their rows; this run's are appended.
+        input_wait: measures the waiting.
+        checkpoint_steps: steps between checkpoints; None: one an epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        workdir: Workdir,
+        facts: DataFacts,
+        test: ImageData,
+        schedule,
+        batch_size: int,
+        total_steps: int,
+        first_step: int,
+        carried: Tally,
+        rows: list[logs_lib.EpochRow],
+        input_wait: InputWait,
+        checkpoint_steps: int | None,
+    ):
+        super().__init__()
+        self._workdir = workdir
+        self._facts = facts
+        self._test = test
+        self._schedule = schedule
+        self._batch_size = batch_size
+        self._total_steps = total_steps
+        self._steps_per_epoch = math.ceil(facts.images / batch_size)
+        self._step = first_step
+        self._rows = rows
+        self._input_wait = input_wait
+        self._checkpoint_steps = checkpoint_steps or self._steps_per_epoch
+        self._events = logs_lib.Events(workdir.tensorboard, rows)
+        self._progress = Progress(first_step, total_steps, batch_size)
+        self._started = False
+        self._begin_epoch(carried)
+
+    def _begin_epoch(self, carried=Tally()):
+        self._carried = carried
+        self._here = Tally()
+        self._began = time.perf_counter()
+        self._waited_before = self._input_wait.seconds
+        self._progress.epoch(self._step // self._steps_per_epoch + 1)
+
+    def on_train_begin(self, logs=None):
+        """Starts the clocks."""
+        self._began = self._mark = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Counts a step, and does what is due after it."""
+        divergence.check_loss(logs["loss"], self._step + 1)
+        self._count(logs)
+        self._progress.step()
+        epoch_ends = (
+            self._step % self._steps_per_epoch == 0
+            or self._step == self._total_steps
+        )
+        if epoch_ends:
+            self._end_epoch()
+        if epoch_ends or self._step % self._checkpoint_steps == 0:
+            checkpoints.save(
+                self.model,
+                self._workdir.checkpoints,
+                self._step,
+                {"epoch": dataclasses.asdict(self._tally())},
+            )
+        self._mark = time.perf_counter()
+
+    def on_train_end(self, logs=None):
+        """Saves the trained network, without its optimizer."""
+        self._workdir.save_model(self.model)
+
+    def close(self) -> None:
+        """Closes the bar and the event files, whatever has happened."""
+        self._progress.close()
+        self._events.close()
+
+    def _count(self, logs):
+        now = time.perf_counter()
+        self._step += 1
+        steps = self._here.steps + 1
+        self._here = Tally(
+            steps=steps,
+            # Keras gives the means since the metrics were last reset.
+            loss=steps * logs["loss"],
+            accuracy=steps * logs["accuracy"],
+            timed_steps=self._here.timed_steps + self._started,
+            timed_seconds=self._here.timed_seconds
+            + self._started * (now - self._mark),
+        )
+        self._started = True
+
+    def _tally(self) -> Tally:
+        clocks = Tally(
+            input_wait_seconds=self._input_wait.seconds - self._waited_before,
+            seconds=time.perf_counter() - self._began,
+        )
+        return self._carried + self._here + clocks
+
+    def _end_epoch(self):
+        tested = self._tested()
+        row = self._row(self._tally(), tested)
+        self._rows.append(row)
+        logs_lib.write_rows(self._workdir.metrics, self._rows)
+        self._events.write(row)
+        logs_lib.plot_curves(
+            self._workdir.curves, self._rows, title=self.model.name
+        )
+        self._progress.line(self._line(row))
+        self.model.reset_metrics()
+        self._begin_epoch()
+
+    def _tested(self):
+        logits = evaluation.predict_logits(
+            self.model, self._test, self._facts.standardization
+        )
+        tested = evaluation.loss_and_error(logits, self._test.labels)
+        divergence.check_loss(tested["loss"], self._step)
+        return tested
+
+    def _row(self, tally, tested):
+        # An epoch of one step has a start-up only.
+        steps, seconds = tally.timed_steps, tally.timed_seconds
+        if not steps:
+            steps, seconds = tally.steps, tally.seconds
+        return logs_lib.EpochRow(
+            epoch=math.ceil(self._step / self._steps_per_epoch),
+            step=self._step,
+            learning_rate=round(float(self._schedule(self._step - 1)), 9),
+            train_loss=tally.loss / tally.steps,
+            train_error=1.0 - tally.accuracy / tally.steps,
+            test_loss=tested["loss"],
+            test_error=tested["error"],
+            images_per_second=round(steps * self._batch_size / seconds, 1),
+            input_wait_seconds=round(tally.input_wait_seconds, 3),
+            seconds=round(tally.seconds, 2),
+            time=round(time.time(), 2),
+        )
+
+    def _line(self, row):
+        left = (self._total_steps - row.step) * row.seconds
+        left /= self._carried.steps + self._here.steps
+        return (
+            f"epoch {row.epoch}  step {row.step:,}/{self._total_steps:,}  "
+            f"rate {row.learning_rate:.2g}  "
+            f"train loss {row.train_loss:.3f} error {row.train_error:.1%}  "
+            f"test loss {row.test_loss:.3f} error {row.test_error:.1%}  "
+            f"{row.images_per_second:,.0f} images/s  "
+            f"left {datetime.timedelta(seconds=round(left))}"
+        )

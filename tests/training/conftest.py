@@ -1,0 +1,16 @@
+import pytest
+
+from keras_resnetv2 import data
+from keras_resnetv2.training import loop
+
+
+@pytest.fixture
+def small_fake(monkeypatch):
+    """The `fake` data, cut to 200 training and 70 test images."""
+
+    def load(name, split="train", **kwargs):
+        count = {"train": 200, "test": 70}[split]
+        return data.load_arrays(name, split, **kwargs).take(count)
+
+    monkeypatch.setattr(loop, "load_arrays", load)
+    return load
