@@ -1,11 +1,17 @@
-"""Datasets as arrays and as tf.data, standardization, augmentation, batches.
+"""Datasets in memory and encoded, standardization, augmentation, batches.
 
 Importing this imports neither TensorFlow nor TensorFlow Datasets nor Keras.
 """
 
 from keras_resnetv2.data.augmentation import AUGMENTATIONS
 from keras_resnetv2.data.batches import evaluation_batches, training_batches
-from keras_resnetv2.data.datasets import DATASETS, load_arrays, load_tf_data
+from keras_resnetv2.data.datasets import (
+    DATASETS,
+    load_arrays,
+    load_tf_data,
+    open_images,
+)
+from keras_resnetv2.data.encoded_images import EncodedImages
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.standardization import (
     STANDARDIZATION_KINDS,
@@ -19,11 +25,13 @@ __all__ = [
     "DATASETS",
     "STANDARDIZATIONS",
     "STANDARDIZATION_KINDS",
+    "EncodedImages",
     "ImageData",
     "Standardization",
     "evaluation_batches",
     "load_arrays",
     "load_tf_data",
+    "open_images",
     "preprocess_input",
     "training_batches",
 ]

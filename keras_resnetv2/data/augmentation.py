@@ -1,4 +1,4 @@
-"""The paper's augmentation of CIFAR: pad with zeros, crop, flip.
+"""Every augmentation, and the paper's of CIFAR: pad with zeros, crop, flip.
 
 Twice the same arithmetic on whole batches, in NumPy and in TensorFlow: given
 the same draws both give the same images, to the bit.
@@ -9,6 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from keras_resnetv2.data import crops
+from keras_resnetv2.data.crops import CropRule
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -153,18 +156,37 @@ def _nothing(images, source):
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """One way to vary a batch of standardized images at random.
+    """One way to vary images at random.
 
     Attributes:
-        numpy: From (images, a NumPy generator) to images.
-        tensorflow: From (images, an integer seed of shape (2,)) to images.
+        numpy: From (a batch of standardized images, a NumPy generator) to
+            images; `None` if it does not take images in memory.
+        tensorflow: From (a batch of standardized images, an integer seed of
+            shape (2,)) to images; likewise.
+        crop: Which part of an encoded image is decoded; `None` if it does
+            not take encoded images.
     """
 
-    numpy: Callable[[np.ndarray, np.random.Generator], np.ndarray]
-    tensorflow: Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"]
+    numpy: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None
+    tensorflow: Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"] | None = None
+    crop: CropRule | None = None
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it takes `ImageData`."""
+        return self.numpy is not None
+
+    @property
+    def encoded(self) -> bool:
+        """Whether it takes `EncodedImages`."""
+        return self.crop is not None
 
 
 AUGMENTATIONS = {
     "crop_flip": Augmentation(numpy=_crop_flip, tensorflow=_crop_flip_tf),
-    "none": Augmentation(numpy=_nothing, tensorflow=_nothing),
+    "scale": Augmentation(crop=crops.SCALE),
+    "scale_aspect_ratio": Augmentation(crop=crops.SCALE_ASPECT_RATIO),
+    "none": Augmentation(
+        numpy=_nothing, tensorflow=_nothing, crop=crops.center()
+    ),
 }

@@ -5,6 +5,9 @@ Position `p = step * batch_size + i` of a training stream lies in epoch
 comes once an epoch, every batch is full, and a batch may cross into the next
 epoch. All of it is a function of the seed and the step: a stream that begins
 at a later step goes on exactly as the one that began at 0 would have.
+
+Images in memory are augmented a batch at a time, encoded ones each for itself
+while they are decoded.
 """
 
 import dataclasses
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_resnetv2.data.augmentation import AUGMENTATIONS, Augmentation
+from keras_resnetv2.data.encoded_images import EncodedImages
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.standardization import (
     Standardization,
@@ -27,19 +31,21 @@ if TYPE_CHECKING:
 
 # Each has training(TrainingPlan) and evaluation(EvaluationPlan).
 FRAMEWORKS = {
-    "tensorflow": "keras_resnetv2.data.tensorflow_stream",
-    "numpy": "keras_resnetv2.data.numpy_stream",
+    "tensorflow": "tensorflow_stream",
+    "numpy": "numpy_stream",
 }
+_OPENED_BY_THE_OTHER = {"encoded": "load_arrays", "in_memory": "open_images"}
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingPlan:
     """A checked training stream; `training_batches` says what each part is."""
 
-    data: ImageData
+    data: ImageData | EncodedImages
     batch_size: int
     standardization: Standardization
     augmentation: Augmentation
+    image_size: int | None
     seed: int
     first_step: int
     steps: int
@@ -49,9 +55,11 @@ class TrainingPlan:
 class EvaluationPlan:
     """A checked evaluation stream; see `evaluation_batches`."""
 
-    data: ImageData
+    data: ImageData | EncodedImages
     batch_size: int
     standardization: Standardization
+    image_size: int | None
+    resize: int | None
 
     @property
     def steps(self) -> int:
@@ -60,11 +68,12 @@ class EvaluationPlan:
 
 
 def training_batches(
-    data: ImageData,
+    data: ImageData | EncodedImages,
     *,
     batch_size: int,
     standardization: str | Standardization,
     augmentation: str = "crop_flip",
+    image_size: int | None = None,
     seed: int = 0,
     first_step: int = 0,
     steps: int,
@@ -76,7 +85,14 @@ def training_batches(
         data: The training images.
         batch_size: Images a batch, on all replicas together.
         standardization: A `Standardization`, or a key of `STANDARDIZATIONS`.
-        augmentation: A key of `AUGMENTATIONS`.
+        augmentation: A key of `AUGMENTATIONS`: "crop_flip" for `ImageData`;
+            for `EncodedImages` "scale" (shorter side uniform in 256..480 at
+            image_size 224 and in proportion at others, random crop, flip) or
+            "scale_aspect_ratio" (a part of 8 to 100 % of the area and of
+            aspect 3/4 to 4/3, flip); "none" for both (encoded images are cut
+            as in evaluation).
+        image_size: Side in pixels of the squares that encoded images become;
+            `None` for `ImageData`, which has its size.
         seed: Decides order and augmentation, 0 or larger. The two frameworks
             draw different numbers from the same seed.
         first_step: Where to begin: the step a checkpoint was written at.
@@ -89,7 +105,15 @@ def training_batches(
         labels (batch_size,).
 
     Raises:
-        ValueError: If the arguments do not fit each other or the data.
+        ValueError: If the arguments do not fit each other or the data; of a
+            file that cannot be read, by name, when it is needed ("numpy";
+            "tensorflow" raises `tf.errors.InvalidArgumentError`).
+
+    Reference:
+        He et al., Identity Mappings in Deep Residual Networks, 2016
+        (https://arxiv.org/abs/1603.05027), section 5; "scale_aspect_ratio":
+        Szegedy et al., Going Deeper with Convolutions, 2015
+        (https://arxiv.org/abs/1409.4842).
     """
     _check_batch_size(batch_size)
     if len(data) < batch_size:
@@ -109,20 +133,25 @@ def training_batches(
     plan = TrainingPlan(
         data=data,
         batch_size=batch_size,
-        standardization=_fitting_standardization(standardization, data),
-        augmentation=_look_up("augmentation", augmentation, AUGMENTATIONS),
+        standardization=_fitting_standardization(
+            standardization, data, image_size
+        ),
+        augmentation=_fitting_augmentation(augmentation, data),
+        image_size=image_size,
         seed=seed,
         first_step=first_step,
         steps=steps,
     )
-    return _stream_module(framework).training(plan)
+    return _stream_module(framework, data).training(plan)
 
 
 def evaluation_batches(
-    data: ImageData,
+    data: ImageData | EncodedImages,
     *,
     batch_size: int,
     standardization: str | Standardization,
+    image_size: int | None = None,
+    resize: int | None = None,
     framework: str = "tensorflow",
 ) -> "tf.data.Dataset | Iterator[tuple[np.ndarray]]":
     """Streams all images in order, as `keras.Model.predict` takes them.
@@ -134,6 +163,11 @@ def evaluation_batches(
         data: The images.
         batch_size: Images a batch.
         standardization: A `Standardization`, or a key of `STANDARDIZATIONS`.
+        image_size: Side in pixels of the centre crops of encoded images;
+            `None` for `ImageData`, which has its size.
+        resize: What the shorter side of an encoded image is scaled to before
+            the crop, in pixels; `None` means image_size * 256 / 224 (the
+            paper has 256 for 224, and 320 for 320).
         framework: "tensorflow" for a `tf.data.Dataset`, "numpy" for a
             generator that needs no TensorFlow.
 
@@ -142,15 +176,20 @@ def evaluation_batches(
         (batch_size, height, width, 3).
 
     Raises:
-        ValueError: If the arguments do not fit each other or the data.
+        ValueError: If the arguments do not fit each other or the data; see
+            also `training_batches`.
     """
     _check_batch_size(batch_size)
     plan = EvaluationPlan(
         data=data,
         batch_size=batch_size,
-        standardization=_fitting_standardization(standardization, data),
+        standardization=_fitting_standardization(
+            standardization, data, image_size
+        ),
+        image_size=image_size,
+        resize=_fitting_resize(resize, data, image_size),
     )
-    return _stream_module(framework).evaluation(plan)
+    return _stream_module(framework, data).evaluation(plan)
 
 
 def _check_batch_size(batch_size: int) -> None:
@@ -159,15 +198,72 @@ def _check_batch_size(batch_size: int) -> None:
 
 
 def _fitting_standardization(
-    standardization: str | Standardization, data: ImageData
+    standardization: str | Standardization,
+    data: ImageData | EncodedImages,
+    image_size: int | None,
 ) -> Standardization:
     standardization = get_standardization(standardization)
-    standardization.check_shape(data.image_shape)
+    standardization.check_shape(_image_shape(data, image_size))
     return standardization
 
 
-def _stream_module(framework: str) -> ModuleType:
-    return importlib.import_module(_look_up("framework", framework, FRAMEWORKS))
+def _image_shape(
+    data: ImageData | EncodedImages, image_size: int | None
+) -> tuple[int, int, int]:
+    if isinstance(data, EncodedImages):
+        if image_size is None or image_size < 1:
+            raise ValueError(
+                f"Encoded images need an image_size, the side in pixels of "
+                f"the squares they become, such as 224; got {image_size}."
+            )
+        return image_size, image_size, 3
+    if image_size is not None:
+        raise ValueError(
+            f"image_size={image_size} came with images in memory, whose size "
+            f"is {data.image_shape[:2]}. Give it to load_arrays instead."
+        )
+    return data.image_shape
+
+
+def _fitting_augmentation(
+    name: str, data: ImageData | EncodedImages
+) -> Augmentation:
+    augmentation = _look_up("augmentation", name, AUGMENTATIONS)
+    kind = "encoded" if isinstance(data, EncodedImages) else "in_memory"
+    if not getattr(augmentation, kind):
+        fit = [key for key, row in AUGMENTATIONS.items() if getattr(row, kind)]
+        raise ValueError(
+            f"The augmentation {name!r} does not take {type(data).__name__}; "
+            f"give one of {sorted(fit)}, or open the images with "
+            f"{_OPENED_BY_THE_OTHER[kind]}."
+        )
+    return augmentation
+
+
+def _fitting_resize(
+    resize: int | None, data: ImageData | EncodedImages, image_size: int | None
+) -> int | None:
+    if resize is None:
+        return None
+    if not isinstance(data, EncodedImages):
+        raise ValueError(
+            f"resize={resize} came with images in memory, which have their "
+            f"size; it needs images from open_images."
+        )
+    if resize < image_size:
+        raise ValueError(
+            f"resize, the shorter side before the crop, must be at least "
+            f"image_size={image_size}; got {resize}."
+        )
+    return resize
+
+
+def _stream_module(
+    framework: str, data: ImageData | EncodedImages
+) -> ModuleType:
+    module = _look_up("framework", framework, FRAMEWORKS)
+    kind = "encoded_" if isinstance(data, EncodedImages) else ""
+    return importlib.import_module(f"keras_resnetv2.data.{kind}{module}")
 
 
 def _look_up(what, name, table):

@@ -1,5 +1,6 @@
-"""Every dataset by its name, as arrays and as tf.data."""
+"""Every dataset by its name: as arrays, as tf.data, as encoded images."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +10,13 @@ from keras_resnetv2.data import (
     image_folder,
     synthetic,
     tfds_arrays,
+    tfds_builders,
 )
+from keras_resnetv2.data.encoded_images import EncodedImages
+from keras_resnetv2.data.folder_images import FolderImages
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.resizing import resize_all
+from keras_resnetv2.data.tfds_images import TFDSImages
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -44,6 +49,10 @@ DATASETS = {
     "cifar10_sample": _load_sample,
     "fake": _load_fake,
 }
+
+
+# What these are made of is arrays: there is nothing to stream.
+_IN_MEMORY = ("cifar10_sample", "fake")
 
 
 def load_arrays(
@@ -84,14 +93,13 @@ def load_arrays(
         >>> load_arrays("cifar10_sample", "test").images.shape
         (500, 32, 32, 3)
     """
-    if split not in SPLITS:
-        raise ValueError(f"Unknown split {split!r}; give one of {SPLITS}.")
+    _check_split(split)
     if image_size is not None and image_size < 1:
         raise ValueError(
             f"image_size must be at least 1 pixel, or None; got {image_size}."
         )
     name = os.fspath(name)
-    try:
+    with _naming_the_known(name, DATASETS):
         return _loader(name)(
             name,
             split,
@@ -99,18 +107,79 @@ def load_arrays(
             data_dir=data_dir,
             download=download,
         )
-    except tfds_arrays.UnknownDatasetError as error:
+
+
+def open_images(
+    name: str | os.PathLike[str],
+    split: str = "train",
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    download: bool = True,
+) -> EncodedImages:
+    """Opens one split of a dataset whose images are decoded as needed.
+
+    For sets that memory does not hold, such as ImageNet, and for the paper's
+    augmentation of them. `training_batches` and `evaluation_batches` take
+    what comes back.
+
+    Args:
+        name: The path of a folder of images, laid out as `load_arrays` has
+            it, or TFDS's name of a dataset of labelled images, such as
+            "imagenet2012".
+        split: "train" or "test" ("validation" where a dataset has no test
+            with labels, as ImageNet).
+        data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
+        download: Whether TFDS may download a dataset that is not prepared.
+
+    Returns:
+        The images, in an order that is always the same.
+
+    Raises:
+        FileNotFoundError: If the dataset is not there and cannot be got.
+        ImportError: If it needs TFDS or TensorFlow, which is not installed.
+        ValueError: For an unknown name or split, or a dataset that cannot be
+            streamed.
+
+    Reference:
+        Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge,
+        IJCV 2015 (https://arxiv.org/abs/1409.0575).
+    """
+    _check_split(split)
+    name = os.fspath(name)
+    if name in _IN_MEMORY:
         raise ValueError(
-            f"Unknown dataset {name!r}; give one of {sorted(DATASETS)}, the "
+            f"{name!r} is no set of image files; load it with load_arrays."
+        )
+    if name not in DATASETS and _is_folder(name):
+        return FolderImages(name, split)
+    with _naming_the_known(name, set(DATASETS).difference(_IN_MEMORY)):
+        return TFDSImages(name, split, data_dir=data_dir, download=download)
+
+
+def _check_split(split):
+    if split not in SPLITS:
+        raise ValueError(f"Unknown split {split!r}; give one of {SPLITS}.")
+
+
+@contextlib.contextmanager
+def _naming_the_known(name, known):
+    try:
+        yield
+    except tfds_builders.UnknownDatasetError as error:
+        raise ValueError(
+            f"Unknown dataset {name!r}; give one of {sorted(known)}, the "
             f"path of a folder of images (there is none at that path), or "
             f"TFDS's name of a dataset."
         ) from error
 
 
-def _loader(name: str):
+def _is_folder(name: str) -> bool:
     # An empty path would be the current folder.
-    is_folder = bool(name) and Path(name).is_dir()
-    return DATASETS.get(name, _load_folder if is_folder else _load_tfds)
+    return bool(name) and Path(name).is_dir()
+
+
+def _loader(name: str):
+    return DATASETS.get(name, _load_folder if _is_folder(name) else _load_tfds)
 
 
 def load_tf_data(

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,10 +15,22 @@ TEST_FOLDERS = ("test", "val", "validation")
 _TEST_EVERY = 5
 
 
-def load(
-    root: str | os.PathLike[str], split: str, image_size: int | None = None
-) -> ImageData:
-    """Reads one split of a folder of images.
+class Listing(NamedTuple):
+    """The files of one split.
+
+    Attributes:
+        paths: Of the images, class by class and by name within a class.
+        labels: int32, (N,): the class of each.
+        class_names: The classes' folders in the order of their names.
+    """
+
+    paths: list[str]
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+
+
+def list_images(root: str | os.PathLike[str], split: str) -> Listing:
+    """Lists one split of a folder of images, without opening any.
 
     Either `root/train/CLASS/*.png` with the test images in `root/test`,
     `root/val` or `root/validation`, or `root/CLASS/*.png`: then, of each
@@ -27,16 +40,13 @@ def load(
     Args:
         root: The folder.
         split: "train" or "test".
-        image_size: Side of the squares all images are made; `None` keeps
-            them as they are, and then they must be of one size.
 
     Returns:
-        The images; the classes are the folders in the order of their names.
+        The files, in an order that is always the same.
 
     Raises:
         FileNotFoundError: If the split has no folder, or no images.
-        ValueError: If the images differ in size and no size was given, a
-            file cannot be read, or they do not fit into memory.
+        ValueError: If it has classes that the training images lack.
     """
     root = Path(root)
     if (root / "train").is_dir():
@@ -52,7 +62,74 @@ def load(
             ]
             for paths in _list_files(root, names)
         ]
-    return _read(root, split, names, files, image_size)
+    empty = [name for name, paths in zip(names, files) if not paths]
+    # A class too small for a test image is no reason to refuse the others.
+    if len(empty) == len(names) or (empty and split == "train"):
+        raise FileNotFoundError(
+            f"{root}: no {split} images ({', '.join(SUFFIXES)}) of the "
+            f"classes {empty}."
+        )
+    labels = np.repeat(np.arange(len(names)), [len(part) for part in files])
+    return Listing(
+        paths=[path for of_class in files for path in of_class],
+        labels=labels.astype(np.int32),
+        class_names=names,
+    )
+
+
+def load(
+    root: str | os.PathLike[str], split: str, image_size: int | None = None
+) -> ImageData:
+    """Reads one split of a folder of images; `list_images` says which.
+
+    Args:
+        root: The folder.
+        split: "train" or "test".
+        image_size: Side of the squares all images are made; `None` keeps
+            them as they are, and then they must be of one size.
+
+    Returns:
+        The images; the classes are the folders in the order of their names.
+
+    Raises:
+        FileNotFoundError: If the split has no folder, or no images.
+        ValueError: If the images differ in size and no size was given, a
+            file cannot be read, or they do not fit into memory.
+    """
+    paths, labels, class_names = list_images(root, split)
+    if image_size is None:
+        check_memory(len(paths), read_image(paths[0]).shape)
+    collector = ImageCollector(len(paths), image_size)
+    for path in paths:
+        image = read_image(path)
+        try:
+            collector.add(image)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    return ImageData(collector.images, labels, class_names)
+
+
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+    """Reads an image file of any kind that Pillow knows.
+
+    Args:
+        path: The file.
+
+    Returns:
+        uint8, (height, width, 3).
+
+    Raises:
+        ValueError: If it cannot be read as an image.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"{path} cannot be read as an image ({error}); repair or remove it."
+        ) from error
 
 
 def _split_folder(root: Path, split: str) -> Path:
@@ -82,7 +159,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     return names
 
 
-def _list_files(folder: Path, names: tuple[str, ...]) -> list[list[Path]]:
+def _list_files(folder: Path, names: tuple[str, ...]) -> list[list[str]]:
     """Lists the image files of each class, by name."""
     unknown = set(_class_names(folder)) - set(names)
     if unknown:
@@ -90,45 +167,15 @@ def _list_files(folder: Path, names: tuple[str, ...]) -> list[list[Path]]:
             f"{folder} has classes that the training images lack: "
             f"{sorted(unknown)}."
         )
+    return [_images_in(folder / name) for name in names]
+
+
+def _images_in(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    # Strings: as Path objects, ImageNet's million files take a minute.
     return [
-        sorted(
-            path
-            for path in (folder / name).glob("*")
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-        )
-        for name in names
+        os.path.join(folder, name)
+        for name in sorted(os.listdir(folder))
+        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
     ]
-
-
-def _read(root, split, names, files, image_size) -> ImageData:
-    empty = [name for name, paths in zip(names, files) if not paths]
-    # A class too small for a test image is no reason to refuse the others.
-    if len(empty) == len(names) or (empty and split == "train"):
-        raise FileNotFoundError(
-            f"{root}: no {split} images ({', '.join(SUFFIXES)}) of the "
-            f"classes {empty}."
-        )
-    paths = [path for of_class in files for path in of_class]
-    if image_size is None:
-        check_memory(len(paths), _open(paths[0]).shape)
-    collector = ImageCollector(len(paths), image_size)
-    for path in paths:
-        image = _open(path)
-        try:
-            collector.add(image)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-    labels = np.repeat(np.arange(len(names)), [len(part) for part in files])
-    return ImageData(collector.images, labels.astype(np.int32), names)
-
-
-def _open(path: Path) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"{path} cannot be read as an image ({error}); repair or remove it."
-        ) from error

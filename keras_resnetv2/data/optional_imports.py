@@ -3,6 +3,26 @@
 from types import ModuleType
 
 
+def import_tensorflow() -> ModuleType:
+    """Imports tensorflow, or says how to do without.
+
+    Returns:
+        The module `tensorflow`.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
+    try:
+        import tensorflow
+    except ImportError as error:
+        raise ImportError(
+            f"Streaming a dataset of TensorFlow Datasets needs TensorFlow "
+            f"({error}). Install it with `pip install tensorflow`, or use an "
+            f"image folder, which framework='numpy' reads without it."
+        ) from error
+    return tensorflow
+
+
 def import_tfds() -> ModuleType:
     """Imports tensorflow_datasets, or says how to get it.
 

@@ -18,7 +18,7 @@ def as_dataset(data: ImageData) -> tf.data.Dataset:
         Elements of a uint8 image (height, width, 3) and an int32 label.
     """
     return tf.data.Dataset.from_tensor_slices(
-        (_to_host(data.images), _to_host(data.labels))
+        (to_host(data.images), to_host(data.labels))
     )
 
 
@@ -31,11 +31,11 @@ def training(plan: TrainingPlan) -> tf.data.Dataset:
     Returns:
         float32 images and int32 labels, of static shape and known number.
     """
-    images = _to_host(plan.data.images)
-    labels = _to_host(plan.data.labels)
+    images = to_host(plan.data.images)
+    labels = to_host(plan.data.labels)
 
     def make_batch(step, chosen):
-        batch = _standardize(tf.gather(images, chosen), plan.standardization)
+        batch = standardize(tf.gather(images, chosen), plan.standardization)
         seed = tf.stack([tf.constant(plan.seed, tf.int64), step])
         return (
             plan.augmentation.tensorflow(batch, seed),
@@ -46,10 +46,7 @@ def training(plan: TrainingPlan) -> tf.data.Dataset:
     batches = tf.data.Dataset.zip(steps, _choices(plan)).map(
         make_batch, num_parallel_calls=tf.data.AUTOTUNE
     )
-    count = plan.steps - plan.first_step
-    return _finish(
-        batches.apply(tf.data.experimental.assert_cardinality(count))
-    )
+    return finish(batches, plan.steps - plan.first_step)
 
 
 def evaluation(plan: EvaluationPlan) -> tf.data.Dataset:
@@ -61,78 +58,112 @@ def evaluation(plan: EvaluationPlan) -> tf.data.Dataset:
     Returns:
         float32 images alone in a tuple, of static shape and known number.
     """
-    images = _to_host(plan.data.images)
+    images = to_host(plan.data.images)
 
     def make_batch(step):
         place = step * plan.batch_size + tf.range(
             plan.batch_size, dtype=tf.int64
         )
         chosen = tf.gather(images, place % len(plan.data))
-        return (_standardize(chosen, plan.standardization),)
+        return (standardize(chosen, plan.standardization),)
 
-    return _finish(
-        tf.data.Dataset.range(plan.steps).map(
-            make_batch, num_parallel_calls=tf.data.AUTOTUNE
-        )
+    batches = tf.data.Dataset.range(plan.steps).map(
+        make_batch, num_parallel_calls=tf.data.AUTOTUNE
     )
+    return finish(batches, plan.steps)
 
 
 def _choices(plan: TrainingPlan) -> tf.data.Dataset:
-    """Streams which images each batch holds: int32, (batch_size,).
-
-    Whole permutations, one an epoch: tf.random.experimental.index_shuffle
-    would need no state, but neighbours in its order are correlated.
-    """
+    """Streams which images each batch holds: int32, (batch_size,)."""
     count = len(plan.data)
     first_epoch, start = divmod(plan.first_step * plan.batch_size, count)
     last_epoch = plan.steps * plan.batch_size // count
 
-    def permutation(epoch):
+    def of_epoch(epoch):
         # Augmentation's seeds have steps, 0 and up, in the second place.
-        keys = tf.random.stateless_uniform(
-            (count,),
-            tf.stack([tf.constant(plan.seed, tf.int64), -1 - epoch]),
-            minval=None,
-            maxval=None,
-            dtype=tf.int64,
-        )
-        order = tf.argsort(keys, direction="DESCENDING")
+        seed = tf.stack([tf.constant(plan.seed, tf.int64), -1 - epoch])
+        order = permutation(count, seed)
         return order[tf.where(epoch == first_epoch, start, 0) :]
 
     return (
         tf.data.Dataset.range(first_epoch, last_epoch + 1)
-        .map(permutation)
+        .map(of_epoch)
         .prefetch(1)
         .flat_map(tf.data.Dataset.from_tensor_slices)
         .batch(plan.batch_size, drop_remainder=True)
     )
 
 
-def _to_host(array) -> tf.Tensor:
+def permutation(count: int, seed: tf.Tensor) -> tf.Tensor:
+    """Returns the numbers 0 to `count - 1` in a random order.
+
+    tf.random.experimental.index_shuffle would need no memory, but neighbours
+    in its order are correlated.
+
+    Args:
+        count: How many.
+        seed: Integer, (2,).
+
+    Returns:
+        int32, (count,).
+    """
+    keys = tf.random.stateless_uniform(
+        (count,), seed, minval=None, maxval=None, dtype=tf.int64
+    )
+    return tf.argsort(keys, direction="DESCENDING")
+
+
+def to_host(array) -> tf.Tensor:
     """Puts an array into host memory, which a GPU would not be for tf.data.
 
     A tensor made outside a dataset's functions is handed to them as it is: it
     never becomes part of a graph, whose size is limited to 2 GB.
+
+    Args:
+        array: Whatever makes a tensor.
+
+    Returns:
+        The tensor.
     """
     with tf.device("CPU:0"):
         return tf.convert_to_tensor(array)
 
 
-def _standardize(
+def standardize(
     images: tf.Tensor, standardization: Standardization
 ) -> tf.Tensor:
+    """Standardizes images inside a dataset's function.
+
+    Args:
+        images: (..., height, width, channels), the last three static, 0 to
+            255.
+        standardization: That fits them.
+
+    Returns:
+        float32, the same shape.
+    """
     # Spread over the image first: twice as fast as a last axis of 3.
-    shape = images.shape[1:]
+    shape = images.shape[-3:]
     mean = np.broadcast_to(standardization.mean, shape)
     std = np.broadcast_to(standardization.std, shape)
     return (tf.cast(images, tf.float32) - mean) / std
 
 
-def _finish(batches: tf.data.Dataset) -> tf.data.Dataset:
+def finish(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:
+    """Sets what every stream has in common.
+
+    Args:
+        batches: The stream.
+        count: How many batches it has.
+
+    Returns:
+        The same batches in the same order, made ahead.
+    """
     options = tf.data.Options()
     options.deterministic = True
     # Every worker makes the same batches; replicas split them.
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.OFF
     )
+    batches = batches.apply(tf.data.experimental.assert_cardinality(count))
     return batches.with_options(options).prefetch(tf.data.AUTOTUNE)

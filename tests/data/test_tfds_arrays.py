@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from etils import epath
 
-from keras_resnetv2.data import load_arrays, tfds_arrays
+from keras_resnetv2.data import load_arrays, tfds_arrays, tfds_builders
 from keras_resnetv2.data.resizing import resize_and_crop
 
 tfds = pytest.importorskip("tensorflow_datasets")
@@ -173,7 +173,7 @@ def test_no_network_is_said_at_once(tmp_path, monkeypatch):
         asked.append(url)
         return False
 
-    monkeypatch.setattr(tfds_arrays, "_answers", no_answer)
+    monkeypatch.setattr(tfds_builders, "_answers", no_answer)
     with pytest.raises(FileNotFoundError, match="no answer from") as caught:
         load_arrays("cifar10", data_dir=tmp_path)
     assert "python tools/prepare_cifar10.py" in str(caught.value)
@@ -182,12 +182,12 @@ def test_no_network_is_said_at_once(tmp_path, monkeypatch):
 
 
 def test_an_unreachable_host_does_not_answer():
-    assert not tfds_arrays._answers(TinyElsewhere.URL)
+    assert not tfds_builders._answers(TinyElsewhere.URL)
 
 
 def test_what_tfds_says_is_passed_on(tmp_path, monkeypatch):
     # Needs files that the user has to fetch by hand.
-    monkeypatch.setattr(tfds_arrays, "_answers", lambda url: True)
+    monkeypatch.setattr(tfds_builders, "_answers", lambda url: True)
     with pytest.raises(FileNotFoundError) as caught:
         load_arrays("imagenet2012", data_dir=tmp_path, image_size=32)
     assert "ILSVRC2012_img_train.tar" in str(caught.value)

@@ -1,0 +1,135 @@
+"""The batches of batches.py as tf.data, of encoded images."""
+
+import tensorflow as tf
+import tensorflow.experimental.numpy as tnp
+
+from keras_resnetv2.data import crops, tensorflow_stream
+from keras_resnetv2.data.batches import EvaluationPlan, TrainingPlan
+from keras_resnetv2.data.crop_pixels import decode_and_cut_tf
+
+
+def training(plan: TrainingPlan) -> tf.data.Dataset:
+    """Streams the plan's batches; images are decoded in parallel.
+
+    Args:
+        plan: From `batches.training_batches`.
+
+    Returns:
+        float32 images and int32 labels, of static shape and known number.
+    """
+    source = plan.data.tf_source()
+    first, end = (
+        step * plan.batch_size for step in (plan.first_step, plan.steps)
+    )
+    images = _images(
+        plan,
+        source,
+        tf.data.Dataset.range(first, end),
+        _training_keys(plan, source),
+        plan.augmentation.crop,
+        plan.seed,
+    )
+    return _finish(images, plan, plan.steps - plan.first_step)
+
+
+def evaluation(plan: EvaluationPlan) -> tf.data.Dataset:
+    """Streams the plan's batches.
+
+    Args:
+        plan: From `batches.evaluation_batches`.
+
+    Returns:
+        float32 images alone in a tuple, of static shape and known number.
+    """
+    source = plan.data.tf_source()
+    images = _images(
+        plan,
+        source,
+        tf.data.Dataset.range(plan.steps * plan.batch_size),
+        source.keys(None).repeat(),
+        crops.center(plan.resize),
+        seed=0,
+    )
+    images = images.map(lambda image, label: (image,))
+    return _finish(images, plan, plan.steps)
+
+
+def _training_keys(plan, source):
+    """Streams the keys of all epochs, from that of the first step on."""
+    first_epoch, start = divmod(
+        plan.first_step * plan.batch_size, len(plan.data)
+    )
+    last_epoch = plan.steps * plan.batch_size // len(plan.data)
+
+    def of_epoch(epoch):
+        # Augmentation's seeds have positions, 0 and up, in the second place.
+        seed = tf.stack([tf.constant(plan.seed, tf.int64), -1 - epoch])
+        passed = tf.where(epoch == first_epoch, start, 0)
+        return source.keys(seed).skip(tf.cast(passed, tf.int64))
+
+    return tf.data.Dataset.range(first_epoch, last_epoch + 1).flat_map(of_epoch)
+
+
+def _images(plan, source, positions, keys, rule, seed):
+    """Streams standardized images and labels, one at a time, in order."""
+
+    def make_image(position, key):
+        encoded, label = source.read(key)
+        draws = tf.random.stateless_uniform(
+            (rule.draws,),
+            tf.stack([tf.constant(seed, tf.int64), position]),
+            dtype=tf.float64,
+        )
+        image = decode_and_cut_tf(
+            encoded,
+            lambda height, width: rule.choose(
+                tnp, draws, height, width, plan.image_size
+            ),
+            plan.image_size,
+        )
+        image = tensorflow_stream.standardize(image, plan.standardization)
+        return position, image, label
+
+    places = tf.data.Dataset.zip(positions, keys)
+    images = places.map(
+        make_image, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
+    if source.name is not None:
+        images = _name_unreadable(images, places, source.name)
+    return images.map(lambda position, image, label: (image, label))
+
+
+def _name_unreadable(images, places, name):
+    """Stops at an image that cannot be read, with its file's name.
+
+    An error inside `map` does not say which element it came from. So those
+    images are left out, and then the first position that is not where it
+    should be tells.
+    """
+
+    def check(place, found):
+        position, key = place
+        message = tf.strings.join(
+            [name(key), "cannot be read as an image; repair or remove it."], " "
+        )
+        tf.debugging.Assert(found[0] == position, [message])
+        return found
+
+    after = tf.data.Dataset.from_tensors(
+        tf.nest.map_structure(
+            lambda spec: tf.fill(spec.shape, tf.cast(-1, spec.dtype)),
+            images.element_spec,
+        )
+    )
+    readable = images.ignore_errors(log_warning=True).concatenate(after)
+    return tf.data.Dataset.zip(places, readable).map(check)
+
+
+def _finish(images, plan, steps):
+    batches = images.batch(
+        plan.batch_size,
+        drop_remainder=True,
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    return tensorflow_stream.finish(batches, steps)

