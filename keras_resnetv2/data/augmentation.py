@@ -1,7 +1,7 @@
 """Every augmentation, and the paper's of CIFAR: pad with zeros, crop, flip.
 
-Twice the same arithmetic on whole batches, in NumPy and in TensorFlow: given
-the same draws both give the same images, to the bit.
+The same arithmetic on whole batches in NumPy, in TensorFlow (for tf.data) and
+in Keras's ops: given the same draws all give the same images, to the bit.
 """
 
 import dataclasses
@@ -141,6 +141,38 @@ def apply_tf(images: "tf.Tensor", draws: Draws) -> "tf.Tensor":
     return tf.gather(tf.reshape(padded, (-1, channels)), pixels)
 
 
+def apply_ops(images, draws: Draws):
+    """Pads, crops and flips a batch on Keras's backend.
+
+    Args:
+        images: (N, height, width, channels) with a static shape,
+            standardized.
+        draws: See `draw`.
+
+    Returns:
+        A tensor of the same shape and type.
+    """
+    import keras
+
+    ops = keras.ops
+    count, height, width, channels = images.shape
+    down, right = padding_of(images.shape)
+    padded = ops.pad(images, ((0, 0), (down, down), (right, right), (0, 0)))
+    offsets = ops.convert_to_tensor(draws.offsets)
+    rows = offsets[:, :1] + ops.arange(height, dtype="int32")
+    columns = ops.arange(width, dtype="int32")
+    columns = ops.where(
+        ops.convert_to_tensor(draws.flips)[:, None],
+        width - 1 - columns,
+        columns,
+    )
+    columns = offsets[:, 1:] + columns
+    images_before = ops.arange(count, dtype="int32")[:, None]
+    rows += images_before * (height + 2 * down)
+    pixels = rows[:, :, None] * (width + 2 * right) + columns[:, None, :]
+    return ops.take(ops.reshape(padded, (-1, channels)), pixels, axis=0)
+
+
 def _crop_flip(images, rng):
     return apply(images, draw(rng, len(images), images.shape))
 
@@ -154,6 +186,11 @@ def _nothing(images, source):
     return images
 
 
+def _draw_nothing(rng, count, image_shape):
+    del rng, count, image_shape
+    return ()
+
+
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
     """One way to vary images at random.
@@ -163,12 +200,18 @@ class Augmentation:
             images; `None` if it does not take images in memory.
         tensorflow: From (a batch of standardized images, an integer seed of
             shape (2,)) to images; likewise.
+        draw: From (a NumPy generator, number of images, their shape) to what
+            `ops` needs to do what `numpy` does with that generator.
+        ops: From (a batch of standardized images, that) to images, on Keras's
+            backend.
         crop: Which part of an encoded image is decoded; `None` if it does
             not take encoded images.
     """
 
     numpy: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None
     tensorflow: Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"] | None = None
+    draw: Callable[[np.random.Generator, int, tuple], Any] | None = None
+    ops: Callable[[Any, Any], Any] | None = None
     crop: CropRule | None = None
 
     @property
@@ -183,10 +226,16 @@ class Augmentation:
 
 
 AUGMENTATIONS = {
-    "crop_flip": Augmentation(numpy=_crop_flip, tensorflow=_crop_flip_tf),
+    "crop_flip": Augmentation(
+        numpy=_crop_flip, tensorflow=_crop_flip_tf, draw=draw, ops=apply_ops
+    ),
     "scale": Augmentation(crop=crops.SCALE),
     "scale_aspect_ratio": Augmentation(crop=crops.SCALE_ASPECT_RATIO),
     "none": Augmentation(
-        numpy=_nothing, tensorflow=_nothing, crop=crops.center()
+        numpy=_nothing,
+        tensorflow=_nothing,
+        draw=_draw_nothing,
+        ops=_nothing,
+        crop=crops.center(),
     ),
 }

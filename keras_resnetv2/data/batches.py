@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 FRAMEWORKS = {
     "tensorflow": "tensorflow_stream",
     "numpy": "numpy_stream",
+    "device": "device_stream",
 }
 _OPENED_BY_THE_OTHER = {"encoded": "load_arrays", "in_memory": "open_images"}
 
@@ -93,12 +94,14 @@ def training_batches(
             as in evaluation).
         image_size: Side in pixels of the squares that encoded images become;
             `None` for `ImageData`, which has its size.
-        seed: Decides order and augmentation, 0 or larger. The two frameworks
-            draw different numbers from the same seed.
+        seed: Decides order and augmentation, 0 or larger. "tensorflow" draws
+            other numbers from the same seed than "numpy" and "device".
         first_step: Where to begin: the step a checkpoint was written at.
         steps: Where to end, counted from step 0.
         framework: "tensorflow" for a `tf.data.Dataset`, "numpy" for a
-            generator that needs no TensorFlow.
+            generator that needs no TensorFlow, "device" for one that keeps
+            images in memory on the device of Keras's backend (JAX, PyTorch)
+            and makes there the batches of "numpy".
 
     Returns:
         Batches of float32 images (batch_size, height, width, 3) and int32
@@ -169,7 +172,9 @@ def evaluation_batches(
             the crop, in pixels; `None` means image_size * 256 / 224 (the
             paper has 256 for 224, and 320 for 320).
         framework: "tensorflow" for a `tf.data.Dataset`, "numpy" for a
-            generator that needs no TensorFlow.
+            generator that needs no TensorFlow, "device" for one that keeps
+            images in memory on the device of Keras's backend (JAX, PyTorch)
+            and makes there the batches of "numpy".
 
     Returns:
         Batches `(images,)`, Keras's form of input without labels: float32
@@ -262,6 +267,11 @@ def _stream_module(
     framework: str, data: ImageData | EncodedImages
 ) -> ModuleType:
     module = _look_up("framework", framework, FRAMEWORKS)
+    if framework == "device" and isinstance(data, EncodedImages):
+        raise ValueError(
+            'framework="device" takes images in memory; received '
+            f'{type(data).__name__}. Give "numpy" or "tensorflow".'
+        )
     kind = "encoded_" if isinstance(data, EncodedImages) else ""
     return importlib.import_module(f"keras_resnetv2.data.{kind}{module}")
 

@@ -4,6 +4,7 @@
 `keras.Model.fit`; `train` does everything from an `Experiment`.
 """
 
+from keras_resnetv2.training.divergence import DivergedError
 from keras_resnetv2.training.experiment import (
     DataFacts,
     Experiment,
@@ -23,6 +24,7 @@ from keras_resnetv2.training.trained import evaluate, load_trained
 
 __all__ = [
     "DataFacts",
+    "DivergedError",
     "Experiment",
     "RECIPES",
     "Recipe",

@@ -3,6 +3,7 @@
 import os
 
 import keras
+import numpy as np
 
 
 def make_deterministic(wanted: bool | None) -> None:
@@ -22,6 +23,22 @@ def make_deterministic(wanted: bool | None) -> None:
         wanted = not has_accelerator()
     if wanted:
         _SWITCHES[keras.backend.backend()]()
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Seeds PyTorch's global generator, from which Keras's dropout draws there.
+
+    On the other backends generators are variables, which checkpoints hold.
+
+    Args:
+        seed: the training's.
+        step: number of steps done.
+    """
+    if keras.backend.backend() == "torch":
+        import torch
+
+        state = np.random.SeedSequence((seed, step)).generate_state(2)
+        torch.manual_seed(int(state[0]) << 32 | int(state[1]))
 
 
 def has_accelerator() -> bool:

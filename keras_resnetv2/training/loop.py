@@ -121,6 +121,7 @@ def train(
         batch_size=batch_size,
         total_steps=steps,
         first_step=first_step,
+        seed=experiment.seed,
         carried=Tally(**restored.state["epoch"]) if restored else Tally(),
         rows=rows,
         input_wait=input_wait,

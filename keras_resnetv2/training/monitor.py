@@ -10,6 +10,7 @@ import keras
 from keras_resnetv2.data import ImageData
 from keras_resnetv2.training import checkpoints, divergence, evaluation
 from keras_resnetv2.training import logs as logs_lib
+from keras_resnetv2.training.determinism import seed_step
 from keras_resnetv2.training.experiment import DataFacts
 from keras_resnetv2.training.input_wait import InputWait
 from keras_resnetv2.training.progress import Progress
@@ -31,6 +32,7 @@ class Monitor(keras.callbacks.Callback):
         batch_size: images a step.
         total_steps: of the training.
         first_step: number of steps done by earlier runs.
+        seed: of the training.
         carried: their share of the epoch in which this run begins.
         rows: their rows; this run's are appended.
         input_wait: measures the waiting.
@@ -47,6 +49,7 @@ class Monitor(keras.callbacks.Callback):
         batch_size: int,
         total_steps: int,
         first_step: int,
+        seed: int,
         carried: Tally,
         rows: list[logs_lib.EpochRow],
         input_wait: InputWait,
@@ -61,6 +64,7 @@ class Monitor(keras.callbacks.Callback):
         self._total_steps = total_steps
         self._steps_per_epoch = math.ceil(facts.images / batch_size)
         self._step = first_step
+        self._seed = seed
         self._rows = rows
         self._input_wait = input_wait
         self._checkpoint_steps = checkpoint_steps or self._steps_per_epoch
@@ -79,6 +83,10 @@ class Monitor(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Starts the clocks."""
         self._began = self._mark = time.perf_counter()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Makes the step's random numbers a function of seed and step."""
+        seed_step(self._seed, self._step)
 
     def on_train_batch_end(self, batch, logs=None):
         """Counts a step, and does what is due after it."""

@@ -1,9 +1,6 @@
 """Training end to end on small data: logs, checkpoints, resume, evaluation."""
 
 import json
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -152,24 +149,3 @@ def test_other_data_than_the_training_began_with(
     monkeypatch.setattr(loop, "load_arrays", data.load_arrays)
     with pytest.raises(ValueError, match="512 images.*then 200"):
         training.train(experiment(epochs=1), tmp_path)
-
-
-def test_trained_without_tensorflow_evaluated_with_it(tmp_path):
-    pytest.importorskip("jax")
-    code = (
-        "import sys; sys.modules['tensorflow'] = None\n"
-        "from keras_resnetv2 import training as t\n"
-        "e = t.Experiment(model='PreActResNet20', dataset='fake',\n"
-        "    options={'depth': 8}, epochs=1, batch_size=64)\n"
-        f"print(t.train(e, {str(tmp_path)!r})[-1].test_loss)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    loss = float(done.stdout.split()[-1])
-    result = training.evaluate(tmp_path)  # on TensorFlow
-    np.testing.assert_allclose(result["loss"], loss, rtol=1e-4)

@@ -1,0 +1,75 @@
+"""The batches of batches.py, made where Keras's backend computes.
+
+The images are put there once, as bytes. What a batch holds and how it is
+varied is chosen by NumPy, a few kB a step, so that the batches are those of
+numpy_stream.py (XLA's division may differ in the last bit): a training may go
+on on another kind of machine.
+"""
+
+from collections.abc import Iterator
+
+import keras
+
+from keras_resnetv2.data import numpy_stream
+from keras_resnetv2.data.batches import EvaluationPlan, TrainingPlan
+
+
+def training(plan: TrainingPlan) -> Iterator[tuple]:
+    """Generates the plan's batches.
+
+    Args:
+        plan: From `batches.training_batches`.
+
+    Yields:
+        float32 images and int32 labels, tensors of Keras's backend.
+    """
+    vary = plan.augmentation.ops
+
+    @_compiled
+    def make_batch(images, labels, mean, std, chosen, draws):
+        batch = _standardize(images, mean, std, chosen)
+        return vary(batch, draws), keras.ops.take(labels, chosen, axis=0)
+
+    resident = _on_device(plan, plan.data.images, plan.data.labels)
+    for step, chosen in numpy_stream.choices(plan):
+        rng = numpy_stream.augmentation_rng(plan.seed, step)
+        draws = plan.augmentation.draw(
+            rng, plan.batch_size, plan.data.image_shape
+        )
+        yield make_batch(*resident, chosen.astype("int32"), draws)
+
+
+def evaluation(plan: EvaluationPlan) -> Iterator[tuple]:
+    """Generates the plan's batches.
+
+    Args:
+        plan: From `batches.evaluation_batches`.
+
+    Yields:
+        float32 images alone in a tuple, tensors of Keras's backend.
+    """
+    make_batch = _compiled(_standardize)
+    resident = _on_device(plan, plan.data.images)
+    for _, chosen in numpy_stream.in_order(plan):
+        yield (make_batch(*resident, chosen.astype("int32")),)
+
+
+def _on_device(plan, *arrays):
+    standardization = plan.standardization
+    return [
+        keras.ops.convert_to_tensor(array)
+        for array in (*arrays, standardization.mean, standardization.std)
+    ]
+
+
+def _standardize(images, mean, std, chosen):
+    images = keras.ops.take(images, chosen, axis=0)
+    return (keras.ops.cast(images, "float32") - mean) / std
+
+
+def _compiled(function):
+    if keras.backend.backend() != "jax":
+        return function
+    import jax
+
+    return jax.jit(function)

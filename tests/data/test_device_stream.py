@@ -1,0 +1,55 @@
+"""Batches made on the device are NumPy's, on every backend."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+# 60 images in batches of 16 cross epochs at steps 3, 7 and 11.
+COMPARE = """
+import numpy as np
+from keras_resnetv2 import data
+
+images = data.load_arrays("cifar10_sample").take(60)
+def batches(framework, kind, augmentation):
+    standardization = data.Standardization.from_images(images.images, kind)
+    return data.training_batches(
+        images, batch_size=16, standardization=standardization, seed=5,
+        augmentation=augmentation, first_step=2, steps=13,
+        framework=framework), data.evaluation_batches(
+        images, batch_size=16, standardization=standardization,
+        framework=framework)
+
+seen = 0
+for kind in ("per_channel", "per_pixel_mean"):
+    for augmentation in ("crop_flip", "none"):
+        for ours, numpys in zip(batches("device", kind, augmentation),
+                                batches("numpy", kind, augmentation)):
+            for mine, other in zip(ours, numpys, strict=True):
+                assert len(mine) == len(other)
+                for a, b in zip(mine, other):
+                    a = np.asarray(a)
+                    assert a.dtype == b.dtype, (a.dtype, b.dtype)
+                    # XLA multiplies with the reciprocal of the deviation.
+                    np.testing.assert_allclose(a, b, rtol=3e-7, atol=0)
+                    seen += 1
+assert seen == 4 * (11 * 2 + 4), seen
+print("equal")
+"""
+
+
+@pytest.mark.parametrize(
+    "backend",
+    ["jax", "tensorflow", pytest.param("torch", marks=pytest.mark.parity)],
+)
+def test_same_batches_as_numpy(backend):
+    pytest.importorskip(backend)
+    done = subprocess.run(
+        [sys.executable, "-c", COMPARE],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "equal"

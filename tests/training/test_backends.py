@@ -1,0 +1,91 @@
+"""Each backend trains, resumes and repeats itself to the bit.
+
+JAX and PyTorch without TensorFlow. Tests in an environment that has none:
+`make test-without-tensorflow`.
+"""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from keras_resnetv2 import data, training
+from keras_resnetv2.training import evaluation
+
+TRAIN = """
+import sys
+if sys.argv[1] != "tensorflow":
+    sys.modules["tensorflow"] = None
+import dataclasses, pathlib
+import numpy as np
+from keras_resnetv2 import data, training
+from keras_resnetv2.training import divergence, loop, trained
+
+def load(name, split, **kwargs):
+    return data.load_arrays(name, split, **kwargs).take(
+        {"train": 200, "test": 70}[split])
+
+loop.load_arrays = trained.load_arrays = load
+root = pathlib.Path(sys.argv[2])
+experiment = training.Experiment(
+    model="PreActResNet20", dataset="fake", epochs=2, batch_size=50, seed=1,
+    options={"depth": 8, "shortcut": "dropout"})
+other = dataclasses.replace(experiment, seed=2)
+
+class Cut(Exception):
+    pass
+
+def cut(loss, step):
+    if step == 7:
+        raise Cut
+
+whole = training.train(experiment, root / "whole")
+training.train(other, root / "other")
+check, divergence.check_loss = divergence.check_loss, cut
+try:
+    training.train(experiment, root / "cut", checkpoint_steps=3)
+except Cut:
+    divergence.check_loss = check
+resumed = training.train(experiment, root / "cut")
+for a, b in zip(whole, resumed, strict=True):
+    assert (a.step, a.test_loss) == (b.step, b.test_loss), (a, b)
+    assert abs(a.train_loss - b.train_loss) < 1e-5, (a, b)
+
+weights = [training.load_trained(root / name).model.get_weights()
+           for name in ("whole", "cut", "other")]
+for a, b, _ in zip(*weights):
+    np.testing.assert_array_equal(a, b)
+assert any((a != c).any() for a, _, c in zip(*weights))
+result = training.evaluate(root / "whole")
+assert abs(result["loss"] - whole[-1].test_loss) < 1e-5
+print("same", whole[-1].test_loss)
+"""
+
+
+@pytest.mark.parametrize(
+    "backend",
+    ["tensorflow", "jax", pytest.param("torch", marks=pytest.mark.parity)],
+)
+def test_same_seed_same_weights_and_resumed_alike(tmp_path, backend):
+    pytest.importorskip(backend)
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN, backend, str(tmp_path)],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Resuming at step 6 of 8" in done.stdout
+    verdict, loss = done.stdout.split()[-2:]
+    assert verdict == "same"
+    # Trained on one backend, evaluated on another.
+    whole = training.load_trained(tmp_path / "whole")
+    assert whole.step == 8
+    test = data.load_arrays("fake", "test").take(70)
+    logits = evaluation.predict_logits(
+        whole.model, test, whole.facts.standardization
+    )
+    result = evaluation.loss_and_error(logits, test.labels)
+    np.testing.assert_allclose(result["loss"], float(loss), rtol=1e-4)
