@@ -53,7 +53,8 @@ def decode_and_cut_tf(
 ) -> "tf.Tensor":
     """Decodes the part of an image file that a crop needs, and cuts it out.
 
-    A JPEG is decoded around the crop only; the result is the same to the bit.
+    A JPEG is decoded around the crop only, wide enough that every pixel used
+    is that of the whole image to the bit.
 
     Args:
         encoded: The bytes of a JPEG, PNG, GIF, BMP or WebP.

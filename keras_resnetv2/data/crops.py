@@ -94,7 +94,7 @@ def _scale(xp, draws, height, width, size):
 
 def _scaled(xp, height, width, shorter):
     least = xp.minimum(height, width)
-    return [xp.round(side * shorter / least) for side in (height, width)]
+    return [_round(xp, side * shorter / least) for side in (height, width)]
 
 
 def _crop_of_scaled(height, width, scaled, corner, size, flip):
@@ -111,7 +111,7 @@ def _scale_aspect_ratio(xp, draws, height, width, size):
     aspect = _between(_ASPECTS, tries[:, 1])
     sides = [xp.sqrt(area / aspect), xp.sqrt(area * aspect)]
     # An image of a pixel or two has no smaller part.
-    sides = [xp.maximum(xp.round(side), 1.0) for side in sides]
+    sides = [xp.maximum(_round(xp, side), 1.0) for side in sides]
     swap = tries[:, 2] < 0.5
     heights = xp.where(swap, sides[1], sides[0])
     widths = xp.where(swap, sides[0], sides[1])
@@ -129,6 +129,11 @@ def _scale_aspect_ratio(xp, draws, height, width, size):
     middle = middle._replace(flip=flip)
     fits = xp.any(fits)
     return Crop(*(xp.where(fits, *both) for both in zip(found, middle)))
+
+
+def _round(xp, number):
+    # xp.round is not TensorFlow's, unless its tensors are changed globally.
+    return xp.floor(number + 0.5)
 
 
 def _between(limits, draws):
