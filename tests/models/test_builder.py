@@ -240,6 +240,7 @@ def test_a_chain_longer_than_the_recursion_limit():
 
 BACKEND_CODE = """
 import sys
+import keras
 import numpy as np
 import keras_resnetv2 as k
 assert "tensorflow" not in sys.modules
@@ -251,6 +252,7 @@ other = k.ResNetV2(
     k.ResNetConfig(
         units_per_stage=(1, 1), widths=(4, 8), unit="bottleneck",
         stem="imagenet", activation_order="original", shortcut="dropout",
+        stochastic_depth=0.5,
     ),
     input_shape=(16, 16, 3), classes=10,
 )
@@ -261,12 +263,14 @@ for net in (model, other):
     before = net.predict(x, verbose=0)
     net.fit(x, np.arange(8), batch_size=8, epochs=2, verbose=0)
     assert np.abs(net.predict(x, verbose=0) - before).max() > 1e-4
+drop = other.get_layer("stage2_unit1_residual_drop")
+dropped = keras.ops.convert_to_numpy(drop(x, training=True))
+assert {float(v) for v in np.unique((dropped / x).round(5))} == {0.0, 2.0}
 bn = k.BatchNormalization()
 bn(x, training=True)
 n = x.size // 3
 expected = 0.9 + 0.1 * x.var((0, 1, 2)) * n / (n - 1)
 np.testing.assert_allclose(bn.moving_variance.numpy(), expected, rtol=1e-5)
-import keras
 print(keras.backend.backend(), "tensorflow" in sys.modules)
 """
 
