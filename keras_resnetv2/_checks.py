@@ -38,6 +38,20 @@ def check_finite(what: str, value) -> None:
         raise ValueError(f"{what} must be a finite number; received {value!r}.")
 
 
+def check_positive(what: str, value) -> None:
+    """Refuses a learning rate, or a factor on one, that is not above 0.
+
+    Raises:
+        ValueError: says what came, and what to do instead of 0.
+    """
+    check_finite(what, value)
+    if value <= 0:
+        raise ValueError(
+            f"{what} must be larger than 0; received {value!r}. To keep layers "
+            "as they are, freeze them (training.freeze)."
+        )
+
+
 def check_fraction(what: str, value, of: str) -> None:
     """Refuses what is not in [0, 1).
 

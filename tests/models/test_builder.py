@@ -16,6 +16,7 @@ from keras_resnetv2 import (
     ResNetConfig,
     ResNetV2,
     feature_taps,
+    load_backbone,
 )
 from keras_resnetv2.models.applications import NamedBuilder
 
@@ -103,6 +104,31 @@ def test_weights_of_another_network_are_refused(tmp_path):
     (tmp_path / "text.weights.h5").write_text("no weights")
     with pytest.raises(ValueError, match="text.weights.h5.*not a weights file"):
         PreActResNet20(weights=str(tmp_path / "text.weights.h5"))
+
+
+def test_a_backbone_is_loaded_into_another_number_of_classes(tmp_path):
+    def tiny(**kwargs):
+        config = ResNetConfig(units_per_stage=(1, 1), widths=(4, 8))
+        return ResNetV2(config, input_shape=(8, 8, 3), **kwargs)
+
+    path = tmp_path / "ten.weights.h5"
+    source = tiny()
+    source.save_weights(path)
+    for model in (tiny(classes=3), tiny(), tiny(include_top=False)):
+        random = model.get_weights()
+        load_backbone(model, path)
+        for layer in model.layers[:-1]:
+            expected = source.get_layer(layer.name).get_weights()
+            for own, other in zip(layer.get_weights(), expected):
+                np.testing.assert_array_equal(own, other)
+        if model.layers[-1].name == "predictions":
+            head = model.layers[-1].get_weights()
+            np.testing.assert_array_equal(head[0], random[-2])
+    deeper = ResNetConfig(units_per_stage=(1, 2), widths=(4, 8))
+    with pytest.raises(ValueError, match="of another network"):
+        load_backbone(ResNetV2(deeper, input_shape=(8, 8, 3)), path)
+    with pytest.raises(ValueError, match="no such file"):
+        load_backbone(tiny(), "nowhere.weights.h5")
 
 
 @pytest.mark.parametrize(
