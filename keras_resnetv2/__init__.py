@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from keras_resnetv2.models.batch_normalization import BatchNormalization
     from keras_resnetv2.models.builder import ResNetV2, feature_taps
     from keras_resnetv2.models.configs import MODELS, ResNetConfig
+    from keras_resnetv2.models.weights import load_backbone
 
 _NAMES = {
     "keras_resnetv2.models.applications": (
@@ -60,6 +61,7 @@ _NAMES = {
     "keras_resnetv2.models.configs": ("MODELS", "ResNetConfig"),
     "keras_resnetv2.models.builder": ("ResNetV2", "feature_taps"),
     "keras_resnetv2.models.batch_normalization": ("BatchNormalization",),
+    "keras_resnetv2.models.weights": ("load_backbone",),
     "keras_resnetv2.data": ("load_arrays", "preprocess_input"),
     "keras_resnetv2.export": ("export_saved_model",),
 }
@@ -91,6 +93,7 @@ __all__ = [
     "export_saved_model",
     "feature_taps",
     "load_arrays",
+    "load_backbone",
     "preprocess_input",
     "training",
 ]

@@ -1,5 +1,7 @@
 """Refusals that are worded alike everywhere."""
 
+import math
+import numbers
 from collections.abc import Iterable
 
 
@@ -19,4 +21,50 @@ def check_choice(what: str, value, choices: Iterable) -> None:
         raise ValueError(
             f"Unknown {what}: received {value!r}; expected one of "
             f"{', '.join(map(repr, choices))}."
+        )
+
+
+def check_finite(what: str, value) -> None:
+    """Refuses what is not a finite number.
+
+    Raises:
+        ValueError: says what came.
+    """
+    if (
+        not isinstance(value, numbers.Real)
+        or isinstance(value, bool)
+        or not math.isfinite(value)
+    ):
+        raise ValueError(f"{what} must be a finite number; received {value!r}.")
+
+
+def check_positive(what: str, value) -> None:
+    """Refuses a learning rate, or a factor on one, that is not above 0.
+
+    Raises:
+        ValueError: says what came, and what to do instead of 0.
+    """
+    check_finite(what, value)
+    if value <= 0:
+        raise ValueError(
+            f"{what} must be larger than 0; received {value!r}. To keep layers "
+            "as they are, freeze them (training.freeze)."
+        )
+
+
+def check_fraction(what: str, value, of: str) -> None:
+    """Refuses what is not in [0, 1).
+
+    Args:
+        what: the argument's name.
+        value: what came.
+        of: what it is a fraction of, or which.
+
+    Raises:
+        ValueError: says what came and what is expected.
+    """
+    check_finite(what, value)
+    if not 0 <= value < 1:
+        raise ValueError(
+            f"{what} is the fraction {of}, 0 <= {what} < 1; received {value!r}."
         )

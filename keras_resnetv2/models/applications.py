@@ -38,6 +38,8 @@ _DOC = """Builds {name}: {description}.
         kernel_initializer: of the convolutions, "he_normal" or
             "he_normal_fan_out".
         batch_normalization: "per_replica" or "synchronized" (TensorFlow).
+        stochastic_depth: rate at which the last unit drops F in training; the
+            units before it in proportion to their place. Defaults to 0, off.
 
     Returns:
         A `keras.Model`: (batch, H, W, C) to (batch, classes), or without the
@@ -81,6 +83,7 @@ class NamedBuilder(Protocol):
         bottleneck_stride: str = "conv1",
         kernel_initializer: str = "he_normal",
         batch_normalization: str = "per_replica",
+        stochastic_depth: float = 0.0,
     ) -> keras.Model:
         """Builds the network."""
         ...
@@ -110,6 +113,7 @@ def _named_builder(model_name: str) -> NamedBuilder:
         bottleneck_stride="conv1",
         kernel_initializer="he_normal",
         batch_normalization="per_replica",
+        stochastic_depth=0.0,
     ):
         return ResNetV2(
             dataclasses.replace(
@@ -125,6 +129,7 @@ def _named_builder(model_name: str) -> NamedBuilder:
                 bottleneck_stride=bottleneck_stride,
                 kernel_initializer=kernel_initializer,
                 batch_normalization=batch_normalization,
+                stochastic_depth=stochastic_depth,
             ),
             include_top=include_top,
             weights=weights,

@@ -1,11 +1,15 @@
 """A network as data: `ResNetConfig`, its validation, and `MODELS`."""
 
 import dataclasses
-import math
+import itertools
 import numbers
 from collections.abc import Iterator
 
-from keras_resnetv2._checks import check_choice
+from keras_resnetv2._checks import (
+    check_choice,
+    check_finite,
+    check_fraction,
+)
 from keras_resnetv2.models.activations import ACTIVATION_ORDERS
 from keras_resnetv2.models.batch_normalization import BATCH_NORMALIZATIONS
 from keras_resnetv2.models.layers import KERNEL_INITIALIZERS
@@ -72,6 +76,9 @@ class ResNetConfig:
             "he_normal_fan_out".
         batch_normalization: "per_replica" (the paper's) or "synchronized" over
             the replicas of a tf.distribute strategy (TensorFlow only).
+        stochastic_depth: in training, the fraction of the images for which the
+            last unit drops F; unit l of L drops l/L of it (Huang et al., 2016,
+            "Deep Networks with Stochastic Depth"). 0 is off.
 
     Raises:
         ValueError: for an unknown name, a depth that does not fit its unit, an
@@ -101,6 +108,7 @@ class ResNetConfig:
     bottleneck_stride: str = "conv1"
     kernel_initializer: str = "he_normal"
     batch_normalization: str = "per_replica"
+    stochastic_depth: float = 0.0
 
     def __post_init__(self):
         for field in ("units_per_stage", "widths"):  # lists come from JSON
@@ -110,6 +118,9 @@ class ResNetConfig:
         _check_bottleneck_stride(self)
         _check_size(self)
         _check_shortcut_options(self)
+        check_fraction(
+            "stochastic_depth", self.stochastic_depth, "the last unit drops"
+        )
         _check_padding(self)
 
     @property
@@ -151,6 +162,7 @@ class ResNetConfig:
             if getattr(self, key) is not None
         }
         strided = BOTTLENECK_STRIDES[self.bottleneck_stride]
+        place = itertools.count(1)
         for s, (units, width) in enumerate(zip(self.units, self.widths)):
             for u in range(units):
                 yield (
@@ -168,6 +180,9 @@ class ResNetConfig:
                         dimension_change=self.bridge,
                         kernel_initializer=self.kernel_initializer,
                         batch_normalization=self.batch_normalization,
+                        drop_rate=self.stochastic_depth
+                        * next(place)
+                        / sum(self.units),
                         **options,
                     ),
                 )
@@ -268,19 +283,9 @@ def _check_shortcut_options(config):
                 f"received {field}={value!r}. Leave it out, or choose "
                 f"shortcut={' or '.join(map(repr, users))}."
             )
-        if (
-            not isinstance(value, numbers.Real)
-            or isinstance(value, bool)
-            or not math.isfinite(value)
-        ):
-            raise ValueError(
-                f"{field} must be a finite number; received {value!r}."
-            )
-        if field == "dropout_rate" and not 0 <= value < 1:
-            raise ValueError(
-                "dropout_rate is the fraction dropped, 0 <= rate < 1; "
-                f"received {value!r}."
-            )
+        check_finite(field, value)
+        if field == "dropout_rate":
+            check_fraction(field, value, "dropped")
 
 
 def _check_padding(config):

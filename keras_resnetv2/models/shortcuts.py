@@ -8,6 +8,7 @@ input (behind the unit's pre-activation; `x` itself where there is none) and the
 import keras
 
 from keras_resnetv2.models import layers
+from keras_resnetv2.models.dropout import Dropout
 
 
 def identity(x, activated, residual, spec, name):
@@ -55,9 +56,7 @@ def conv(x, activated, residual, spec, name):
 def dropout(x, activated, residual, spec, name):
     """Fig. 2(f): x with dropout, + F."""
     shortcut = _bridge(x, activated, spec, name)
-    drop = keras.layers.Dropout(
-        spec.dropout_rate, name=f"{name}_shortcut_dropout"
-    )
+    drop = Dropout(spec.dropout_rate, name=f"{name}_shortcut_dropout")
     return drop(shortcut), residual
 
 

@@ -6,6 +6,7 @@ import keras
 
 from keras_resnetv2.models import layers
 from keras_resnetv2.models.activations import ACTIVATION_ORDERS, BETWEEN
+from keras_resnetv2.models.dropout import Dropout
 from keras_resnetv2.models.shortcuts import SHORTCUTS
 
 # (kernel size, filters as a multiple of the stage's width) a convolution.
@@ -32,6 +33,7 @@ class UnitSpec:
         dimension_change: a name in `DIMENSION_CHANGES`.
         kernel_initializer: a name in `KERNEL_INITIALIZERS`.
         batch_normalization: a name in `BATCH_NORMALIZATIONS`.
+        drop_rate: fraction of the images for which F is dropped in training.
     """
 
     unit: str
@@ -48,6 +50,7 @@ class UnitSpec:
     dimension_change: str
     kernel_initializer: str
     batch_normalization: str
+    drop_rate: float
 
     @property
     def filters(self) -> int:
@@ -89,13 +92,32 @@ def residual_unit(x, spec: UnitSpec, name: str):
             residual, ops, name=f"{name}_conv{i + 1}", **bn
         )
 
-    pair = SHORTCUTS[spec.shortcut](x, activated, residual, spec, name)
+    shortcut, residual = SHORTCUTS[spec.shortcut](
+        x, activated, residual, spec, name
+    )
+    residual = _stochastic_depth(residual, spec, name)
     # The shortcut goes first: Keras walks a graph depth first along the first
     # input, and along the shortcuts a very deep net is a few nodes a unit.
     out = f"{name}_out"
     y = keras.layers.Add(name=f"{name}_add" if order.after_addition else out)(
-        pair
+        [shortcut, residual]
     )
     return layers.apply_ops(
         y, order.after_addition, name=f"{name}_add", out=out, **bn
     )
+
+
+def _stochastic_depth(residual, spec, name):
+    """Drops a whole image's branch, or scales it by 1 / (1 - rate).
+
+    Last of all on the branch: what is dropped is the whole of F as it would be
+    added, its BN, its scale and its gate with it. A BN behind it would shift
+    the zeros. The shortcut keeps its own scale or gate, as where F is zero.
+    """
+    if not spec.drop_rate:
+        return residual
+    return Dropout(
+        spec.drop_rate,
+        noise_shape=(None, 1, 1, 1),
+        name=f"{name}_residual_drop",
+    )(residual)

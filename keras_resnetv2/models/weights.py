@@ -52,6 +52,28 @@ def load(model, weights) -> None:
     model.load_weights(weights)
 
 
+def load_backbone(model, path) -> None:
+    """Loads a network's weights into all layers but the classifier.
+
+    Args:
+        model: one of ours, with its top or without.
+        path: of a `.weights.h5` file of the same network, with any number of
+            classes; None leaves the model as it is.
+
+    Raises:
+        ValueError: if there is no such file, it is no weights file, or that of
+            another network.
+    """
+    from keras_resnetv2.models.builder import ResNet  # it imports this module
+
+    check(path)
+    if any(layer.name == "predictions" for layer in model.layers):
+        # Keras matches by order; the classifier is the last.
+        features = model.get_layer("predictions").input
+        model = ResNet(model.input, features)
+    load(model, path)
+
+
 def _layer_names(path):
     """Names of the layers with weights; none in files of an early Keras 3."""
     try:

@@ -21,6 +21,7 @@ from keras_resnetv2.training.recipes import (
 )
 from keras_resnetv2.training.strategy import make_strategy, precision
 from keras_resnetv2.training.trained import evaluate, load_trained
+from keras_resnetv2.training.transfer import freeze
 
 __all__ = [
     "DataFacts",
@@ -32,6 +33,7 @@ __all__ = [
     "build_model",
     "compile",
     "evaluate",
+    "freeze",
     "load_trained",
     "make_strategy",
     "optimizer",

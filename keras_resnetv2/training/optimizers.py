@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_resnetv2._checks import check_choice
+from keras_resnetv2._checks import check_choice, check_positive
 
 # name -> whether the learning rate is inside the velocity
 MOMENTUM_FORMS = {"caffe": True, "torch": False}
@@ -31,10 +31,15 @@ class SGD(keras.optimizers.SGD):
         weight_decay: the factor on w itself (an L2 penalty of half of it).
             Defaults to 0.
         momentum_form: "caffe" or "torch".
+        learning_rate_factors: start of a layer's name -> factor on the learning
+            rate of its variables: {"stage1_": 0.1, "predictions": 10.0}. Of
+            several that fit the longest counts; "" fits every layer; what none
+            fits keeps the learning rate. Layers of an inner model count, too.
         **kwargs: as for `keras.optimizers.SGD`.
 
     Raises:
-        ValueError: for an unknown form or a negative weight decay.
+        ValueError: for an unknown form, a negative weight decay, a factor that
+            is not above 0; when it is built, for a name that fits no variable.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class SGD(keras.optimizers.SGD):
         nesterov=False,
         weight_decay=0.0,
         momentum_form="caffe",
+        learning_rate_factors=None,
         **kwargs,
     ):
         check_choice("momentum_form", momentum_form, MOMENTUM_FORMS)
@@ -52,6 +58,8 @@ class SGD(keras.optimizers.SGD):
             raise ValueError(
                 f"weight_decay must not be negative; received {weight_decay}."
             )
+        learning_rate_factors = dict(learning_rate_factors or {})
+        _check_factors(learning_rate_factors)
         super().__init__(
             learning_rate=learning_rate,
             momentum=momentum,
@@ -60,6 +68,18 @@ class SGD(keras.optimizers.SGD):
         )
         self.coupled_weight_decay = weight_decay
         self.momentum_form = momentum_form
+        self.learning_rate_factors = learning_rate_factors
+
+    def build(self, variables):
+        """Makes the velocities, and finds each variable's learning rate."""
+        if self.built:
+            return
+        super().build(variables)
+        if self.learning_rate_factors:
+            # By index: TensorFlow's update sees variables without a path.
+            self._factors = _factor_of_each(
+                self.learning_rate_factors, [v.path for v in variables]
+            )
 
     def update_step(self, gradient, variable, learning_rate):
         """Updates one variable and its velocity."""
@@ -68,6 +88,9 @@ class SGD(keras.optimizers.SGD):
         if self.coupled_weight_decay and self._use_weight_decay(variable):
             decay = ops.cast(self.coupled_weight_decay, variable.dtype)
             gradient = ops.add(gradient, ops.multiply(variable, decay))
+        if self.learning_rate_factors:
+            factor = self._factors[self._get_variable_index(variable)]
+            learning_rate = ops.multiply(learning_rate, factor)
         if not self.momentum:
             super().update_step(gradient, variable, learning_rate)
             return
@@ -113,4 +136,25 @@ class SGD(keras.optimizers.SGD):
             **super().get_config(),
             "weight_decay": self.coupled_weight_decay,
             "momentum_form": self.momentum_form,
+            "learning_rate_factors": dict(self.learning_rate_factors),
         }
+
+
+def _check_factors(factors):
+    for name, factor in factors.items():
+        check_positive(f"learning_rate_factors[{name!r}]", factor)
+
+
+def _factor_of_each(factors, paths):
+    """One factor a path; a path is layer names and the variable's, by "/"."""
+    fitting = [
+        [name for name in factors if f"/{name}" in f"/{path}"] for path in paths
+    ]
+    idle = set(factors).difference(*fitting)
+    if idle:
+        raise ValueError(
+            f"learning_rate_factors: no trainable layer's name starts with "
+            f"{min(idle)!r}. Take it out or correct it; the variables are "
+            f"{', '.join(paths[:3])}, ... {paths[-1]}."
+        )
+    return [factors[max(names, key=len)] if names else 1.0 for names in fitting]

@@ -16,6 +16,7 @@ from keras_resnetv2 import (
     ResNetConfig,
     ResNetV2,
     feature_taps,
+    load_backbone,
 )
 from keras_resnetv2.models.applications import NamedBuilder
 
@@ -103,6 +104,31 @@ def test_weights_of_another_network_are_refused(tmp_path):
     (tmp_path / "text.weights.h5").write_text("no weights")
     with pytest.raises(ValueError, match="text.weights.h5.*not a weights file"):
         PreActResNet20(weights=str(tmp_path / "text.weights.h5"))
+
+
+def test_a_backbone_is_loaded_into_another_number_of_classes(tmp_path):
+    def tiny(**kwargs):
+        config = ResNetConfig(units_per_stage=(1, 1), widths=(4, 8))
+        return ResNetV2(config, input_shape=(8, 8, 3), **kwargs)
+
+    path = tmp_path / "ten.weights.h5"
+    source = tiny()
+    source.save_weights(path)
+    for model in (tiny(classes=3), tiny(), tiny(include_top=False)):
+        random = model.get_weights()
+        load_backbone(model, path)
+        for layer in model.layers[:-1]:
+            expected = source.get_layer(layer.name).get_weights()
+            for own, other in zip(layer.get_weights(), expected):
+                np.testing.assert_array_equal(own, other)
+        if model.layers[-1].name == "predictions":
+            head = model.layers[-1].get_weights()
+            np.testing.assert_array_equal(head[0], random[-2])
+    deeper = ResNetConfig(units_per_stage=(1, 2), widths=(4, 8))
+    with pytest.raises(ValueError, match="of another network"):
+        load_backbone(ResNetV2(deeper, input_shape=(8, 8, 3)), path)
+    with pytest.raises(ValueError, match="no such file"):
+        load_backbone(tiny(), "nowhere.weights.h5")
 
 
 @pytest.mark.parametrize(
@@ -240,6 +266,7 @@ def test_a_chain_longer_than_the_recursion_limit():
 
 BACKEND_CODE = """
 import sys
+import keras
 import numpy as np
 import keras_resnetv2 as k
 assert "tensorflow" not in sys.modules
@@ -251,6 +278,7 @@ other = k.ResNetV2(
     k.ResNetConfig(
         units_per_stage=(1, 1), widths=(4, 8), unit="bottleneck",
         stem="imagenet", activation_order="original", shortcut="dropout",
+        stochastic_depth=0.5,
     ),
     input_shape=(16, 16, 3), classes=10,
 )
@@ -261,12 +289,14 @@ for net in (model, other):
     before = net.predict(x, verbose=0)
     net.fit(x, np.arange(8), batch_size=8, epochs=2, verbose=0)
     assert np.abs(net.predict(x, verbose=0) - before).max() > 1e-4
+drop = other.get_layer("stage2_unit1_residual_drop")
+dropped = keras.ops.convert_to_numpy(drop(x, training=True))
+assert {float(v) for v in np.unique((dropped / x).round(5))} == {0.0, 2.0}
 bn = k.BatchNormalization()
 bn(x, training=True)
 n = x.size // 3
 expected = 0.9 + 0.1 * x.var((0, 1, 2)) * n / (n - 1)
 np.testing.assert_allclose(bn.moving_variance.numpy(), expected, rtol=1e-5)
-import keras
 print(keras.backend.backend(), "tensorflow" in sys.modules)
 """
 

@@ -50,7 +50,7 @@ def test_depth_arithmetic(depth, unit, units):
         ),
         (
             {"depth": 20, "shortcut": "dropout", "dropout_rate": 1.0},
-            "0 <= rate < 1",
+            "0 <= dropout_rate < 1",
         ),
         (
             {"depth": 20, "shortcut": "exclusive_gating", "gate_bias": "-6"},
@@ -64,6 +64,12 @@ def test_depth_arithmetic(depth, unit, units):
             },
             "must be a finite number",
         ),
+        (
+            {"depth": 20, "stochastic_depth": 1.0},
+            "last unit drops, 0 <= stochastic_depth < 1; received 1.0",
+        ),
+        ({"depth": 20, "stochastic_depth": -0.1}, "received -0.1"),
+        ({"depth": 20, "stochastic_depth": None}, "must be a finite number"),
         (
             {"depth": 20, "widths": (64, 32, 16)},
             'dimension_change="projection"',
@@ -99,6 +105,14 @@ def test_shortcut_options_default_to_the_papers():
     assert options(shortcut="dropout").dropout_rate == 0.5
     scaled = options(shortcut="constant_scaling", residual_scale=1)
     assert (scaled.shortcut_scale, scaled.residual_scale) == (0.5, 1)
+
+
+def test_stochastic_depth_grows_linearly_with_the_unit():
+    config = ResNetConfig(
+        units_per_stage=(2, 1, 2), stochastic_depth=0.5, classes=3
+    )
+    rates = [spec.drop_rate for _, spec in config.unit_specs()]
+    assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
 
 
 def test_config_survives_json_lists():

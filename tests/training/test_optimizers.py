@@ -117,8 +117,75 @@ def test_excluded_variables_do_not_decay():
     np.testing.assert_allclose(np.array(beta), 1.0)
 
 
+FACTORS = {"": 0.5, "stage1_": 0.1, "stage1_unit2": 2.0}
+FACTOR_OF = {
+    "stem_conv/kernel": 0.5,
+    "stage1_unit1_conv1/kernel": 0.1,
+    "stage1_unit2_conv1/kernel": 2.0,
+    "net/stage1_unit1_conv1/kernel": 0.1,
+    "net/last_stage1_conv/kernel": 0.5,
+}
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("form", TRAJECTORIES)
+def test_factors_are_on_each_layers_rate(form, nesterov):
+    weights = []
+    for path in FACTOR_OF:
+        weights.append(keras.Variable(np.ones(3), dtype="float64"))
+        weights[-1]._path = path
+    optimizer = training.SGD(
+        keras.optimizers.schedules.PiecewiseConstantDecay(
+            [3, 7], [0.1, 0.01, 0.001]
+        ),
+        momentum_form=form,
+        nesterov=nesterov,
+        weight_decay=DECAY,
+        learning_rate_factors=FACTORS,
+    )
+    for gradient in gradients():
+        gradient = keras.ops.convert_to_tensor(gradient)
+        optimizer.apply([gradient] * len(weights), weights)
+    for weight, factor in zip(weights, FACTOR_OF.values()):
+        rates = [factor * rate for rate in RATES]
+        np.testing.assert_allclose(
+            np.array(weight),
+            TRAJECTORIES[form](nesterov, rates)[-1],
+            rtol=1e-6,
+            err_msg=weight.path,
+        )
+
+
+def test_factors_without_momentum_and_where_none_fits():
+    layers = [keras.layers.Dense(1, name=name) for name in ("new", "old")]
+    for layer in layers:
+        layer.build((None, 1))
+        layer.kernel.assign([[1.0]])
+    optimizer = training.SGD(
+        1.0, momentum=0.0, learning_rate_factors={"old": 0.1}
+    )
+    optimizer.apply(
+        [keras.ops.ones((1, 1))] * 2, [layer.kernel for layer in layers]
+    )
+    np.testing.assert_allclose(np.array(layers[0].kernel), 0.0)
+    np.testing.assert_allclose(np.array(layers[1].kernel), 0.9)
+
+
+def test_a_factor_that_fits_nothing_is_refused():
+    layer = keras.layers.Dense(1, name="predictions")
+    layer.build((None, 1))
+    optimizer = training.SGD(learning_rate_factors={"prediction_": 0.1})
+    with pytest.raises(ValueError, match="'prediction_'.*predictions/kernel"):
+        optimizer.build(layer.trainable_variables)
+
+
 def test_config_round_trip():
-    optimizer = training.optimizer("torch", total_steps=50, weight_decay=0.01)
+    optimizer = training.optimizer(
+        "torch",
+        total_steps=50,
+        weight_decay=0.01,
+        learning_rate_factors={"stage1_": 0.1, "": 0.5},
+    )
     config = keras.saving.serialize_keras_object(optimizer)
     again = keras.saving.deserialize_keras_object(config)
     assert again.get_config() == optimizer.get_config()
@@ -130,6 +197,8 @@ def test_config_round_trip():
     [
         ({"momentum_form": "lua"}, "'lua'.*'caffe'"),
         ({"weight_decay": -1.0}, "must not be negative"),
+        ({"learning_rate_factors": {"stem_": 0}}, "'stem_'.*larger than 0"),
+        ({"learning_rate_factors": {"stem_": "1"}}, "a finite number"),
     ],
 )
 def test_bad_arguments(kwargs, says):

@@ -13,6 +13,11 @@ def rates(recipe, total_steps, **kwargs):
     return np.array([float(schedule(int(s))) for s in steps])
 
 
+def tiny(**kwargs):
+    config = keras_resnetv2.ResNetConfig(units_per_stage=(1,), widths=(4,))
+    return keras_resnetv2.ResNetV2(config, input_shape=(8, 8, 3), **kwargs)
+
+
 def runs(values):
     """[(value, how many steps in a row), ...]."""
     starts = np.flatnonzero(np.diff(values, prepend=np.nan))
@@ -67,6 +72,52 @@ def test_default_lengths_are_the_papers():
     assert paper.total_steps(2_560, epochs=15) == 300
 
 
+def test_imagenet_schedule_step_by_step():
+    steps = RECIPES["imagenet"].total_steps(1_281_167, epochs=90)
+    assert steps == 90 * 5005
+    values = np.array(training.schedule("imagenet", steps)(np.arange(steps)))
+    assert runs(values) == [
+        (0.1, 30 * 5005),
+        (0.01, 30 * 5005),
+        (0.001, 30 * 5005),
+    ]
+
+
+def test_imagenet_is_the_papers():
+    recipe = RECIPES["imagenet"]
+    assert (recipe.epochs, recipe.batch_size) == (90, 256)
+    assert (recipe.augmentation, recipe.standardization) == (
+        "scale",
+        "imagenet",
+    )
+    optimizer = training.optimizer(recipe, total_steps=90)
+    assert (optimizer.momentum, optimizer.nesterov) == (0.9, False)
+    assert optimizer.momentum_form == "caffe"
+    assert optimizer.coupled_weight_decay == 1e-4
+    assert recipe.kernel_initializer == "he_normal"
+
+
+@pytest.mark.parametrize(
+    "recipe, given, expected",
+    [
+        ("imagenet", {}, 0.1),
+        ("imagenet", {"batch_size": 64}, 0.025),
+        ("imagenet", {"batch_size": 1024}, 0.4),
+        ("imagenet", {"batch_size": 1024, "learning_rate": 0.3}, 0.3),
+        ("paper", {"batch_size": 1024}, 0.1),
+        ("torch", {"batch_size": 64}, 0.1),
+    ],
+)
+def test_only_imagenet_scales_the_rate_with_the_batch(recipe, given, expected):
+    schedule = training.schedule(recipe, 9, **given)
+    assert float(schedule(1)) == pytest.approx(expected)
+    assert float(schedule(8)) == pytest.approx(expected / 100)
+    compiled = tiny()
+    training.compile(compiled, recipe, total_steps=9, **given)
+    rate = compiled.optimizer.get_config()["learning_rate"]["config"]["values"]
+    assert rate[0] == pytest.approx(expected)
+
+
 def test_unknown_recipe():
     with pytest.raises(ValueError, match="'adam'.*'paper', 'torch'"):
         training.optimizer("adam", 10)
@@ -76,21 +127,66 @@ def test_unknown_recipe():
 
 @pytest.mark.parametrize("activation", ["softmax", None])
 def test_compile_takes_the_loss_that_fits(activation):
-    config = keras_resnetv2.ResNetConfig(depth=8)
-    model = keras_resnetv2.ResNetV2(config, classifier_activation=activation)
+    model = tiny(classifier_activation=activation)
     training.compile(model, "paper", total_steps=10)
+    assert type(model.loss) is keras.losses.SparseCategoricalCrossentropy
     assert model.loss.get_config()["from_logits"] == (activation is None)
 
 
 def test_compile_refuses_what_is_no_classifier():
-    config = keras_resnetv2.ResNetConfig(depth=8)
-    model = keras_resnetv2.ResNetV2(config, include_top=False)
+    model = tiny(include_top=False)
     with pytest.raises(ValueError, match="head_relu.*include_top=True"):
         training.compile(model, "paper", total_steps=10)
 
 
 def test_float16_scales_the_loss_by_itself():
     keras.config.set_dtype_policy("mixed_float16")
-    model = keras_resnetv2.ResNetV2(keras_resnetv2.ResNetConfig(depth=8))
+    model = tiny()
     training.compile(model, "paper", total_steps=10)
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+@pytest.mark.parametrize("activation", ["softmax", None])
+def test_compile_smooths_the_labels(activation, tmp_path):
+    model = tiny(classifier_activation=activation)
+    training.compile(model, "paper", total_steps=10, label_smoothing=0.1)
+    x = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype("float32")
+    labels = np.arange(4)
+    loss, _ = model.evaluate(x, labels, verbose=0)
+    expected = keras.losses.CategoricalCrossentropy(
+        from_logits=activation is None, label_smoothing=0.1
+    )(np.eye(10)[labels], model(x))
+    assert loss == pytest.approx(float(expected), abs=1e-6)
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "net.keras")
+    loaded = keras.models.load_model(tmp_path / "net.keras")
+    assert loaded.loss.get_config() == model.loss.get_config()
+    again, _ = loaded.evaluate(x, labels, verbose=0)
+    assert again == pytest.approx(loss, abs=1e-6)
+
+
+def test_two_rates_are_relative_to_the_schedule():
+    model = tiny()
+    training.compile(
+        model,
+        "imagenet",
+        total_steps=9,
+        batch_size=64,
+        backbone_learning_rate=0.0025,
+    )
+    factors = model.optimizer.learning_rate_factors
+    assert factors == pytest.approx({"": 0.1, "predictions": 1.0})
+
+
+@pytest.mark.parametrize("rate", [0.0, -0.1, float("nan")])
+def test_bad_backbone_rates(rate):
+    with pytest.raises(ValueError, match="backbone_learning_rate.*received"):
+        training.compile(tiny(), total_steps=9, backbone_learning_rate=rate)
+
+
+def test_two_rates_need_a_classifier_of_that_name():
+    features = tiny(include_top=False, pooling="avg")
+    outputs = keras.layers.Dense(3, name="head")(features.output)
+    model = keras.Model(features.input, outputs, name="other")
+    with pytest.raises(ValueError, match="other has no such layer.*that name"):
+        training.compile(model, total_steps=9, backbone_learning_rate=0.01)

@@ -22,7 +22,8 @@ config = ResNetConfig(units_per_stage=(2, 1), widths=(4, 8))
 def build():
     keras.utils.set_random_seed(1)
     model = ResNetV2(config, input_shape=(8, 8, 3))
-    training.compile(model, "paper", total_steps=100)
+    training.compile(
+        model, "paper", total_steps=100, backbone_learning_rate=0.05)
     return model
 
 rng = np.random.default_rng(0)

@@ -1,0 +1,68 @@
+"""The classifiers' loss: cross entropy on integer labels, smoothed or not."""
+
+import keras
+
+from keras_resnetv2._checks import check_fraction
+
+
+@keras.saving.register_keras_serializable(package="keras_resnetv2")
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Cross entropy against integer labels with label smoothing.
+
+    The target is 1 - label_smoothing for the label, and label_smoothing / K for
+    each of the K classes, the label's included. Keras smooths one-hot labels
+    only.
+
+    Reference: Szegedy et al., "Rethinking the Inception Architecture for
+    Computer Vision", 2016, section 7.
+
+    Args:
+        label_smoothing: 0 <= label_smoothing < 1. Defaults to 0.1.
+        from_logits: whether predictions are logits or (default) probabilities.
+        **kwargs: as for `keras.losses.Loss`.
+
+    Raises:
+        ValueError: for a label smoothing out of range.
+    """
+
+    def __init__(self, label_smoothing=0.1, from_logits=False, **kwargs):
+        super().__init__(**kwargs)
+        check_fraction("label_smoothing", label_smoothing, "spread out")
+        self.label_smoothing = label_smoothing
+        self.from_logits = from_logits
+
+    def call(self, y_true, y_pred):
+        """Maps labels (batch,), predictions (batch, K) to losses (batch,)."""
+        ops = keras.ops
+        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
+        return keras.losses.categorical_crossentropy(
+            ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype),
+            y_pred,
+            from_logits=self.from_logits,
+            label_smoothing=self.label_smoothing,
+        )
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "label_smoothing": self.label_smoothing,
+            "from_logits": self.from_logits,
+        }
+
+
+def crossentropy(
+    label_smoothing: float = 0.0, from_logits: bool = False
+) -> keras.losses.Loss:
+    """Keras's own cross entropy on integer labels; smoothed where asked.
+
+    Args:
+        label_smoothing: 0 <= label_smoothing < 1.
+        from_logits: whether predictions are logits or probabilities.
+
+    Raises:
+        ValueError: for a label smoothing out of range.
+    """
+    if label_smoothing == 0:
+        return keras.losses.SparseCategoricalCrossentropy(from_logits)
+    return SmoothedCrossentropy(label_smoothing, from_logits)

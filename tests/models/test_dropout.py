@@ -1,0 +1,77 @@
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+
+from keras_resnetv2.models.dropout import Dropout
+
+
+def masks(layer, steps=3):
+    ones = np.ones((8, 4), "float32")
+    return [np.array(layer(ones, training=True)) for _ in range(steps)]
+
+
+def test_on_one_device_it_is_keras():
+    ours, keras_own = (
+        masks(Dropout(0.5, seed=7)),
+        masks(keras.layers.Dropout(0.5, seed=7)),
+    )
+    np.testing.assert_array_equal(ours, keras_own)
+    assert np.ptp(ours) == 2
+
+
+def test_frozen_it_drops_nothing():
+    layer = Dropout(0.5)
+    layer.trainable = False
+    np.testing.assert_array_equal(masks(layer), np.ones((3, 8, 4)))
+
+
+TWO_REPLICAS = """
+import keras, numpy as np, tensorflow as tf
+from keras_resnetv2 import training
+from keras_resnetv2.models.dropout import Dropout
+
+strategy = training.make_strategy(2)
+
+@tf.function
+def draw(layer, shape):
+    ones = tf.ones(shape)
+    return strategy.run(lambda: layer(ones, training=True))
+
+def masks(make, shape):
+    with strategy.scope():
+        layer = make()
+    for _ in range(2):
+        first, second = strategy.experimental_local_results(draw(layer, shape))
+        yield first.numpy(), second.numpy()
+
+# The reason for our own: Keras's draws the same on both.
+for first, second in masks(lambda: keras.layers.Dropout(0.5), (32, 4)):
+    np.testing.assert_array_equal(first, second)
+seen = []
+for first, second in masks(lambda: Dropout(0.75), (32, 4)):
+    seen += [first, second]
+    assert set(np.unique([first, second])) == {0.0, 4.0}
+assert len({mask.tobytes() for mask in seen}) == 4
+whole = lambda: Dropout(0.5, noise_shape=(None, 1, 1, 1))
+for first, second in masks(whole, (32, 2, 2, 3)):
+    assert not np.array_equal(first, second)
+    for mask in (first, second):
+        per_image = mask.reshape(32, -1)
+        assert np.ptp(per_image, axis=1).max() == 0
+        assert np.ptp(per_image) == 2
+print("differ")
+"""
+
+
+def test_every_replica_draws_its_own():
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_REPLICAS],
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "differ"
