@@ -64,14 +64,17 @@ def load_backbone(model, path) -> None:
         ValueError: if there is no such file, it is no weights file, or that of
             another network.
     """
+    check(path)
+    load(backbone(model), path)
+
+
+def backbone(model):
+    """A model of the same layers without the classifier, if it has one."""
     from keras_resnetv2.models.builder import ResNet  # it imports this module
 
-    check(path)
-    if any(layer.name == "predictions" for layer in model.layers):
-        # Keras matches by order; the classifier is the last.
-        features = model.get_layer("predictions").input
-        model = ResNet(model.input, features)
-    load(model, path)
+    if all(layer.name != "predictions" for layer in model.layers):
+        return model
+    return ResNet(model.input, model.get_layer("predictions").input)
 
 
 def _layer_names(path):

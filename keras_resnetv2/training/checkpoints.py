@@ -101,8 +101,8 @@ def restore(model: keras.Model, directory: pathlib.Path) -> Restored | None:
         return Restored(step, state)
     if failures:
         raise ValueError(
-            f"None of the checkpoints in {directory} can be read: "
-            f"{', '.join(failures)}. Delete them to start anew."
+            f"None of the checkpoints in {directory} can be read for this "
+            f"network: {', '.join(failures)}. Delete them to start anew."
         )
     return None
 

@@ -6,11 +6,14 @@ import os
 
 import keras
 
-from keras_resnetv2._checks import check_choice
+from keras_resnetv2._checks import check_choice, check_fraction
 from keras_resnetv2.data import (
     AUGMENTATIONS,
     DATASETS,
     STANDARDIZATION_KINDS,
+    STANDARDIZATIONS,
+    EncodedImages,
+    ImageData,
     Standardization,
 )
 from keras_resnetv2.models.builder import ResNetV2
@@ -27,15 +30,27 @@ class Experiment:
         model: a name in `MODELS`.
         dataset: a name that `load_arrays` takes.
         options: `ResNetConfig` fields that replace the model's, by name.
-        image_size: images are resized to it, in pixels.
+        image_size: images are resized, or cut, to it, in pixels. Defaults to
+            that of the data set; where images are decoded as needed, to the
+            model's.
         recipe: a name in `RECIPES`.
         epochs: passes over the training images; the learning rate's schedule
             is shortened or stretched in proportion.
         batch_size: images a step, over all replicas.
         learning_rate: before the first drop.
+        backbone_learning_rate: likewise, of all layers but the classifier.
         weight_decay: coupled.
-        standardization: "per_channel" or "per_pixel_mean".
-        augmentation: "crop_flip" or "none".
+        label_smoothing: 0 <= label_smoothing < 1.
+        initial_weights: a work directory, or a `.weights.h5` file, of the same
+            network with any classes: all layers but the classifier begin with
+            its weights.
+        frozen_stages: see `freeze`.
+        standardization: "per_channel" or "per_pixel_mean", measured on the
+            training images, or a name in `STANDARDIZATIONS`. Defaults to that
+            of the `initial_weights`' work directory, or else the recipe's.
+        augmentation: a name in `AUGMENTATIONS`. It decides whether images are
+            held in memory ("crop_flip", "none") or decoded as they are needed
+            ("scale", "scale_aspect_ratio"). Defaults to the recipe's.
         precision: a name in `PRECISIONS`.
         replicas: number of devices; None for all GPUs.
         seed: of the weights, the data's order and the augmentation.
@@ -54,9 +69,13 @@ class Experiment:
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
+    backbone_learning_rate: float | None = None
     weight_decay: float | None = None
-    standardization: str = "per_channel"
-    augmentation: str = "crop_flip"
+    label_smoothing: float = 0.0
+    initial_weights: str | None = None
+    frozen_stages: int | None = None
+    standardization: str | None = None
+    augmentation: str | None = None
     precision: str = "float32"
     replicas: int | None = None
     seed: int = 0
@@ -66,9 +85,17 @@ class Experiment:
         if self.dataset not in DATASETS and os.path.isdir(self.dataset):
             # A folder must be found from any other directory, too.
             object.__setattr__(self, "dataset", os.path.abspath(self.dataset))
+        if self.initial_weights is not None:
+            path = os.path.abspath(self.initial_weights)
+            object.__setattr__(self, "initial_weights", path)
+        recipe = recipes.find_recipe(self.recipe)
+        if self.augmentation is None:
+            object.__setattr__(self, "augmentation", recipe.augmentation)
         self.config()
         for field, table in _CHOICES.items():
-            check_choice(field, getattr(self, field), table)
+            if getattr(self, field) is not None:
+                check_choice(field, getattr(self, field), table)
+        check_fraction("label_smoothing", self.label_smoothing, "spread out")
         for field, (kinds, fits, expected) in _NUMBERS.items():
             value = getattr(self, field)
             if value is not None and not (
@@ -96,6 +123,18 @@ class Experiment:
         return dataclasses.replace(find_config(self.model), **options)
 
     @property
+    def streams(self) -> bool:
+        """Whether images are decoded as they are needed."""
+        return not AUGMENTATIONS[self.augmentation].in_memory
+
+    @property
+    def stream_size(self) -> int | None:
+        """The side of such images, in pixels; None where they do not stream."""
+        if not self.streams:
+            return None
+        return self.image_size or self.config().input_size
+
+    @property
     def images_per_step(self) -> int:
         """The batch size over all replicas."""
         return self.batch_size or recipes.find_recipe(self.recipe).batch_size
@@ -108,21 +147,24 @@ class Experiment:
 
 
 _CHOICES = {
-    "standardization": STANDARDIZATION_KINDS,
+    "standardization": (*STANDARDIZATION_KINDS, *STANDARDIZATIONS),
     "augmentation": AUGMENTATIONS,
     "precision": PRECISIONS,
 }
 _COUNT = (int, lambda value: value >= 1, "a whole number, at least 1")
+_RATE = (
+    (int, float),
+    lambda value: 0 < value < math.inf,
+    "a number larger than 0",
+)
 _NUMBERS = {
     "epochs": _COUNT,
     "batch_size": _COUNT,
     "image_size": _COUNT,
     "replicas": _COUNT,
-    "learning_rate": (
-        (int, float),
-        lambda value: 0 < value < math.inf,
-        "a number larger than 0",
-    ),
+    "frozen_stages": (int, lambda value: value >= 0, "0 or more"),
+    "learning_rate": _RATE,
+    "backbone_learning_rate": _RATE,
     "weight_decay": (
         (int, float),
         lambda value: 0 <= value < math.inf,
@@ -149,19 +191,43 @@ class DataFacts:
     images: int
 
     @classmethod
-    def of(cls, data, standardization: str) -> "DataFacts":
+    def of(
+        cls,
+        data: ImageData | EncodedImages,
+        standardization: str | Standardization,
+        stream_size: int | None = None,
+    ) -> "DataFacts":
         """Gathers the facts of training images.
 
         Args:
-            data: an `ImageData`.
-            standardization: "per_channel" or "per_pixel_mean".
+            data: the images.
+            standardization: a name that `Experiment` takes, or a ready one.
+            stream_size: side of encoded images, in pixels.
+
+        Raises:
+            ValueError: if encoded images would have to be measured.
         """
+        if isinstance(data, ImageData):
+            shape = tuple(data.image_shape)
+        else:
+            shape = (stream_size, stream_size, 3)
+        if standardization in STANDARDIZATION_KINDS:
+            if not isinstance(data, ImageData):
+                raise ValueError(
+                    f"standardization={standardization!r} is measured on "
+                    "images in memory, and these are decoded as they are "
+                    "needed. Choose one of "
+                    f"{', '.join(map(repr, STANDARDIZATIONS))}."
+                )
+            standardization = Standardization.from_images(
+                data.images, standardization
+            )
+        elif isinstance(standardization, str):
+            standardization = STANDARDIZATIONS[standardization]
         return cls(
             class_names=tuple(data.class_names),
-            image_shape=tuple(data.image_shape),
-            standardization=Standardization.from_images(
-                data.images, standardization
-            ),
+            image_shape=shape,
+            standardization=standardization,
             images=len(data),
         )
 

@@ -4,13 +4,22 @@ import os
 
 import keras
 
-from keras_resnetv2.data import load_arrays, training_batches
-from keras_resnetv2.training import checkpoints, evaluation, logs, recipes
+from keras_resnetv2.data import training_batches
+from keras_resnetv2.training import checkpoints, logs, recipes
 from keras_resnetv2.training.determinism import make_deterministic
 from keras_resnetv2.training.experiment import (
     DataFacts,
     Experiment,
     build_model,
+)
+from keras_resnetv2.training.images import (
+    check_same_data,
+    framework,
+    load_split,
+)
+from keras_resnetv2.training.initial import (
+    initial_standardization,
+    load_initial_weights,
 )
 from keras_resnetv2.training.input_wait import InputWait
 from keras_resnetv2.training.monitor import Monitor
@@ -21,6 +30,7 @@ from keras_resnetv2.training.strategy import (
     scope,
 )
 from keras_resnetv2.training.tally import Tally
+from keras_resnetv2.training.transfer import freeze
 from keras_resnetv2.training.workdir import Workdir
 
 
@@ -61,19 +71,15 @@ def train(
     make_deterministic(experiment.deterministic)
     strategy = make_strategy(experiment.replicas)
     images, test = (
-        load_arrays(
-            experiment.dataset,
-            split,
-            data_dir=data_dir,
-            image_size=experiment.image_size,
-        )
-        for split in ("train", "test")
+        load_split(experiment, split, data_dir) for split in ("train", "test")
     )
     if workdir.settings.exists():
         _, facts = workdir.read()
-        _check_same_data(facts, images)
+        check_same_data(experiment, facts, images)
     else:
-        facts = DataFacts.of(images, experiment.standardization)
+        facts = DataFacts.of(
+            images, initial_standardization(experiment), experiment.stream_size
+        )
     batch_size = experiment.images_per_step
     check_divides(batch_size, strategy.num_replicas_in_sync if strategy else 1)
 
@@ -81,14 +87,20 @@ def train(
     steps = experiment.total_steps(len(images))
     with precision(experiment.precision), scope(strategy):
         model = build_model(experiment, facts)
+        freeze(model, experiment.frozen_stages)
         recipes.compile(
             model,
             experiment.recipe,
             total_steps=steps,
             learning_rate=experiment.learning_rate,
+            backbone_learning_rate=experiment.backbone_learning_rate,
             weight_decay=experiment.weight_decay,
+            batch_size=experiment.batch_size,
+            label_smoothing=experiment.label_smoothing,
         )
         restored = checkpoints.restore(model, workdir.checkpoints)
+        if restored is None:
+            load_initial_weights(model, experiment.initial_weights)
     first_step = restored.step if restored else 0
     rows = [r for r in logs.read_rows(workdir.metrics) if r.step <= first_step]
     if first_step >= steps:
@@ -100,10 +112,11 @@ def train(
         batch_size=batch_size,
         standardization=facts.standardization,
         augmentation=experiment.augmentation,
+        image_size=experiment.stream_size,
         seed=experiment.seed,
         first_step=first_step,
         steps=steps,
-        framework=evaluation.framework(),
+        framework=framework(images),
     )
     # Not before all of the above has fitted: bad input leaves nothing behind.
     workdir.write(experiment, facts, data_dir)
@@ -116,7 +129,10 @@ def train(
         facts=facts,
         test=test,
         schedule=recipes.schedule(
-            experiment.recipe, steps, experiment.learning_rate
+            experiment.recipe,
+            steps,
+            experiment.learning_rate,
+            experiment.batch_size,
         ),
         batch_size=batch_size,
         total_steps=steps,
@@ -150,16 +166,3 @@ def train(
     finally:
         monitor.close()
     return rows
-
-
-def _check_same_data(facts, data):
-    found = (len(data), tuple(data.image_shape), tuple(data.class_names))
-    stored = (facts.images, facts.image_shape, facts.class_names)
-    if found != stored:
-        raise ValueError(
-            "The training images are not those that this training began with: "
-            f"{len(data)} images of {data.image_shape} in "
-            f"{len(data.class_names)} classes, then {facts.images} of "
-            f"{facts.image_shape} in {len(facts.class_names)}. Give the same "
-            "data, or another --workdir."
-        )

@@ -1,0 +1,46 @@
+"""What a training begins with: another training's weights, or none."""
+
+import os
+import pathlib
+
+import keras
+
+from keras_resnetv2.data import Standardization
+from keras_resnetv2.models.weights import backbone, load_backbone
+from keras_resnetv2.training import checkpoints
+from keras_resnetv2.training.experiment import Experiment
+from keras_resnetv2.training.recipes import find_recipe
+from keras_resnetv2.training.workdir import Workdir
+
+
+def load_initial_weights(model: keras.Model, path: str | None) -> None:
+    """Loads all layers but the classifier.
+
+    Args:
+        model: one of ours, with its top.
+        path: a work directory or a `.weights.h5` file; None does nothing.
+
+    Raises:
+        ValueError: if there is nothing at that path, or of another network.
+    """
+    if path is None or not os.path.isdir(path):
+        load_backbone(model, path)
+        return
+    Workdir(path).read()  # says so if it is none
+    directory = pathlib.Path(path) / "checkpoints"
+    if checkpoints.restore(backbone(model), directory) is None:
+        raise ValueError(
+            f"initial_weights={path!r} has no checkpoint yet. Give the work "
+            "directory of a training that has finished an epoch."
+        )
+
+
+def initial_standardization(experiment: Experiment) -> str | Standardization:
+    """The one asked for, or that of the initial weights, or the recipe's."""
+    path = experiment.initial_weights
+    if experiment.standardization is not None:
+        return experiment.standardization
+    if path is not None and os.path.isdir(path):
+        _, facts = Workdir(path).read()
+        return facts.standardization
+    return find_recipe(experiment.recipe).standardization
