@@ -142,8 +142,20 @@ def test_compile_refuses_what_is_no_classifier():
 def test_float16_scales_the_loss_by_itself():
     keras.config.set_dtype_policy("mixed_float16")
     model = tiny()
-    training.compile(model, "paper", total_steps=10)
+    training.compile(
+        model, "paper", total_steps=10, backbone_learning_rate=1e-9
+    )
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    x = np.random.default_rng(0).normal(size=(8, 8, 8, 3)).astype("float32")
+    layers = [model.get_layer(n) for n in ("stem_conv", "predictions")]
+    before = [np.array(layer.kernel) for layer in layers]
+    model.fit(x, np.arange(8), verbose=0)
+    moved = [
+        np.abs(np.array(layer.kernel) - old).max()
+        for layer, old in zip(layers, before)
+    ]
+    # Two rates reach the optimizer inside, too.
+    assert moved[0] < 1e-6 < 1e-3 < moved[1]
 
 
 @pytest.mark.parametrize("activation", ["softmax", None])
