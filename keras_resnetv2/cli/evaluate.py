@@ -11,6 +11,16 @@ _DATASET = flags.DEFINE_string(
     "dataset", None, "Another data set of the same classes."
 )
 _SPLIT = flags.DEFINE_string("split", "test", "test or train.")
+_IMAGE_SIZE = flags.DEFINE_integer(
+    "image_size", None, "Of the images, in pixels. Default: the training's."
+)
+_RESIZE = flags.DEFINE_integer(
+    "resize",
+    None,
+    "Shorter side before the centre crop, where images are decoded as needed. "
+    "Default: image_size * 256 / 224. The paper's 320: --image_size=320 "
+    "--resize=320.",
+)
 flags.mark_flag_as_required("workdir")
 
 
@@ -23,6 +33,8 @@ def main(argv):
         dataset=_DATASET.value,
         split=_SPLIT.value,
         data_dir=common.DATA_DIR.value,
+        image_size=_IMAGE_SIZE.value,
+        resize=_RESIZE.value,
     )
     print(
         f"{result['model']} after step {result['step']:,} on the "

@@ -15,8 +15,10 @@ _DATASET = flags.DEFINE_string(
     "Datasets name, or a folder of images with one directory a class.",
 )
 _EXPERIMENT_FLAGS = [
-    flags.DEFINE_integer("image_size", None, "Resize images to it (pixels)."),
-    flags.DEFINE_string("recipe", "paper", "Recipe: paper or torch."),
+    flags.DEFINE_integer(
+        "image_size", None, "Resize, or crop, images to it (pixels)."
+    ),
+    flags.DEFINE_string("recipe", "paper", "Recipe: paper, torch or imagenet."),
     flags.DEFINE_integer(
         "epochs",
         None,
@@ -24,16 +26,46 @@ _EXPERIMENT_FLAGS = [
         "Default: the recipe's.",
     ),
     flags.DEFINE_integer(
-        "batch_size", None, "Images a step, all replicas. Default: 128."
+        "batch_size",
+        None,
+        "Images a step, all replicas. Default: 128; imagenet 256.",
     ),
     flags.DEFINE_float(
-        "learning_rate", None, "Before the first drop. Default: 0.1."
+        "learning_rate",
+        None,
+        "Before the first drop. Default: 0.1; imagenet: 0.1 for each 256 "
+        "images of the batch.",
+    ),
+    flags.DEFINE_float(
+        "backbone_learning_rate",
+        None,
+        "Likewise, of all layers but the classifier. Default: the same.",
     ),
     flags.DEFINE_float("weight_decay", None, "Coupled. Default: 1e-4."),
+    flags.DEFINE_float("label_smoothing", 0.0, "0 is off."),
     flags.DEFINE_string(
-        "standardization", "per_channel", "per_channel or per_pixel_mean."
+        "initial_weights",
+        None,
+        "A work directory or a .weights.h5 file of the same network with any "
+        "classes: all layers but the classifier begin with its weights.",
     ),
-    flags.DEFINE_string("augmentation", "crop_flip", "crop_flip or none."),
+    flags.DEFINE_integer(
+        "frozen_stages",
+        None,
+        "0: the stem keeps its weights and statistics; k: stages 1 to k, too.",
+    ),
+    flags.DEFINE_string(
+        "standardization",
+        None,
+        "per_channel or per_pixel_mean (of the training images), cifar10 or "
+        "imagenet (constants). Default: the initial weights', or the recipe's.",
+    ),
+    flags.DEFINE_string(
+        "augmentation",
+        None,
+        "crop_flip or none (images in memory), scale or scale_aspect_ratio "
+        "(decoded as needed). Default: crop_flip; imagenet: scale.",
+    ),
     flags.DEFINE_string(
         "precision",
         "float32",
@@ -67,6 +99,9 @@ _OPTION_FLAGS = [
     flags.DEFINE_string("kernel_initializer", None, "A He initializer."),
     flags.DEFINE_string(
         "batch_normalization", None, "per_replica or synchronized."
+    ),
+    flags.DEFINE_float(
+        "stochastic_depth", None, "Rate at which the last unit is dropped."
     ),
 ]
 _CHECKPOINT_STEPS = flags.DEFINE_integer(

@@ -5,22 +5,24 @@ import math
 import keras
 import numpy as np
 
-from keras_resnetv2.data import ImageData, Standardization, evaluation_batches
+from keras_resnetv2.data import (
+    EncodedImages,
+    ImageData,
+    Standardization,
+    evaluation_batches,
+)
+from keras_resnetv2.training.images import framework
 
-EVALUATION_BATCH_SIZE = 500
-
-
-def framework() -> str:
-    """Which of the two data pipelines Keras's backend takes."""
-    on_tensorflow = keras.backend.backend() == "tensorflow"
-    return "tensorflow" if on_tensorflow else "numpy"
+# Of a batch: 500 images of CIFAR's, 64 of 224 x 224 pixels.
+_IMAGES, _PIXELS = 500, 64 * 224 * 224
 
 
 def predict_logits(
     model: keras.Model,
-    data: ImageData,
+    data: ImageData | EncodedImages,
     standardization: Standardization,
-    batch_size: int = EVALUATION_BATCH_SIZE,
+    batch_size: int | None = None,
+    resize: int | None = None,
 ) -> np.ndarray:
     """Logits of all images, in order.
 
@@ -28,17 +30,24 @@ def predict_logits(
         model: from standardised images to logits.
         data: N images.
         standardization: the training's.
-        batch_size: images at a time, over all replicas.
+        batch_size: images at a time, over all replicas. Defaults to 500, or
+            fewer large ones.
+        resize: of encoded images, see `evaluation_batches`.
 
     Returns:
         float32 (N, classes).
     """
+    _, height, width, _ = model.input_shape
+    if batch_size is None:
+        batch_size = max(1, min(_IMAGES, _PIXELS // (height * width)))
     batch_size = min(batch_size, len(data))
     batches = evaluation_batches(
         data,
         batch_size=batch_size,
         standardization=standardization,
-        framework=framework(),
+        image_size=None if isinstance(data, ImageData) else height,
+        resize=resize,
+        framework=framework(data),
     )
     steps = math.ceil(len(data) / batch_size)
     return model.predict(batches, steps=steps, verbose=0)[: len(data)]

@@ -7,7 +7,7 @@ import time
 
 import keras
 
-from keras_resnetv2.data import ImageData
+from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.training import checkpoints, divergence, evaluation
 from keras_resnetv2.training import logs as logs_lib
 from keras_resnetv2.training.determinism import seed_step
@@ -44,7 +44,7 @@ class Monitor(keras.callbacks.Callback):
         *,
         workdir: Workdir,
         facts: DataFacts,
-        test: ImageData,
+        test: ImageData | EncodedImages,
         schedule,
         batch_size: int,
         total_steps: int,

@@ -1,12 +1,12 @@
 """A trained network, rebuilt from its work directory alone."""
 
+import dataclasses
 import json
 import os
 from typing import NamedTuple
 
 import keras
 
-from keras_resnetv2.data import load_arrays
 from keras_resnetv2.training import checkpoints
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
 from keras_resnetv2.training.experiment import (
@@ -14,6 +14,7 @@ from keras_resnetv2.training.experiment import (
     Experiment,
     build_model,
 )
+from keras_resnetv2.training.images import load_split
 from keras_resnetv2.training.strategy import precision
 from keras_resnetv2.training.workdir import Workdir, write_atomically
 
@@ -35,13 +36,16 @@ class Trained(NamedTuple):
 
 
 def load_trained(
-    workdir: str | os.PathLike, dtype: str | None = None
+    workdir: str | os.PathLike,
+    dtype: str | None = None,
+    image_size: int | None = None,
 ) -> Trained:
     """Rebuilds the network of a training with its last checkpoint.
 
     Args:
         workdir: the training's directory.
         dtype: a name in `PRECISIONS`; None for the training's.
+        image_size: of the network's input in pixels; None for the training's.
 
     Returns:
         A `Trained`.
@@ -51,6 +55,10 @@ def load_trained(
     """
     workdir = Workdir(workdir)
     experiment, facts = workdir.read()
+    if image_size is not None:
+        shape = (image_size, image_size, facts.image_shape[2])
+        facts.standardization.check_shape(shape)
+        facts = dataclasses.replace(facts, image_shape=shape)
     with precision(dtype or experiment.precision):
         model = build_model(experiment, facts)
     restored = checkpoints.restore(model, workdir.checkpoints)
@@ -69,15 +77,23 @@ def evaluate(
     dataset: str | None = None,
     split: str = "test",
     data_dir: str | os.PathLike | None = None,
+    image_size: int | None = None,
+    resize: int | None = None,
 ) -> dict:
-    """Evaluates the network of a training; writes evaluation.json into it.
+    """Evaluates a trained network and writes evaluation.json.
 
     Args:
         workdir: the training's directory.
-        dataset: None for the training's own; another one is resized to it.
+        dataset: another data set of the same classes; None for the training's
+            own; another one is resized to it.
         split: "test" or "train".
         data_dir: where TensorFlow Datasets keeps its data; None for where the
             training found it.
+        image_size: of the images in pixels; None for the training's. The
+            paper tests ImageNet at 224 and at 320.
+        resize: for images that are decoded as needed, their shorter side
+            before the centre crop, in pixels. Defaults to image_size * 256 /
+            224; the paper's for 320 is 320.
 
     Returns:
         {"loss" (nats), "error" (a fraction), "images", "step", ...}.
@@ -86,14 +102,18 @@ def evaluate(
         ValueError: if the directory or the data do not fit.
     """
     directory = Workdir(workdir)
-    model, experiment, facts, step = load_trained(workdir)
-    name = dataset or experiment.dataset
-    data = load_arrays(
-        name,
+    model, experiment, facts, step = load_trained(
+        workdir, image_size=image_size
+    )
+    size = facts.image_shape[0]
+    data = load_split(
+        experiment,
         split,
         data_dir=data_dir or directory.data_dir(),
-        image_size=facts.image_shape[0] if dataset else experiment.image_size,
+        dataset=dataset,
+        image_size=size if dataset else image_size,
     )
+    name = dataset or experiment.dataset
     if tuple(data.class_names) != facts.class_names:
         raise ValueError(
             f"The classes of {name!r} are not those of the training: "
@@ -101,11 +121,12 @@ def evaluate(
             f"against {len(facts.class_names)} "
             f"({', '.join(facts.class_names[:3])}, ...)."
         )
-    logits = predict_logits(model, data, facts.standardization)
+    logits = predict_logits(model, data, facts.standardization, resize=resize)
     result = {
         "model": experiment.model,
         "dataset": name,
         "split": split,
+        "image_size": size,
         "images": len(data),
         "step": step,
         **loss_and_error(logits, data.labels),

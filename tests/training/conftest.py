@@ -1,7 +1,7 @@
 import pytest
 
 from keras_resnetv2 import data
-from keras_resnetv2.training import loop
+from keras_resnetv2.training import images
 
 
 @pytest.fixture
@@ -12,5 +12,5 @@ def small_fake(monkeypatch):
         count = {"train": 200, "test": 70}[split]
         return data.load_arrays(name, split, **kwargs).take(count)
 
-    monkeypatch.setattr(loop, "load_arrays", load)
+    monkeypatch.setattr(images, "load_arrays", load)
     return load

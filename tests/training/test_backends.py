@@ -21,13 +21,13 @@ if sys.argv[1] != "tensorflow":
 import dataclasses, pathlib
 import numpy as np
 from keras_resnetv2 import data, training
-from keras_resnetv2.training import divergence, loop, trained
+from keras_resnetv2.training import divergence, images
 
 def load(name, split, **kwargs):
     return data.load_arrays(name, split, **kwargs).take(
         {"train": 200, "test": 70}[split])
 
-loop.load_arrays = trained.load_arrays = load
+images.load_arrays = load
 root = pathlib.Path(sys.argv[2])
 experiment = training.Experiment(
     model="PreActResNet20", dataset="fake", epochs=2, batch_size=50, seed=1,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_resnetv2 import data, training
-from keras_resnetv2.training import Experiment, evaluation, logs, loop
+from keras_resnetv2.training import Experiment, evaluation, images, logs
 
 
 def experiment(**kwargs):
@@ -146,6 +146,6 @@ def test_other_data_than_the_training_began_with(
     tmp_path, small_fake, monkeypatch
 ):
     training.train(experiment(epochs=1), tmp_path)
-    monkeypatch.setattr(loop, "load_arrays", data.load_arrays)
+    monkeypatch.setattr(images, "load_arrays", data.load_arrays)
     with pytest.raises(ValueError, match="512 images.*then 200"):
         training.train(experiment(epochs=1), tmp_path)

@@ -24,7 +24,7 @@ SAVED = [3, 4, 6, 8, 9, 12]
 RUN = """
 import os, signal, sys
 from keras_resnetv2 import data, training
-from keras_resnetv2.training import checkpoints, divergence, logs, loop
+from keras_resnetv2.training import checkpoints, divergence, images, logs
 
 workdir, replicas, moment, number = sys.argv[1:]
 
@@ -32,7 +32,7 @@ def load(name, split, **kwargs):
     return data.load_arrays(name, split, **kwargs).take(
         {"train": 200, "test": 70}[split])
 
-loop.load_arrays = load
+images.load_arrays = load
 
 class KillAt:
     # Kills this process in the middle of the n-th call of a function.
@@ -231,7 +231,7 @@ def test_no_checkpoint_left(tmp_path, small_fake):
     training.train(experiment(epochs=1), tmp_path)
     for path in (tmp_path / "checkpoints").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(ValueError, match="None of the checkpoints.*can be read for this"):
+    with pytest.raises(ValueError, match="None of the checkpoints"):
         training.load_trained(tmp_path)
 
 
