@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_resnetv2.data import ImageData, Standardization, evaluation_batches
+from keras_resnetv2.models.replicated_model import replicas_of
 
 EVALUATION_BATCH_SIZE = 500
 
@@ -28,12 +29,14 @@ def predict_logits(
         model: from standardised images to logits.
         data: N images.
         standardization: the training's.
-        batch_size: images at a time, over all replicas.
+        batch_size: images at a time, over all replicas; rounded up to a
+            multiple of their number.
 
     Returns:
         float32 (N, classes).
     """
-    batch_size = min(batch_size, len(data))
+    replicas = replicas_of(model)
+    batch_size = replicas * math.ceil(min(batch_size, len(data)) / replicas)
     batches = evaluation_batches(
         data,
         batch_size=batch_size,
