@@ -1,8 +1,6 @@
 """`ResNetV2`: stem, stages, head, as a functional `keras.Model`."""
 
-import contextlib
 import dataclasses
-import sys
 
 import keras
 
@@ -16,6 +14,7 @@ from keras_resnetv2.models.activations import (
     end_of_network,
 )
 from keras_resnetv2.models.configs import ResNetConfig
+from keras_resnetv2.models.network import ResNet
 from keras_resnetv2.models.units import residual_unit
 
 _POOLINGS = {
@@ -23,34 +22,6 @@ _POOLINGS = {
     "avg": keras.layers.GlobalAveragePooling2D,
     "max": keras.layers.GlobalMaxPooling2D,
 }
-
-
-@contextlib.contextmanager
-def _deep_recursion(limit=20_000):
-    """Lets Keras walk a graph of thousands of nodes, which it does recursively.
-
-    From Python 3.11 on pure Python calls take no C stack, so that this is safe.
-    """
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, limit))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
-
-
-@keras.saving.register_keras_serializable(package="keras_resnetv2")
-class ResNet(keras.Model):
-    """A functional `keras.Model` of any depth.
-
-    Building, cloning and loading PreActResNet1202 go through this constructor;
-    it keeps them from a RecursionError. To cut a sub-model out of a very deep
-    net, use it as well: `ResNet(net.input, net.get_layer(name).output)`.
-    """
-
-    def __init__(self, inputs, outputs, name=None, **kwargs):
-        with _deep_recursion():
-            super().__init__(inputs, outputs, name=name, **kwargs)
 
 
 def ResNetV2(

@@ -11,6 +11,7 @@ from keras_resnetv2.data import (
     Standardization,
     evaluation_batches,
 )
+from keras_resnetv2.models.replicated_model import replicas_of
 from keras_resnetv2.training.images import framework
 
 # Of a batch: 500 images of CIFAR's, 64 of 224 x 224 pixels.
@@ -30,8 +31,8 @@ def predict_logits(
         model: from standardised images to logits.
         data: N images.
         standardization: the training's.
-        batch_size: images at a time, over all replicas. Defaults to 500, or
-            fewer large ones.
+        batch_size: images at a time, over all replicas; rounded up to a
+            multiple of their number. Defaults to 500, or fewer large ones.
         resize: of encoded images, see `evaluation_batches`.
 
     Returns:
@@ -40,7 +41,8 @@ def predict_logits(
     _, height, width, _ = model.input_shape
     if batch_size is None:
         batch_size = max(1, min(_IMAGES, _PIXELS // (height * width)))
-    batch_size = min(batch_size, len(data))
+    replicas = replicas_of(model)
+    batch_size = replicas * math.ceil(min(batch_size, len(data)) / replicas)
     batches = evaluation_batches(
         data,
         batch_size=batch_size,

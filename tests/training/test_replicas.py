@@ -1,0 +1,118 @@
+"""Several replicas give one device's results, or say why not.
+
+The runs are in replica_runs.py: in a process of their own, as devices are set
+up only once. All bounds are relative to a tensor's largest value.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from keras_resnetv2 import ResNetConfig, ResNetV2
+from keras_resnetv2.data import ImageData, Standardization
+from keras_resnetv2.training.evaluation import predict_logits
+
+SCRIPT = pathlib.Path(__file__).with_name("replica_runs.py")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[2, pytest.param(4, marks=pytest.mark.multiprocess)],
+)
+def results(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("replicas") / "results.npz"
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(request.param), str(path)],
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(np.load(path))
+
+
+def assert_alike(results, name, bound, least):
+    """Compares all of "one/{name}..." with "many/{name}..."."""
+    names = [key for key in results if key.startswith(f"one/{name}/")]
+    assert len(names) >= least, names
+    for key in names:
+        one, many = results[key], results[key.replace("one/", "many/", 1)]
+        scale = max(np.abs(one).max(), 1e-300)
+        np.testing.assert_allclose(
+            many / scale, one / scale, rtol=0, atol=bound, err_msg=key
+        )
+
+
+# 37 weights and statistics, 23 velocities where there are any, the
+# iterations, the learning rate where it is no schedule, loss and accuracy.
+@pytest.mark.parametrize(
+    ("name", "bound", "least"),
+    [
+        ("float64", 1e-12, 63),
+        ("float32", 2e-5, 63),  # 3.5e-6 seen with two replicas, 5.2e-6 with 4
+        ("uneven batches", 1e-12, 64),
+        ("steps_per_execution", 1e-12, 41),
+        ("use_ema", 1e-12, 64),
+    ],
+)
+def test_synchronized_as_one_device(results, name, bound, least):
+    assert_alike(results, name, bound, least)
+
+
+@pytest.mark.parametrize("images", [16, 15])
+def test_per_replica_gradients_are_the_mean_over_the_shards(results, images):
+    assert_alike(results, f"per-replica gradients {images}", 1e-12, 23)
+
+
+def test_one_replica_overflows_all_skip_the_step(results):
+    assert results["overflow/scale"] == 512.0
+    changes = [v for k, v in results.items() if k.startswith("overflow/change")]
+    assert len(changes) == 23
+    assert all(np.all(change == 0) for change in changes)
+
+
+def test_evaluate_and_predict_take_every_image_once(results):
+    assert_alike(results, "testing", 1e-6, 12)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("clipnorm", "clipnorm=1.0.*own gradients.*Leave it out"),
+        ("global_clipnorm", "global_clipnorm=2.0"),
+        ("clipvalue", "clipvalue=3.0"),
+        ("gradient_accumulation_steps", "_steps=4.*larger batch_size"),
+        ("ema_overwrite_frequency", "_frequency=5.*Leave it None"),
+        ("clipnorm inside loss scaling", "clipnorm=6.0"),
+        ("reduction", "reduction='sum'.*Use \"sum_over_batch_size\""),
+        ("train_on_batch", "not shared out.*Call fit"),
+        ("predict_on_batch", "not shared out.*Call fit, evaluate or predict"),
+        ("empty shard", r"without any: received shards of \[1, .*0\]"),
+    ],
+)
+def test_refused(results, name, message):
+    assert f"refusal/{name}" in results, "not refused"
+    with pytest.raises(ValueError, match=message):
+        raise ValueError(str(results[f"refusal/{name}"]))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 500])
+def test_predict_logits_takes_every_image_once(batch_size):
+    rng = np.random.default_rng(0)
+    data = ImageData(
+        images=rng.integers(0, 256, (70, 8, 8, 3), dtype=np.uint8),
+        labels=np.zeros(70, "int32"),
+        class_names=("a", "b"),
+    )
+    as_is = Standardization(np.zeros(3, "float32"), np.ones(3, "float32"))
+    config = ResNetConfig(units_per_stage=(1,), widths=(4,))
+    model = ResNetV2(config, input_shape=(8, 8, 3), classes=2)
+    np.testing.assert_allclose(
+        predict_logits(model, data, as_is, batch_size),
+        np.array(model(data.images.astype("float32"))),
+        atol=1e-5,
+    )
