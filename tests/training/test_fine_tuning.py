@@ -1,0 +1,105 @@
+"""Training from another training's weights."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_resnetv2 import data, training
+from keras_resnetv2.training import Experiment
+
+SOURCE = Experiment(
+    model="PreActResNet20",
+    dataset="fake",
+    options={"depth": 8},
+    epochs=2,
+    batch_size=50,
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three of the ten classes of `fake`, as a folder of pictures."""
+    root = tmp_path / "pictures"
+    for split in ("train", "test"):
+        images = data.load_arrays("fake", split)
+        chosen = np.flatnonzero(images.labels < 3)[:36]
+        for i in chosen:
+            place = root / split / images.class_names[images.labels[i]]
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(images.images[i]).save(place / f"{i}.png")
+    return root
+
+
+def fine_tuning(folder, source):
+    return dataclasses.replace(
+        SOURCE,
+        dataset=str(folder),
+        batch_size=12,
+        epochs=3,
+        initial_weights=str(source),
+        frozen_stages=1,
+        learning_rate=0.05,
+        backbone_learning_rate=0.005,
+    )
+
+
+def weights_of(workdir):
+    model = training.load_trained(workdir).model
+    return {v.path: np.array(v) for v in model.weights}
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_backbone_is_taken_over_and_its_frozen_part_kept(
+    tmp_path, small_fake, folder, as_file
+):
+    training.train(SOURCE, tmp_path / "source")
+    before = weights_of(tmp_path / "source")
+    source = tmp_path / "source"
+    if as_file:
+        source = tmp_path / "net.weights.h5"
+        training.load_trained(tmp_path / "source").model.save_weights(source)
+    run = fine_tuning(folder, source)
+    rows = training.train(run, tmp_path / "tuned")
+    assert [row.step for row in rows] == [3, 6, 9]
+    after = weights_of(tmp_path / "tuned")
+    assert after["predictions/kernel"].shape[-1] == 3
+    kept = [p for p in before if p.startswith(("stem_", "stage1_"))]
+    assert any("moving_mean" in path for path in kept)
+    for path in kept:
+        np.testing.assert_array_equal(after[path], before[path])
+    moved = [p for p in before if p.startswith(("stage2_", "stage3_"))]
+    assert all((after[path] != before[path]).any() for path in moved)
+    # Nearer to where it came from than to a fresh net of the same size.
+    path = "stage3_unit1_conv2/kernel"
+    change = np.linalg.norm(after[path] - before[path])
+    assert change < 0.2 * np.linalg.norm(before[path])
+
+    used, of_source = (
+        training.load_trained(tmp_path / name).facts.standardization
+        for name in ("tuned", "source")
+    )
+    assert (used == of_source) == (not as_file)
+
+    # A resumed run goes on from its checkpoint, not from the source.
+    (tmp_path / "tuned" / "checkpoints" / "step-000000009.npz").unlink()
+    training.train(run, tmp_path / "tuned")
+    for path, value in weights_of(tmp_path / "tuned").items():
+        np.testing.assert_array_equal(value, after[path])
+
+
+def test_weights_of_another_network(tmp_path, small_fake, folder):
+    options = {"depth": 8, "activation_order": "original"}
+    other = dataclasses.replace(SOURCE, options=options, epochs=1)
+    training.train(other, tmp_path / "source")
+    run = fine_tuning(folder, tmp_path / "source")
+    with pytest.raises(ValueError, match="can be read for this network"):
+        training.train(run, tmp_path / "tuned")
+    run = fine_tuning(folder, tmp_path / "nothing.weights.h5")
+    with pytest.raises(ValueError, match="no such file"):
+        training.train(run, tmp_path / "tuned")
+    run = fine_tuning(folder, folder)
+    with pytest.raises(ValueError, match="not a work directory"):
+        training.train(run, tmp_path / "tuned")
+    assert not (tmp_path / "tuned").exists()

@@ -1,0 +1,148 @@
+"""Training on encoded images: a real imagenet2012 directory, a folder."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_resnetv2 import data, training
+from keras_resnetv2.training import Experiment, divergence, evaluation
+
+# 30 training images, 8 a step: 4 steps an epoch.
+OPTIONS = {"units_per_stage": (1, 1), "widths": (4, 8), "classes": 1000}
+
+
+def experiment(**kwargs):
+    return Experiment(
+        **{
+            "model": "ResNet18V2",
+            "dataset": "imagenet2012",
+            "options": {**OPTIONS, "stochastic_depth": 0.2},
+            "recipe": "imagenet",
+            "image_size": 48,
+            "epochs": 3,
+            "batch_size": 8,
+            "label_smoothing": 0.1,
+            **kwargs,
+        }
+    )
+
+
+class Cut(Exception):
+    pass
+
+
+def test_imagenet_trains_resumes_and_evaluates_at_two_sizes(
+    tmp_path, imagenet_dir, monkeypatch
+):
+    whole = training.train(experiment(), tmp_path / "whole", imagenet_dir)
+    assert [row.step for row in whole] == [4, 8, 12]
+    # 0.1 for 256 images, scaled to 8, divided by 10 at each third.
+    rates = [row.learning_rate for row in whole]
+    np.testing.assert_allclose(rates, [0.1 / 32 / 10**i for i in range(3)])
+
+    def cut(loss, step):
+        if step == 7:
+            raise Cut
+
+    monkeypatch.setattr(divergence, "check_loss", cut)
+    with pytest.raises(Cut):
+        training.train(experiment(), tmp_path / "cut", imagenet_dir, 3)
+    monkeypatch.undo()
+    resumed = training.train(experiment(), tmp_path / "cut", imagenet_dir)
+    assert [row.test_loss for row in resumed] == [r.test_loss for r in whole]
+    first, second = (
+        training.load_trained(tmp_path / name) for name in ("whole", "cut")
+    )
+    for here, there in zip(
+        first.model.get_weights(), second.model.get_weights()
+    ):
+        np.testing.assert_array_equal(here, there)
+
+    assert first.facts.standardization == data.STANDARDIZATIONS["imagenet"]
+    result = training.evaluate(tmp_path / "whole")
+    assert result["images"] == 11  # ILSVRC's validation images
+    assert result["image_size"] == 48
+    np.testing.assert_allclose(result["loss"], whole[-1].test_loss, rtol=1e-5)
+    larger = training.evaluate(tmp_path / "whole", image_size=64, resize=64)
+    assert larger["image_size"] == 64
+    assert abs(larger["loss"] - result["loss"]) > 1e-4
+    stored = json.loads((tmp_path / "whole" / "evaluation.json").read_text())
+    assert stored == larger
+
+
+@pytest.mark.parametrize("size, resize", [(48, None), (64, 64)])
+def test_evaluation_is_resize_crop_standardise(
+    tmp_path, image_folder, size, resize
+):
+    run = experiment(
+        dataset=str(image_folder),
+        augmentation="scale_aspect_ratio",
+        options=OPTIONS,
+        epochs=1,
+    )
+    training.train(run, tmp_path)
+    trained = training.load_trained(tmp_path, image_size=size)
+    test = data.open_images(image_folder, "test")
+    ours = evaluation.predict_logits(
+        trained.model, test, trained.facts.standardization, resize=resize
+    )
+    shorter = resize or round(size * 256 / 224)
+    crops = []
+    for path in sorted((image_folder / "test").glob("*/*.JPEG")):
+        with Image.open(path) as image:
+            scale = shorter / min(image.size)
+            image = image.resize(
+                [round(side * scale) for side in image.size],
+                Image.Resampling.BILINEAR,
+            )
+        left, top = ((side - size) // 2 for side in image.size)
+        crops.append(np.array(image)[top : top + size, left : left + size])
+    by_hand = trained.model.predict(
+        data.preprocess_input(np.stack(crops), "imagenet"), verbose=0
+    )
+    spread = by_hand.std(axis=0).max()
+    # Pillow and TensorFlow round pixels differently.
+    assert np.abs(ours - by_hand).max() < 0.1 * spread
+
+
+def test_encoded_images_are_not_measured(tmp_path, image_folder):
+    run = experiment(
+        dataset=str(image_folder), standardization="per_pixel_mean"
+    )
+    with pytest.raises(ValueError, match="measured on images in memory"):
+        training.train(run, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match="cifar10_sample.*load_arrays"):
+        training.train(experiment(dataset="cifar10_sample"), tmp_path / "run")
+
+
+def test_folder_trains_without_tensorflow(tmp_path, image_folder):
+    pytest.importorskip("jax")
+    settings = dataclasses.asdict(
+        experiment(dataset=str(image_folder), epochs=2)
+    )
+    code = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "from keras_resnetv2 import training as t\n"
+        f"e = t.Experiment(**{settings!r})\n"
+        f"rows = t.train(e, {str(tmp_path)!r})\n"
+        f"print(rows[-1].test_loss, t.evaluate({str(tmp_path)!r})['loss'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    trained, evaluated = map(float, done.stdout.split()[-2:])
+    np.testing.assert_allclose(evaluated, trained, rtol=1e-5)
+    # On TensorFlow, with TensorFlow's decoder.
+    loss = training.evaluate(tmp_path)["loss"]
+    np.testing.assert_allclose(loss, trained, rtol=0.02)
