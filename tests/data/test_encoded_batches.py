@@ -23,8 +23,10 @@ from keras_resnetv2.data.image_folder import read_image
 TRAIN, TEST = 30, 11
 SIZE = 24
 PLAIN = Standardization([0, 0, 0], [1, 1, 1])
-SOURCES = ("folder", "tfds")
 FRAMEWORKS = ("tensorflow", "numpy")
+# NumPy's stream of TFDS is TensorFlow's: one test of its own says so.
+WAYS = (("folder", "tensorflow"), ("folder", "numpy"), ("tfds", "tensorflow"))
+both_frameworks = pytest.mark.parametrize("framework", FRAMEWORKS)
 RANDOM = ("scale", "scale_aspect_ratio")
 
 
@@ -35,21 +37,24 @@ def open_source(source, split, request):
     return open_images("imagenet2012", split, data_dir=data_dir)
 
 
-@pytest.fixture(params=SOURCES)
-def data(request):
-    return open_source(request.param, "train", request)
-
-
-@pytest.fixture(params=SOURCES)
-def test_data(request):
-    return open_source(request.param, "test", request)
-
-
-@pytest.fixture(params=FRAMEWORKS)
-def framework(request):
-    if request.param == "tensorflow":
-        pytest.importorskip("tensorflow")
+@pytest.fixture(params=WAYS, ids="-".join)
+def way(request):
     return request.param
+
+
+@pytest.fixture
+def data(way, request):
+    return open_source(way[0], "train", request)
+
+
+@pytest.fixture
+def test_data(way, request):
+    return open_source(way[0], "test", request)
+
+
+@pytest.fixture
+def framework(way):
+    return way[1]
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +146,16 @@ def test_the_seed_alone_decides(data, framework, augmentation):
     assert not np.array_equal(labels(first), labels(other))
 
 
+@pytest.mark.parametrize("augmentation", RANDOM)
+def test_numpy_streams_tfds_as_tensorflow_does(request, augmentation):
+    data = open_source("tfds", "train", request)
+    options = {"steps": 5, "first_step": 3, "augmentation": augmentation}
+    one, other = (stream(data, name, **options) for name in FRAMEWORKS)
+    assert_same(one, other)
+    one, other = (evaluate(data, name) for name in FRAMEWORKS)
+    assert_same([one], [other])
+
+
 def test_tfrecords_are_shuffled_over_the_shards(request):
     data = open_source("tfds", "train", request)
     order = labels(stream(data, "tensorflow", batch_size=30, steps=40))
@@ -202,6 +217,7 @@ def test_evaluation_has_the_order_of_labels(data, framework, jpegs):
         np.testing.assert_allclose(image, expected, atol=1.01)
 
 
+@both_frameworks
 @pytest.mark.parametrize(
     "size, resize, shorter", [(224, None, 256), (320, 320, 320)]
 )
@@ -215,6 +231,7 @@ def test_evaluation_crops(request, framework, jpegs, size, resize, shorter):
         np.testing.assert_allclose(image, expected, atol=1.01)
 
 
+@both_frameworks
 def test_the_centre_is_what_load_arrays_has(request, framework):
     folder = request.getfixturevalue("image_folder")
     arrays = load_arrays(folder, "test", image_size=32)
@@ -225,8 +242,10 @@ def test_the_centre_is_what_load_arrays_has(request, framework):
     assert close.mean() > 0.999
 
 
-def test_tensorflow_says_shape_and_number(data):
+@pytest.mark.parametrize("source", ["folder", "tfds"])
+def test_tensorflow_says_shape_and_number(source, request):
     tf = pytest.importorskip("tensorflow")
+    data = open_source(source, "train", request)
     options = {"batch_size": 8, "standardization": PLAIN, "image_size": SIZE}
     found = training_batches(
         data, augmentation="scale", first_step=3, steps=9, **options
@@ -245,6 +264,7 @@ def test_tensorflow_says_shape_and_number(data):
     )
 
 
+@both_frameworks
 def test_grey_and_cmyk_and_png_named_jpeg(tmp_path, framework, photograph):
     folder = tmp_path / "train" / "a"
     folder.mkdir(parents=True)
@@ -261,6 +281,7 @@ def test_grey_and_cmyk_and_png_named_jpeg(tmp_path, framework, photograph):
     assert np.ptp(found[0], axis=-1).max() == 0
 
 
+@both_frameworks
 @pytest.mark.parametrize(
     "broken, place",
     [("cut", 0), ("text", 5), ("empty", TEST - 1), ("gone", TEST - 1)],
@@ -381,6 +402,7 @@ def test_every_augmentation_says_what_it_takes():
     }
 
 
+@both_frameworks
 def test_a_per_pixel_standardization_of_the_right_size(request, framework):
     data = open_source("folder", "test", request)
     rng = np.random.default_rng(0)
