@@ -88,6 +88,11 @@ class Experiment:
         if self.initial_weights is not None:
             path = os.path.abspath(self.initial_weights)
             object.__setattr__(self, "initial_weights", path)
+        options = {  # JSON knows no tuples, and settings are compared
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in self.options.items()
+        }
+        object.__setattr__(self, "options", options)
         recipe = recipes.find_recipe(self.recipe)
         if self.augmentation is None:
             object.__setattr__(self, "augmentation", recipe.augmentation)
