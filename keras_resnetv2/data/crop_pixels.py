@@ -14,9 +14,9 @@ from keras_resnetv2.data.crops import Crop
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# libjpeg's chroma upsampling lacks its neighbours in the outermost two
-# columns of a partly decoded image.
-_JPEG_MARGIN = 2
+# libjpeg's chroma upsampling lacks a neighbour in the outermost columns of a
+# partly decoded image.
+_JPEG_MARGIN = 1
 
 
 def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:

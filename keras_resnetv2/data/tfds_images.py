@@ -22,10 +22,12 @@ class TFDSImages(EncodedImages):
     A training epoch reads the shards in a random order, `_SHARDS` at a time
     by turns, through a buffer of `SHUFFLE_BUFFER` records that are drawn at
     random: not every permutation can come, but TFDS has shuffled the images
-    over the shards already. Records have no index: a training that begins
-    inside an epoch reads what comes before it once more, without decoding
-    it, which takes as long as the disk needs for those bytes (half an epoch
-    of ImageNet: 70 GB, some 10,000 images/s at 1 GB/s).
+    over the shards already. Each epoch begins with filling the buffer.
+
+    Records have no index: a training that begins inside an epoch reads what
+    comes before it once more, without decoding it. That takes as long as the
+    disk needs for those bytes: at 1.2 GB/s 10,000 images a second, a minute
+    for half an epoch of ImageNet.
 
     Args:
         name: TFDS's name of the dataset, such as "imagenet2012".

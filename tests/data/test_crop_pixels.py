@@ -51,7 +51,8 @@ KINDS = (
 
 def cut_by_tensorflow(encoded, crop):
     tf = pytest.importorskip("tensorflow")
-    crop = Crop(*(tf.constant(part) for part in crop))
+    # float64, as the rules have it.
+    crop = Crop(*(tf.constant(np.asarray(part)) for part in crop))
     found = crop_pixels.decode_and_cut_tf(
         tf.constant(encoded), lambda height, width: crop, SIZE
     )
@@ -68,6 +69,9 @@ def some_crops(image):
         for _ in range(5 if rule.draws else 1):
             draws = rng.random(rule.draws)
             yield rule.choose(np, draws, height, width, SIZE)
+    # Scaled up, a whole pixel beside the crop counts.
+    for begin in range(1, 9):
+        yield Crop(float(begin), float(begin), 16.0, 17.0, False)
 
 
 @pytest.mark.parametrize("kind", KINDS)
