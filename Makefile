@@ -1,6 +1,7 @@
 # make demo        train, evaluate, export and serve a small net: two minutes
 # make test        the fast tests: what CI runs
 # make test-all    also: very deep nets, PyTorch, several processes
+# make test-without-tensorflow    training on JAX where there is no TensorFlow
 #
 # Each makes the virtual environment $(VENV) and installs what it needs.
 # On a machine with an NVIDIA GPU: make demo TENSORFLOW=tensorflow
@@ -17,7 +18,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 1
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(TENSORFLOW)
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all test-without-tensorflow lint clean
 
 demo: $(INSTALLED)-train
 	rm -rf $(DEMO)
@@ -40,6 +41,14 @@ test-all: $(INSTALLED)-tests
 	$(BIN)/pip install --quiet "$(TORCH)"
 	$(BIN)/python -m pytest -n $(WORKERS) -m ""
 
+# An environment of its own, into which no TensorFlow is installed.
+test-without-tensorflow:
+	test -x $(VENV)-jax/bin/python || $(PYTHON) -m venv $(VENV)-jax
+	$(VENV)-jax/bin/python -m pip install --quiet \
+	  --disable-pip-version-check -e ".[tests]"
+	KERAS_BACKEND=jax $(VENV)-jax/bin/python -m pytest -n $(WORKERS) \
+	  tests/training tests/cli
+
 lint: $(INSTALLED)-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -55,4 +64,4 @@ $(INSTALLED)-%: setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info
+	rm -rf $(VENV) $(VENV)-jax $(DEMO) build *.egg-info

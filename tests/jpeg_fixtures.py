@@ -53,6 +53,7 @@ def image_folder(jpegs, tmp_path_factory):
 @pytest.fixture(scope="session")
 def imagenet_dir(jpegs, tmp_path_factory):
     """The JPEGs as TFDS's imagenet2012; training labels as in the folder."""
+    pytest.importorskip("tensorflow")
     tfds = pytest.importorskip("tensorflow_datasets")
     tfds.disable_progress_bar()
     manual, data_dir = (tmp_path_factory.mktemp(x) for x in ("tars", "tfds"))

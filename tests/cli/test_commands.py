@@ -21,7 +21,7 @@ def run(tool, *args):
 TRAIN = ("--model=PreActResNet20", "--dataset=fake", "--epochs=1")
 
 
-def test_train_evaluate_export(tmp_path):
+def test_train_evaluate_resume_export(tmp_path):
     workdir = tmp_path / "run"
     train = (*TRAIN, "--batch_size=128", "--shortcut=dropout")
     done = run("train", *train, f"--workdir={workdir}", "--dropout_rate=0.2")
@@ -33,6 +33,14 @@ def test_train_evaluate_export(tmp_path):
     assert done.returncode == 0, done.stderr
     assert f"128 test images of fake: error {error}%" in done.stdout
 
+    # The same command goes on where there is nothing of the last epoch left.
+    (workdir / "model.keras").unlink()
+    done = run("train", *train, f"--workdir={workdir}", "--dropout_rate=0.2")
+    assert done.returncode == 0, done.stderr
+    assert f"test error {error}%" in done.stdout
+    assert (workdir / "model.keras").is_file()
+
+    pytest.importorskip("tensorflow")
     done = run("export", f"--workdir={workdir}", f"--output={tmp_path}/served")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "served" / "1" / "saved_model.pb").is_file()

@@ -16,8 +16,7 @@ def batches(steps, pause):
 
 
 def as_dataset(generator):
-    import tensorflow as tf
-
+    tf = pytest.importorskip("tensorflow")
     signature = (tf.TensorSpec((4, 3)), tf.TensorSpec((4,), tf.int32))
     return tf.data.Dataset.from_generator(
         lambda: generator, output_signature=signature

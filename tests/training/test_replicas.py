@@ -24,6 +24,7 @@ SCRIPT = pathlib.Path(__file__).with_name("replica_runs.py")
     params=[2, pytest.param(4, marks=pytest.mark.multiprocess)],
 )
 def results(request, tmp_path_factory):
+    pytest.importorskip("tensorflow")
     path = tmp_path_factory.mktemp("replicas") / "results.npz"
     done = subprocess.run(
         [sys.executable, str(SCRIPT), str(request.param), str(path)],
