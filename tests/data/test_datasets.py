@@ -1,8 +1,8 @@
-import subprocess
 import sys
 
 import numpy as np
 import pytest
+from processes import run_python
 
 from keras_resnetv2.data import (
     DATASETS,
@@ -12,16 +12,6 @@ from keras_resnetv2.data import (
     optional_imports,
     resizing,
 )
-
-
-def run_python(code):
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_importing_the_data_wing_is_light():

@@ -1,10 +1,7 @@
 """Batches made on the device are NumPy's, on every backend."""
 
-import os
-import subprocess
-import sys
-
 import pytest
+from processes import run_python
 
 # 60 images in batches of 16 cross epochs at steps 3, 7 and 11.
 COMPARE = """
@@ -45,11 +42,5 @@ print("equal")
 )
 def test_same_batches_as_numpy(backend):
     pytest.importorskip(backend)
-    done = subprocess.run(
-        [sys.executable, "-c", COMPARE],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[-1] == "equal"
+    printed = run_python(COMPARE, backend=backend)
+    assert printed.split()[-1] == "equal"

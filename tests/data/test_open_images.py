@@ -1,9 +1,8 @@
-import os
-import subprocess
 import sys
 
 import numpy as np
 import pytest
+from processes import run_python
 
 from keras_resnetv2.data import EncodedImages, load_arrays, open_images
 
@@ -130,11 +129,4 @@ def test_a_folder_needs_no_tensorflow(image_folder):
         "assert len(list(d.evaluation_batches(images, **options))) == 4\n"
         "assert 'keras' not in sys.modules"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-    )
-    assert done.returncode == 0, done.stderr
+    run_python(code, backend="jax")

@@ -1,12 +1,11 @@
 import inspect
-import os
 import pickle
-import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
+from processes import run_python
 
 import keras_resnetv2
 from keras_resnetv2 import (
@@ -307,11 +306,5 @@ print(keras.backend.backend(), "tensorflow" in sys.modules)
 )
 def test_builders_train_on_other_backends(backend):
     pytest.importorskip(backend)
-    done = subprocess.run(
-        [sys.executable, "-c", BACKEND_CODE],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [backend, "False"]
+    printed = run_python(BACKEND_CODE, backend=backend)
+    assert printed.split() == [backend, "False"]

@@ -4,12 +4,9 @@ JAX and PyTorch without TensorFlow. Tests in an environment that has none:
 `make test-without-tensorflow`.
 """
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from processes import run_python
 
 from keras_resnetv2 import data, training
 from keras_resnetv2.training import evaluation
@@ -70,15 +67,9 @@ print("same", whole[-1].test_loss)
 )
 def test_same_seed_same_weights_and_resumed_alike(tmp_path, backend):
     pytest.importorskip(backend)
-    done = subprocess.run(
-        [sys.executable, "-c", TRAIN, backend, str(tmp_path)],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Resuming at step 6 of 8" in done.stdout
-    verdict, loss = done.stdout.split()[-2:]
+    printed = run_python(TRAIN, backend, tmp_path, backend=backend)
+    assert "Resuming at step 6 of 8" in printed
+    verdict, loss = printed.split()[-2:]
     assert verdict == "same"
     # Trained on one backend, evaluated on another.
     whole = training.load_trained(tmp_path / "whole")

@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from small_training import experiment
 
 from keras_resnetv2 import training
 from keras_resnetv2.training import (
     DivergedError,
-    Experiment,
     checkpoints,
     logs,
     recipes,
@@ -29,15 +29,8 @@ def test_loss_that_is_not_finite_stops_the_training(
     tmp_path, small_fake, monkeypatch
 ):
     explode_at(7, monkeypatch)
-    experiment = Experiment(
-        model="PreActResNet20",
-        dataset="fake",
-        options={"depth": 8},
-        epochs=3,
-        batch_size=50,
-    )
     with pytest.raises(DivergedError, match="at step 8: the training") as seen:
-        training.train(experiment, tmp_path)
+        training.train(experiment(), tmp_path)
     assert seen.value.step == 8  # the loss after the update of step 7
     assert [row.step for row in logs.read_rows(tmp_path / "metrics.csv")] == [4]
     trained = training.load_trained(tmp_path)
@@ -45,7 +38,7 @@ def test_loss_that_is_not_finite_stops_the_training(
     assert all(np.isfinite(w).all() for w in trained.model.get_weights())
     # The same command stops at the same step.
     with pytest.raises(DivergedError, match="at step 8"):
-        training.train(experiment, tmp_path)
+        training.train(experiment(), tmp_path)
     assert not (tmp_path / "model.keras").exists()
 
 
@@ -53,15 +46,8 @@ def test_weights_that_are_not_finite_are_no_checkpoint(
     tmp_path, small_fake, monkeypatch
 ):
     explode_at(8, monkeypatch)  # the last step of an epoch: its loss is finite
-    experiment = Experiment(
-        model="PreActResNet20",
-        dataset="fake",
-        options={"depth": 8},
-        epochs=3,
-        batch_size=50,
-    )
     with pytest.raises(DivergedError) as seen:
-        training.train(experiment, tmp_path)
+        training.train(experiment(), tmp_path)
     assert seen.value.step == 8
     assert checkpoints.last_step(tmp_path / "checkpoints") == 4
 

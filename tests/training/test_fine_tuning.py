@@ -5,17 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 from PIL import Image
+from small_training import experiment
 
 from keras_resnetv2 import data, training
-from keras_resnetv2.training import Experiment
 
-SOURCE = Experiment(
-    model="PreActResNet20",
-    dataset="fake",
-    options={"depth": 8},
-    epochs=2,
-    batch_size=50,
-)
+SOURCE = experiment(epochs=2)
 
 
 @pytest.fixture

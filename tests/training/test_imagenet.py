@@ -2,13 +2,11 @@
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
+from processes import run_python
 
 from keras_resnetv2 import data, training
 from keras_resnetv2.training import Experiment, divergence, evaluation
@@ -134,14 +132,8 @@ def test_folder_trains_without_tensorflow(tmp_path, image_folder):
         f"rows = t.train(e, {str(tmp_path)!r})\n"
         f"print(rows[-1].test_loss, t.evaluate({str(tmp_path)!r})['loss'])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    trained, evaluated = map(float, done.stdout.split()[-2:])
+    printed = run_python(code, backend="jax")
+    trained, evaluated = map(float, printed.split()[-2:])
     np.testing.assert_allclose(evaluated, trained, rtol=1e-5)
     # On TensorFlow, with TensorFlow's decoder.
     loss = training.evaluate(tmp_path)["loss"]

@@ -6,22 +6,10 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from small_training import experiment
 
 from keras_resnetv2 import data, training
-from keras_resnetv2.training import Experiment, evaluation, images, logs
-
-
-def experiment(**kwargs):
-    return Experiment(
-        **{
-            "model": "PreActResNet20",
-            "dataset": "fake",
-            "options": {"depth": 8},
-            "epochs": 3,
-            "batch_size": 64,
-            **kwargs,
-        }
-    )
+from keras_resnetv2.training import evaluation, images, logs
 
 
 def test_training_leaves_everything_and_evaluates_alike(tmp_path):

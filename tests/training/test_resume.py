@@ -11,9 +11,10 @@ import time
 
 import numpy as np
 import pytest
+from small_training import experiment
 
 from keras_resnetv2 import training
-from keras_resnetv2.training import Experiment, checkpoints, logs
+from keras_resnetv2.training import checkpoints, logs
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -173,19 +174,6 @@ def test_command_killed_from_outside_at_any_moment(tmp_path, replicas):
     assert f"Resuming at step {saved} of 32" in done.stdout
     rows = logs.read_rows(tmp_path / "metrics.csv")
     assert [row.epoch for row in rows] == [1, 2, 3, 4]
-
-
-def experiment(**kwargs):
-    return Experiment(
-        **{
-            "model": "PreActResNet20",
-            "dataset": "fake",
-            "options": {"depth": 8},
-            "epochs": 3,
-            "batch_size": 64,
-            **kwargs,
-        }
-    )
 
 
 def truncate(path):

@@ -1,10 +1,7 @@
 """Two logical CPUs; a process of its own, as devices are set up only once."""
 
-import os
-import subprocess
-import sys
-
 import pytest
+from processes import run_python
 
 from keras_resnetv2 import training
 
@@ -93,14 +90,8 @@ print("agree")
 
 def test_two_replicas_agree_on_moving_statistics(tmp_path):
     pytest.importorskip("tensorflow")
-    done = subprocess.run(
-        [sys.executable, "-c", TWO_REPLICAS, str(tmp_path)],
-        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[-1] == "agree"
+    printed = run_python(TWO_REPLICAS, tmp_path)
+    assert printed.split()[-1] == "agree"
 
 
 def test_one_device_needs_no_strategy():
