@@ -23,6 +23,7 @@ from keras_resnetv2.training.initial import (
 )
 from keras_resnetv2.training.input_wait import InputWait
 from keras_resnetv2.training.monitor import Monitor
+from keras_resnetv2.training.stop_requests import StopRequests
 from keras_resnetv2.training.strategy import (
     check_divides,
     make_strategy,
@@ -44,7 +45,8 @@ def train(
 
     A run that is cut off at any moment loses the steps since its last
     checkpoint and nothing else: the next one ends with the same weights as
-    one that was never disturbed.
+    one that was never disturbed. After Ctrl-C and SIGTERM it finishes its step,
+    writes a checkpoint and ends; it loses nothing.
 
     Args:
         experiment: the settings; the same ones when going on.
@@ -124,45 +126,49 @@ def train(
         print(f"Resuming at step {first_step:,} of {steps:,}.")
 
     input_wait = InputWait()
-    monitor = Monitor(
-        workdir=workdir,
-        facts=facts,
-        test=test,
-        schedule=recipes.schedule(
-            experiment.recipe,
-            steps,
-            experiment.learning_rate,
-            experiment.batch_size,
-        ),
-        batch_size=batch_size,
-        total_steps=steps,
-        first_step=first_step,
-        seed=experiment.seed,
-        carried=Tally(**restored.state["epoch"]) if restored else Tally(),
-        rows=rows,
-        input_wait=input_wait,
-        checkpoint_steps=checkpoint_steps,
-    )
-    try:
-        model.fit(
-            input_wait.measure(model, batches),
-            # One "epoch" of Keras's: it could not begin inside one.
-            steps_per_epoch=steps - first_step,
-            shuffle=False,  # the batches are in their order
-            verbose=0,
-            callbacks=[monitor],
+    with StopRequests() as stop_requests:
+        monitor = Monitor(
+            workdir=workdir,
+            facts=facts,
+            test=test,
+            schedule=recipes.schedule(
+                experiment.recipe,
+                steps,
+                experiment.learning_rate,
+                experiment.batch_size,
+            ),
+            batch_size=batch_size,
+            total_steps=steps,
+            first_step=first_step,
+            seed=experiment.seed,
+            carried=Tally(**restored.state["epoch"]) if restored else Tally(),
+            rows=rows,
+            input_wait=input_wait,
+            checkpoint_steps=checkpoint_steps,
+            stop_requests=stop_requests,
         )
-    except OSError as error:
-        last = checkpoints.last_step(workdir.checkpoints)
-        raise OSError(
-            f"The training stopped: {error}. "
-            + (
-                f"The checkpoint of step {last:,} is intact; the same command "
-                "goes on from it."
-                if last
-                else "There was no checkpoint yet."
+        try:
+            model.fit(
+                input_wait.measure(model, batches),
+                # One "epoch" of Keras's: it could not begin inside one.
+                steps_per_epoch=steps - first_step,
+                shuffle=False,  # the batches are in their order
+                verbose=0,
+                callbacks=[monitor],
             )
-        ) from error
-    finally:
-        monitor.close()
+        except OSError as error:
+            raise _with_advice(error, workdir) from error
+        finally:
+            monitor.close()
     return rows
+
+
+def _with_advice(error, workdir):
+    last = checkpoints.last_step(workdir.checkpoints)
+    advice = "There was no checkpoint yet."
+    if last:
+        advice = (
+            f"The checkpoint of step {last:,} is intact; the same command goes "
+            "on from it."
+        )
+    return OSError(f"The training stopped: {error}. {advice}")

@@ -14,6 +14,7 @@ from keras_resnetv2.training.determinism import seed_step
 from keras_resnetv2.training.experiment import DataFacts
 from keras_resnetv2.training.input_wait import InputWait
 from keras_resnetv2.training.progress import Progress
+from keras_resnetv2.training.stop_requests import StopRequests
 from keras_resnetv2.training.tally import Tally
 from keras_resnetv2.training.workdir import Workdir
 
@@ -37,6 +38,7 @@ class Monitor(keras.callbacks.Callback):
         rows: their rows; this run's are appended.
         input_wait: measures the waiting.
         checkpoint_steps: steps between checkpoints; None: one an epoch.
+        stop_requests: whether to end after the step.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Monitor(keras.callbacks.Callback):
         rows: list[logs_lib.EpochRow],
         input_wait: InputWait,
         checkpoint_steps: int | None,
+        stop_requests: StopRequests,
     ):
         super().__init__()
         self._workdir = workdir
@@ -68,6 +71,7 @@ class Monitor(keras.callbacks.Callback):
         self._rows = rows
         self._input_wait = input_wait
         self._checkpoint_steps = checkpoint_steps or self._steps_per_epoch
+        self._stop_requests = stop_requests
         self._events = logs_lib.Events(workdir.tensorboard, rows)
         self._progress = Progress(first_step, total_steps, batch_size)
         self._started = False
@@ -99,13 +103,18 @@ class Monitor(keras.callbacks.Callback):
         )
         if epoch_ends:
             self._end_epoch()
-        if epoch_ends or self._step % self._checkpoint_steps == 0:
+        if (
+            epoch_ends
+            or self._step % self._checkpoint_steps == 0
+            or self._stop_requests.received
+        ):
             checkpoints.save(
                 self.model,
                 self._workdir.checkpoints,
                 self._step,
                 {"epoch": dataclasses.asdict(self._tally())},
             )
+        self._stop_requests.act(self._step)
         self._mark = time.perf_counter()
 
     def on_train_end(self, logs=None):

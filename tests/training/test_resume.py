@@ -14,7 +14,7 @@ import pytest
 from small_training import experiment
 
 from keras_resnetv2 import training
-from keras_resnetv2.training import checkpoints, logs
+from keras_resnetv2.training import checkpoints, divergence, logs
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -174,6 +174,33 @@ def test_command_killed_from_outside_at_any_moment(tmp_path, replicas):
     assert f"Resuming at step {saved} of 32" in done.stdout
     rows = logs.read_rows(tmp_path / "metrics.csv")
     assert [row.epoch for row in rows] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "number, ending",
+    [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)],
+)
+def test_polite_signal_loses_no_step(
+    tmp_path, small_fake, monkeypatch, number, ending
+):
+    whole = tmp_path / "whole"
+    training.train(experiment(), whole)
+    check = divergence.check_loss
+
+    def check_and_signal(loss, step):
+        check(loss, step)
+        if step == 6:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(divergence, "check_loss", check_and_signal)
+    handler = signal.getsignal(number)
+    with pytest.raises(ending):
+        training.train(experiment(), tmp_path / "cut")
+    monkeypatch.setattr(divergence, "check_loss", check)
+    assert signal.getsignal(number) is handler
+    assert newest(tmp_path / "cut") == 6
+    training.train(experiment(), tmp_path / "cut")
+    assert_same_training(whole, tmp_path / "cut")
 
 
 def truncate(path):

@@ -1,0 +1,55 @@
+"""Ctrl-C and SIGTERM: a training ends after the step it is in."""
+
+import signal
+import threading
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequests:
+    """Notes the first signal instead of dying of it; a second one acts.
+
+    A context manager. In another thread than the main one, where Python has no
+    signals, it does nothing.
+
+    Attributes:
+        received: the signal, or None.
+    """
+
+    def __enter__(self):
+        """Takes the signals over."""
+        self.received = None
+        self._before = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *error):
+        """Gives them back."""
+        self._give_back()
+
+    def act(self, step: int) -> None:
+        """Ends the run if a signal was noted; the checkpoint is written.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C.
+            SystemExit: after SIGTERM, with the shell's code for it.
+        """
+        if self.received == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.received is not None:
+            print(
+                f"{self.received.name} came: stopped after step {step:,}. The "
+                "same command goes on from there.",
+                flush=True,
+            )
+            raise SystemExit(128 + self.received)
+
+    def _note(self, number, frame):
+        self.received = signal.Signals(number)
+        self._give_back()
+
+    def _give_back(self):
+        while self._before:
+            signal.signal(*self._before.popitem())
