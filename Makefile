@@ -16,6 +16,8 @@ WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 1
 
 BIN := $(VENV)/bin
+# Tests that share a costly fixture stay in one process.
+PARALLEL := -n $(WORKERS) --dist loadgroup
 INSTALLED := $(VENV)/.installed-$(TENSORFLOW)
 
 .PHONY: demo test test-all test-without-tensorflow lint clean
@@ -35,18 +37,18 @@ demo: $(INSTALLED)-train
 	@echo "Look at $(DEMO)/predictions.png and $(DEMO)/run/curves.png."
 
 test: $(INSTALLED)-tests
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-all: $(INSTALLED)-tests
 	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/python -m pytest -n $(WORKERS) -m ""
+	$(BIN)/python -m pytest $(PARALLEL) -m ""
 
 # An environment of its own, into which no TensorFlow is installed.
 test-without-tensorflow:
 	test -x $(VENV)-jax/bin/python || $(PYTHON) -m venv $(VENV)-jax
 	$(VENV)-jax/bin/python -m pip install --quiet \
 	  --disable-pip-version-check -e ".[tests]"
-	KERAS_BACKEND=jax $(VENV)-jax/bin/python -m pytest -n $(WORKERS) \
+	KERAS_BACKEND=jax $(VENV)-jax/bin/python -m pytest $(PARALLEL) \
 	  tests/training tests/cli
 
 lint: $(INSTALLED)-dev
