@@ -47,7 +47,7 @@ def main(folder, source_steps=400, steps=200, seed=0):
     for weights, frozen_stages, rate in (trained, (None, None, 0.1)):
         body = kr.PreActResNet20(False, weights, pooling="avg")
         head = keras.layers.Dense(5, name="predictions")
-        model = keras.Model(body.input, head(body.output))
+        model = kr.ResNet(body.input, head(body.output))
         kr.training.freeze(model, frozen_stages)
         fit(model, few, steps, learning_rate=0.1, backbone_learning_rate=rate)
         pixels = kr.preprocess_input(test.images)

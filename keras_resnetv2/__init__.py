@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from keras_resnetv2.models.batch_normalization import BatchNormalization
     from keras_resnetv2.models.builder import ResNetV2, feature_taps
     from keras_resnetv2.models.configs import MODELS, ResNetConfig
+    from keras_resnetv2.models.network import ResNet
     from keras_resnetv2.models.weights import load_backbone
 
 _NAMES = {
@@ -59,6 +60,7 @@ _NAMES = {
         "ResNet200V2",
     ),
     "keras_resnetv2.models.configs": ("MODELS", "ResNetConfig"),
+    "keras_resnetv2.models.network": ("ResNet",),
     "keras_resnetv2.models.builder": ("ResNetV2", "feature_taps"),
     "keras_resnetv2.models.batch_normalization": ("BatchNormalization",),
     "keras_resnetv2.models.weights": ("load_backbone",),
@@ -79,6 +81,7 @@ __all__ = [
     "PreActResNet164",
     "PreActResNet1001",
     "PreActResNet1202",
+    "ResNet",
     "ResNet18V2",
     "ResNet34V2",
     "ResNet50V2",

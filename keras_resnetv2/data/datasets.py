@@ -148,7 +148,9 @@ def open_images(
     name = os.fspath(name)
     if name in _IN_MEMORY:
         raise ValueError(
-            f"{name!r} is no set of image files; load it with load_arrays."
+            f"{name!r} is no set of image files, which some augmentations "
+            "need. Load it with load_arrays; the augmentations for that are "
+            "'crop_flip' and 'none'."
         )
     if name not in DATASETS and _is_folder(name):
         return FolderImages(name, split)

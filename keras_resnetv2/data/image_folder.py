@@ -125,11 +125,20 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
 
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+            return np.asarray(_eight_bits(image).convert("RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(
             f"{path} cannot be read as an image ({error}); repair or remove it."
         ) from error
+
+
+def _eight_bits(image):
+    """Takes the upper half of 16-bit pixels; Pillow would clip them to 255."""
+    from PIL import Image
+
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
 
 
 def _split_folder(root: Path, split: str) -> Path:

@@ -3,24 +3,23 @@
 from types import ModuleType
 
 
-def import_tensorflow() -> ModuleType:
+def check_tensorflow(dataset: str) -> None:
     """Imports tensorflow, or says how to do without.
 
-    Returns:
-        The module `tensorflow`.
+    Args:
+        dataset: what is to be read.
 
     Raises:
         ImportError: If it is not installed.
     """
     try:
-        import tensorflow
+        import tensorflow  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f"Streaming a dataset of TensorFlow Datasets needs TensorFlow "
-            f"({error}). Install it with `pip install tensorflow`, or use an "
-            f"image folder, which framework='numpy' reads without it."
+            f"{dataset!r} is taken for a dataset of TensorFlow Datasets, "
+            f"which needs TensorFlow ({error}). Install it with `pip install "
+            f"tensorflow`, or use an image folder, which is read without it."
         ) from error
-    return tensorflow
 
 
 def import_tfds() -> ModuleType:

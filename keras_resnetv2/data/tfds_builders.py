@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from keras_resnetv2.data.optional_imports import import_tfds
+from keras_resnetv2.data.optional_imports import check_tensorflow, import_tfds
 
 _HOST_TIMEOUT = 10  # Seconds.
 _HOW_TO_PREPARE = {
@@ -79,6 +79,7 @@ def find_split(
         UnknownDatasetError: If TFDS has no dataset of that name.
         ValueError: If it is not one of labelled images.
     """
+    check_tensorflow(name)
     tfds = import_tfds()
     builder = _find_builder(tfds, name, data_dir)
     if not builder.data_path.exists():

@@ -6,7 +6,7 @@ import os
 import numpy as np
 
 from keras_resnetv2.data.encoded_images import EncodedImages, TFSource
-from keras_resnetv2.data.optional_imports import import_tensorflow, import_tfds
+from keras_resnetv2.data.optional_imports import import_tfds
 from keras_resnetv2.data.tfds_builders import find_split
 
 # Records an epoch's order is shuffled through: 0.9 GB of ImageNet's.
@@ -51,7 +51,6 @@ class TFDSImages(EncodedImages):
         data_dir: str | os.PathLike[str] | None = None,
         download: bool = True,
     ):
-        import_tensorflow()
         self._split = find_split(name, split, data_dir, download)
         self.class_names = self._split.class_names
         info = self._split.builder.info

@@ -4,6 +4,8 @@ import os
 
 import h5py
 
+from keras_resnetv2.models.network import ResNet
+
 
 def check(weights) -> None:
     """Refuses what `load` could not take, before a network is built.
@@ -70,8 +72,6 @@ def load_backbone(model, path) -> None:
 
 def backbone(model):
     """A model of the same layers without the classifier, if it has one."""
-    from keras_resnetv2.models.builder import ResNet  # it imports this module
-
     if all(layer.name != "predictions" for layer in model.layers):
         return model
     return ResNet(model.input, model.get_layer("predictions").input)

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import re
-import zipfile
 from typing import NamedTuple
 
 import keras
@@ -12,11 +11,12 @@ import numpy as np
 from absl import logging
 
 from keras_resnetv2.training.divergence import check_arrays
+from keras_resnetv2.training.workdir import removed_on_error
 
 _NAME = re.compile(r"step-(\d+)\.npz")
 _KEPT = 2
 _STATE = "state"
-_DAMAGED = (OSError, EOFError, zipfile.BadZipFile, KeyError, ValueError)
+_CLASSIFIER = "weights/predictions/"
 
 
 class Restored(NamedTuple):
@@ -57,15 +57,12 @@ def save(
     check_arrays(arrays, step)
     directory.mkdir(parents=True, exist_ok=True)
     part = directory / ".part.npz"
-    try:
+    with removed_on_error(part):
         with open(part, "wb") as file:
             np.savez(file, **arrays, **{_STATE: json.dumps(state)})
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, directory / f"step-{step:09d}.npz")
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
     for path, _ in _find(directory)[_KEPT:]:
         path.unlink()
 
@@ -81,19 +78,21 @@ def restore(model: keras.Model, directory: pathlib.Path) -> Restored | None:
         The step and the state; None if there is no checkpoint.
 
     Raises:
-        ValueError: if there are checkpoints, but none can be read or fits.
+        ValueError: if there are checkpoints, but none can be read, or they are
+            those of another network.
     """
     if model.compiled and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     failures = []
     for path, step in _find(directory):
         try:
-            variables = _variables(model)
-            arrays, state = _read(path, variables)
-        except _DAMAGED as error:
+            arrays, state = _read(path)
+        except Exception as error:  # NumPy's and zipfile's are of many kinds
             logging.warning("%s cannot be read (%s).", path, error)
             failures.append(path.name)
             continue
+        variables = _variables(model)
+        _check_fits(path, arrays, variables)
         for name, variable in variables.items():
             variable.assign(arrays[name])
         if failures:
@@ -101,8 +100,9 @@ def restore(model: keras.Model, directory: pathlib.Path) -> Restored | None:
         return Restored(step, state)
     if failures:
         raise ValueError(
-            f"None of the checkpoints in {directory} can be read for this "
-            f"network: {', '.join(failures)}. Delete them to start anew."
+            f"None of the checkpoints in {directory} can be read: "
+            f"{', '.join(failures)} are damaged. Train anew in another "
+            "directory."
         )
     return None
 
@@ -113,18 +113,35 @@ def last_step(directory: pathlib.Path) -> int | None:
     return found[0][1] if found else None
 
 
-def _read(path, variables):
+def _read(path):
     # All of it, and before anything is assigned: reading finds the damage.
     with np.load(path, allow_pickle=False) as file:
         arrays = dict(file.items())
-    state = json.loads(str(arrays[_STATE]))
+    return arrays, json.loads(str(arrays.pop(_STATE)))
+
+
+def _check_fits(path, arrays, variables):
+    """Refuses another network's arrays.
+
+    A network without its classifier takes those of one that has one, and one
+    that is not compiled takes those of one that is.
+    """
+    own, stored = variables.keys(), arrays.keys()
+    for name in sorted(own ^ stored):
+        optional = "weights/" not in name or name.startswith(_CLASSIFIER)
+        if name in own or not optional:
+            where = "this one" if name in own else "it"
+            raise ValueError(
+                f"{path} is the checkpoint of another network: {name} is in "
+                f"{where} alone. Give the settings that it was trained with."
+            )
     for name, variable in variables.items():
         if arrays[name].shape != tuple(variable.shape):
             raise ValueError(
-                f"{name} is {arrays[name].shape} in it, "
-                f"{tuple(variable.shape)} in the network"
+                f"{path} is the checkpoint of another network: {name} is "
+                f"{arrays[name].shape} in it and {tuple(variable.shape)} in "
+                "this one. Give the settings that it was trained with."
             )
-    return arrays, state
 
 
 def _variables(model):

@@ -14,10 +14,10 @@ class DivergedError(ArithmeticError):
 
     def __init__(self, what: str, step: int):
         super().__init__(
-            f"{what} at step {step:,}: the training has diverged. The "
-            "checkpoints before it are kept, and evaluate and export take the "
-            "last of them. Lower learning_rate, or use float32 where the "
-            "precision was float16; the same settings would diverge again."
+            f"{what} at step {step:,}: the training has diverged. Checkpoints "
+            "from before are kept as they are, and nothing is written of this "
+            "state. Lower learning_rate, or use float32 where the precision "
+            "was float16; the same settings would diverge again."
         )
         self.step = step
 

@@ -109,6 +109,11 @@ class Experiment:
                 raise ValueError(
                     f"{field} must be {expected}; received {value!r}."
                 )
+        if self.frozen_stages is not None and self.initial_weights is None:
+            raise ValueError(
+                f"frozen_stages={self.frozen_stages} would freeze random "
+                "weights. Give initial_weights, or leave it out."
+            )
         check_divides(self.images_per_step, self.replicas or 1)
 
     def config(self) -> ResNetConfig:

@@ -55,7 +55,7 @@ def framework(data: ImageData | EncodedImages) -> str:
 def check_same_data(
     experiment: Experiment, facts: DataFacts, data: ImageData | EncodedImages
 ) -> None:
-    """Refuses to go on with other training images.
+    """Refuses to go on where number, size or classes of images are others.
 
     Args:
         experiment: the settings.
@@ -69,8 +69,14 @@ def check_same_data(
     if now != facts:
         raise ValueError(
             "The training images are not those that this training began with: "
-            f"{now.images} images of {now.image_shape} in "
-            f"{len(now.class_names)} classes, then {facts.images} of "
-            f"{facts.image_shape} in {len(facts.class_names)}. Give the same "
-            "data, or another --workdir."
+            f"{_describe(now)}, then {_describe(facts)}. Give the same data, "
+            "or another --workdir."
         )
+
+
+def _describe(facts):
+    names = facts.class_names
+    return (
+        f"{facts.images} images of {facts.image_shape} in {len(names)} "
+        f"classes ({', '.join(names[:5])}{', ...' if names[5:] else ''})"
+    )

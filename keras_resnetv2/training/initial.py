@@ -23,7 +23,14 @@ def load_initial_weights(model: keras.Model, path: str | None) -> None:
     Raises:
         ValueError: if there is nothing at that path, or of another network.
     """
-    if path is None or not os.path.isdir(path):
+    if path is None:
+        return
+    if not os.path.isdir(path):
+        if not path.endswith(".weights.h5") or not os.path.isfile(path):
+            raise ValueError(
+                f"initial_weights={path!r} is neither a training's work "
+                "directory nor a .weights.h5 file. Give one of the two."
+            )
         load_backbone(model, path)
         return
     Workdir(path).read()  # says so if it is none

@@ -17,9 +17,10 @@ class EpochRow:
         epoch: number of epochs done.
         step: number of steps done.
         learning_rate: of the epoch's last step.
-        train_loss: mean over the epoch, augmented images, changing weights.
+        train_loss: mean over the epoch, augmented images, changing weights;
+            with label smoothing that of the smoothed labels.
         train_error: likewise, a fraction.
-        test_loss: over the whole test set after the epoch.
+        test_loss: over the whole test set after the epoch; never smoothed.
         test_error: likewise, a fraction.
         images_per_second: of training, without a run's first step, the test
             and the checkpoints.

@@ -23,6 +23,7 @@ from keras_resnetv2.training.initial import (
 )
 from keras_resnetv2.training.input_wait import InputWait
 from keras_resnetv2.training.monitor import Monitor
+from keras_resnetv2.training.plain_errors import plain_errors
 from keras_resnetv2.training.stop_requests import StopRequests
 from keras_resnetv2.training.strategy import (
     check_divides,
@@ -120,10 +121,11 @@ def train(
         steps=steps,
         framework=framework(images),
     )
+    if first_step:
+        workdir.warn_of_another_backend()
+        print(f"Resuming at step {first_step:,} of {steps:,}.")
     # Not before all of the above has fitted: bad input leaves nothing behind.
     workdir.write(experiment, facts, data_dir)
-    if first_step:
-        print(f"Resuming at step {first_step:,} of {steps:,}.")
 
     input_wait = InputWait()
     with StopRequests() as stop_requests:
@@ -131,12 +133,7 @@ def train(
             workdir=workdir,
             facts=facts,
             test=test,
-            schedule=recipes.schedule(
-                experiment.recipe,
-                steps,
-                experiment.learning_rate,
-                experiment.batch_size,
-            ),
+            schedule=recipes.schedule_of(model.optimizer),
             batch_size=batch_size,
             total_steps=steps,
             first_step=first_step,
@@ -148,14 +145,15 @@ def train(
             stop_requests=stop_requests,
         )
         try:
-            model.fit(
-                input_wait.measure(model, batches),
-                # One "epoch" of Keras's: it could not begin inside one.
-                steps_per_epoch=steps - first_step,
-                shuffle=False,  # the batches are in their order
-                verbose=0,
-                callbacks=[monitor],
-            )
+            with plain_errors():
+                model.fit(
+                    input_wait.measure(model, batches),
+                    # One "epoch" of Keras's: it could not begin inside one.
+                    steps_per_epoch=steps - first_step,
+                    shuffle=False,  # the batches are in their order
+                    verbose=0,
+                    callbacks=[monitor],
+                )
         except OSError as error:
             raise _with_advice(error, workdir) from error
         finally:

@@ -97,24 +97,22 @@ class Monitor(keras.callbacks.Callback):
         divergence.check_loss(logs["loss"], self._step + 1)
         self._count(logs)
         self._progress.step()
+        stop = self._stop_requests.received
         epoch_ends = (
             self._step % self._steps_per_epoch == 0
             or self._step == self._total_steps
         )
         if epoch_ends:
             self._end_epoch()
-        if (
-            epoch_ends
-            or self._step % self._checkpoint_steps == 0
-            or self._stop_requests.received
-        ):
+        if epoch_ends or self._step % self._checkpoint_steps == 0 or stop:
             checkpoints.save(
                 self.model,
                 self._workdir.checkpoints,
                 self._step,
                 {"epoch": dataclasses.asdict(self._tally())},
             )
-        self._stop_requests.act(self._step)
+        if stop:
+            self._stop_requests.act(self._step)
         self._mark = time.perf_counter()
 
     def on_train_end(self, logs=None):

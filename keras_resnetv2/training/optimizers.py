@@ -121,13 +121,15 @@ class SGD(keras.optimizers.SGD):
     def _update(self, variable, velocity, gradient, rate):
         ops = keras.ops
         rate_inside = MOMENTUM_FORMS[self.momentum_form]
-        step = ops.multiply(gradient, rate) if rate_inside else gradient
+        # The signs of TensorFlow's operations, so that a training can go on on
+        # another backend: caffe's velocity is stored negative.
+        step = ops.multiply(gradient, -rate) if rate_inside else gradient
         new = ops.add(ops.multiply(velocity, self.momentum), step)
         self.assign(velocity, new)
         if self.nesterov:
             new = ops.add(ops.multiply(new, self.momentum), step)
-        self.assign_sub(
-            variable, new if rate_inside else ops.multiply(new, rate)
+        self.assign_add(
+            variable, new if rate_inside else ops.multiply(new, -rate)
         )
 
     def get_config(self):

@@ -213,6 +213,20 @@ def optimizer(
     )
 
 
+def schedule_of(
+    optimizer: keras.optimizers.Optimizer,
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The schedule that an optimizer of ours follows.
+
+    Args:
+        optimizer: as `optimizer` makes it, or inside Keras's loss scaling.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return keras.optimizers.schedules.deserialize(
+        optimizer.get_config()["learning_rate"]
+    )
+
+
 def compile(
     model: keras.Model,
     recipe: str | Recipe = "paper",

@@ -30,7 +30,7 @@ class StopRequests:
         self._give_back()
 
     def act(self, step: int) -> None:
-        """Ends the run if a signal was noted; the checkpoint is written.
+        """Ends the run as the signal asks, after the checkpoint.
 
         Raises:
             KeyboardInterrupt: after Ctrl-C.
@@ -38,13 +38,12 @@ class StopRequests:
         """
         if self.received == signal.SIGINT:
             raise KeyboardInterrupt
-        if self.received is not None:
-            print(
-                f"{self.received.name} came: stopped after step {step:,}. The "
-                "same command goes on from there.",
-                flush=True,
-            )
-            raise SystemExit(128 + self.received)
+        print(
+            f"{self.received.name} came: stopped after step {step:,}. The "
+            "same command goes on from there.",
+            flush=True,
+        )
+        raise SystemExit(128 + self.received)
 
     def _note(self, number, frame):
         self.received = signal.Signals(number)

@@ -6,6 +6,7 @@ import os
 from typing import NamedTuple
 
 import keras
+from absl import logging
 
 from keras_resnetv2.training import checkpoints
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
@@ -15,6 +16,7 @@ from keras_resnetv2.training.experiment import (
     build_model,
 )
 from keras_resnetv2.training.images import load_split
+from keras_resnetv2.training.plain_errors import plain_errors
 from keras_resnetv2.training.strategy import precision
 from keras_resnetv2.training.workdir import Workdir, write_atomically
 
@@ -121,7 +123,10 @@ def evaluate(
             f"against {len(facts.class_names)} "
             f"({', '.join(facts.class_names[:3])}, ...)."
         )
-    logits = predict_logits(model, data, facts.standardization, resize=resize)
+    with plain_errors():
+        logits = predict_logits(
+            model, data, facts.standardization, resize=resize
+        )
     result = {
         "model": experiment.model,
         "dataset": name,
@@ -131,5 +136,10 @@ def evaluate(
         "step": step,
         **loss_and_error(logits, data.labels),
     }
-    write_atomically(directory.evaluation, json.dumps(result, indent=2) + "\n")
+    try:
+        write_atomically(
+            directory.evaluation, json.dumps(result, indent=2) + "\n"
+        )
+    except OSError as error:
+        logging.warning("The result is not kept: %s", error)
     return result

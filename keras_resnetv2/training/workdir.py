@@ -1,5 +1,6 @@
 """A training's work directory: what lies where, and whether it is ours."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -8,9 +9,18 @@ import platform
 
 import keras
 import numpy
+from absl import logging
 
 from keras_resnetv2._version import __version__
 from keras_resnetv2.training.experiment import DataFacts, Experiment
+
+_NO_SETTINGS = (
+    AttributeError,
+    KeyError,
+    TypeError,
+    UnicodeError,
+    json.JSONDecodeError,
+)
 
 
 class Workdir:
@@ -104,11 +114,25 @@ class Workdir:
         """The `data_dir` that the training was last run with."""
         return json.loads(self.settings.read_text()).get("data_dir")
 
+    def warn_of_another_backend(self) -> None:
+        """Says so if the training was last run on another backend."""
+        versions = json.loads(self.settings.read_text())["versions"]
+        now = keras.backend.backend()
+        if versions["backend"] != now:
+            logging.warning(
+                "This training was run on %s, and goes on on %s: weights and "
+                "momentum are taken over, but the order of the images and "
+                "what is drawn at random will be others.",
+                versions["backend"],
+                now,
+            )
+
     def save_model(self, model: keras.Model) -> None:
         """Saves the network without its optimizer, whole or not at all."""
         part = self.path / ".part.keras"
-        model.save(part, include_optimizer=False)
-        os.replace(part, self.model)
+        with removed_on_error(part):
+            model.save(part, include_optimizer=False)
+            os.replace(part, self.model)
 
     def read(self) -> tuple[Experiment, DataFacts]:
         """Reads back what `write` wrote.
@@ -128,7 +152,7 @@ class Workdir:
                 f"package: there is no {self.settings.name} in it. Give the "
                 "--workdir of a training."
             ) from error
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except _NO_SETTINGS as error:
             raise ValueError(
                 f"{self.settings} cannot be read as a training's settings "
                 f"({type(error).__name__}: {error}). Give the --workdir of a "
@@ -139,8 +163,19 @@ class Workdir:
 def write_atomically(path: pathlib.Path, text: str) -> None:
     """Writes a text file whole or not at all."""
     part = path.with_name(f".{path.name}.part")
-    with open(part, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    with removed_on_error(part):
+        with open(part, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+
+
+@contextlib.contextmanager
+def removed_on_error(part: pathlib.Path):
+    """Removes what was written so far, which would keep a full disk full."""
+    try:
+        yield
+    except Exception:
+        part.unlink(missing_ok=True)
+        raise

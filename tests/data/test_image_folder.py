@@ -140,3 +140,13 @@ def test_a_test_class_that_training_lacks(tmp_path):
     write(tmp_path / "test" / "b" / "x.png")
     with pytest.raises(ValueError, match="'b'"):
         load_arrays(tmp_path, "test")
+
+
+def test_sixteen_bit_pixels_are_scaled(tmp_path):
+    ramp = np.linspace(0, 2**16 - 1, 64).astype(np.uint16).reshape(8, 8)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(ramp).save(tmp_path / name / "ramp.png")
+    data = load_arrays(tmp_path, "train")
+    for channel in range(3):
+        np.testing.assert_array_equal(data.images[0, ..., channel], ramp >> 8)

@@ -111,9 +111,10 @@ def test_foreign_and_empty_workdirs(tmp_path):
         empty.claim(experiment())
     with pytest.raises(ValueError, match="is a file"):
         Workdir(tmp_path / "thesis.tex").claim(experiment())
-    (tmp_path / "experiment.json").write_text('{"experiment": {"mod')
-    with pytest.raises(ValueError, match="cannot be read"):
-        empty.read()
+    for damaged in (b'{"experiment": {"mod', b"\xf7\x80", b"[]", b"null"):
+        (tmp_path / "experiment.json").write_bytes(damaged)
+        with pytest.raises(ValueError, match="json cannot be read as a"):
+            empty.read()
 
 
 def test_workdir_without_a_checkpoint_says_so(tmp_path):

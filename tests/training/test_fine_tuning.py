@@ -83,17 +83,33 @@ def test_backbone_is_taken_over_and_its_frozen_part_kept(
         np.testing.assert_array_equal(value, after[path])
 
 
-def test_weights_of_another_network(tmp_path, small_fake, folder):
-    options = {"depth": 8, "activation_order": "original"}
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"activation_order": "original"},  # has layers more
+        {"depth": 14},  # has the same layers, and more
+        {"shortcut": "conv"},
+        {"widths": (8, 16, 32)},
+    ],
+)
+def test_weights_of_another_network(tmp_path, small_fake, folder, options):
+    options = {"depth": 8, **options}
     other = dataclasses.replace(SOURCE, options=options, epochs=1)
     training.train(other, tmp_path / "source")
     run = fine_tuning(folder, tmp_path / "source")
-    with pytest.raises(ValueError, match="can be read for this network"):
+    with pytest.raises(ValueError, match="checkpoint of another network"):
         training.train(run, tmp_path / "tuned")
-    run = fine_tuning(folder, tmp_path / "nothing.weights.h5")
-    with pytest.raises(ValueError, match="no such file"):
-        training.train(run, tmp_path / "tuned")
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_no_weights(tmp_path, folder):
+    for path in (tmp_path / "nothing.weights.h5", tmp_path / "net.keras"):
+        run = fine_tuning(folder, path)
+        with pytest.raises(ValueError, match="neither.*work directory nor"):
+            training.train(run, tmp_path / "tuned")
     run = fine_tuning(folder, folder)
     with pytest.raises(ValueError, match="not a work directory"):
         training.train(run, tmp_path / "tuned")
+    with pytest.raises(ValueError, match="freeze random weights"):
+        dataclasses.replace(run, initial_weights=None)
     assert not (tmp_path / "tuned").exists()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -118,6 +119,16 @@ def test_encoded_images_are_not_measured(tmp_path, image_folder):
     assert not (tmp_path / "run").exists()
     with pytest.raises(ValueError, match="cifar10_sample.*load_arrays"):
         training.train(experiment(dataset="cifar10_sample"), tmp_path / "run")
+
+
+def test_unreadable_file_is_named(tmp_path, image_folder):
+    folder = tmp_path / "folder"
+    shutil.copytree(image_folder, folder)
+    spoilt = folder / "test" / "class_04" / "image.JPEG"
+    spoilt.write_bytes(spoilt.read_bytes()[:200])
+    run = experiment(dataset=str(folder), epochs=1)
+    with pytest.raises(ValueError, match=f"{spoilt} cannot be read as an"):
+        training.train(run, tmp_path / "run")
 
 
 def test_folder_trains_without_tensorflow(tmp_path, image_folder):

@@ -69,6 +69,18 @@ def test_lost_or_spoilt_metrics_do_not_move_the_schedule(tmp_path, small_fake):
         training.train(experiment(), tmp_path)
 
 
+def test_going_on_on_another_backend_is_said(tmp_path, small_fake, caplog):
+    training.train(experiment(), tmp_path)
+    (tmp_path / "checkpoints" / "step-000000012.npz").unlink()
+    settings = tmp_path / "experiment.json"
+    values = json.loads(settings.read_text())
+    values["versions"]["backend"] = "another"
+    settings.write_text(json.dumps(values))
+    training.train(experiment(), tmp_path)
+    backend = keras.backend.backend()
+    assert f"was run on another, and goes on on {backend}" in caplog.text
+
+
 def test_precision_reaches_the_network(tmp_path, small_fake):
     mixed = experiment(epochs=1, precision="mixed_bfloat16")
     rows = training.train(mixed, tmp_path)

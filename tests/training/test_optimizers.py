@@ -96,6 +96,24 @@ def test_recipe_trajectory_across_both_drops(recipe):
     assert default.coupled_weight_decay == 1e-4
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("form", TRAJECTORIES)
+def test_velocity_means_the_same_on_every_backend(form, nesterov, monkeypatch):
+    def run():
+        weight = keras.Variable(np.ones(3, "float32"))
+        optimizer = training.SGD(
+            0.1, momentum_form=form, nesterov=nesterov, weight_decay=DECAY
+        )
+        for gradient in gradients()[:3].astype("float32"):
+            optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weight])
+        return np.array(weight), np.array(optimizer.momentums[0])
+
+    here = run()
+    monkeypatch.setattr(training.SGD, "_fused_update", training.SGD._update)
+    for mine, others in zip(here, run()):
+        np.testing.assert_allclose(mine, others, rtol=1e-6)
+
+
 def test_weight_decay_is_coupled():
     # Three steps without a gradient: 0.944 where decoupled gives 0.970.
     weight = keras.Variable(np.ones(1, "float32"))
