@@ -16,8 +16,8 @@ WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 1
 
 BIN := $(VENV)/bin
-# Tests that share a costly fixture stay in one process.
-PARALLEL := -n $(WORKERS) --dist loadgroup
+# Tests of a file share its costly fixtures, in one process.
+PARALLEL := -n $(WORKERS) --dist loadfile
 INSTALLED := $(VENV)/.installed-$(TENSORFLOW)
 
 .PHONY: demo test test-all test-without-tensorflow lint clean

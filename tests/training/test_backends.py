@@ -63,7 +63,12 @@ print("same", whole[-1].test_loss)
 
 @pytest.mark.parametrize(
     "backend",
-    ["tensorflow", "jax", pytest.param("torch", marks=pytest.mark.parity)],
+    [
+        # test_resume.py has more of it on TensorFlow.
+        pytest.param("tensorflow", marks=pytest.mark.multiprocess),
+        "jax",
+        pytest.param("torch", marks=pytest.mark.parity),
+    ],
 )
 def test_same_seed_same_weights_and_resumed_alike(tmp_path, backend):
     pytest.importorskip(backend)

@@ -16,7 +16,6 @@ from keras_resnetv2 import ResNetConfig, ResNetV2
 from keras_resnetv2.data import ImageData, Standardization
 from keras_resnetv2.training.evaluation import predict_logits
 
-pytestmark = pytest.mark.xdist_group("replicas")
 SCRIPT = pathlib.Path(__file__).with_name("replica_runs.py")
 
 

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from small_training import experiment
+from small_training import cut_fake, experiment
 
 from keras_resnetv2 import training
 from keras_resnetv2.training import checkpoints, divergence, logs
@@ -191,10 +192,8 @@ def test_command_killed_from_outside_at_any_moment(tmp_path, replicas):
     [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)],
 )
 def test_polite_signal_loses_no_step(
-    tmp_path, small_fake, monkeypatch, number, ending
+    trained, tmp_path, small_fake, monkeypatch, number, ending
 ):
-    whole = tmp_path / "whole"
-    training.train(experiment(), whole)
     check = divergence.check_loss
 
     def check_and_signal(loss, step):
@@ -210,7 +209,17 @@ def test_polite_signal_loses_no_step(
     assert signal.getsignal(number) is handler
     assert newest(tmp_path / "cut") == 6
     training.train(experiment(), tmp_path / "cut")
-    assert_same_training(whole, tmp_path / "cut")
+    assert_same_training(trained, tmp_path / "cut")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A finished training of 12 steps; to be copied, not changed."""
+    workdir = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        cut_fake(monkeypatch)
+        training.train(experiment(), workdir)
+    return workdir
 
 
 def truncate(path):
@@ -251,19 +260,21 @@ def flip_one_bit_of_the_directory(path):
         pathlib.Path.unlink,
     ],
 )
-def test_damaged_checkpoint_is_noticed(tmp_path, small_fake, damage, caplog):
-    training.train(experiment(), tmp_path)
+def test_damaged_checkpoint_is_noticed(trained, tmp_path, damage, caplog):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     newest_file = tmp_path / "checkpoints" / f"step-{STEPS:09d}.npz"
-    before = training.load_trained(tmp_path).model.get_weights()
     damage(newest_file)
     assert training.load_trained(tmp_path).step == 8
     if newest_file.exists():
         assert "Going on from step-000000008.npz instead" in caplog.text
+
+
+def test_training_goes_on_from_the_one_before(trained, tmp_path, small_fake):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    zero(tmp_path / "checkpoints" / f"step-{STEPS:09d}.npz")
     rows = training.train(experiment(), tmp_path)
     assert [row.step for row in rows] == [4, 8, 12]  # no doubled row
-    after = training.load_trained(tmp_path).model.get_weights()
-    for here, there in zip(before, after):
-        np.testing.assert_array_equal(here, there)
+    assert_same_training(trained, tmp_path)
 
 
 def test_no_checkpoint_left(tmp_path, small_fake):

@@ -83,6 +83,7 @@ def test_a_model_without_stages():
         training.freeze(model, 1)
 
 
+@pytest.mark.multiprocess
 def test_the_same_on_jax():
     """These tests and the optimizer's: JAX takes the update not fused."""
     pytest.importorskip("jax")
