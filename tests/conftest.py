@@ -11,7 +11,7 @@ pytest_plugins = ["jpeg_fixtures"]
 @pytest.fixture(autouse=True)
 def fresh_keras():
     """Every test starts with no global Keras state and a fixed seed."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     keras.config.set_dtype_policy("float32")
     keras.utils.set_random_seed(0)
     yield
