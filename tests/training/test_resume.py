@@ -148,7 +148,7 @@ def test_killed_with_two_replicas(tmp_path):
         replicas=2,
         kills=[
             ("inside a checkpoint's write", 2, 3),  # of step 4
-            ("before a step is counted", 4, 6),
+            ("before a step is counted", 4, 4),
         ],
     )
 
