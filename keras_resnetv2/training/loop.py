@@ -129,21 +129,24 @@ def train(
 
     input_wait = InputWait()
     with StopRequests() as stop_requests:
-        monitor = Monitor(
-            workdir=workdir,
-            facts=facts,
-            test=test,
-            schedule=recipes.schedule_of(model.optimizer),
-            batch_size=batch_size,
-            total_steps=steps,
-            first_step=first_step,
-            seed=experiment.seed,
-            carried=Tally(**restored.state["epoch"]) if restored else Tally(),
-            rows=rows,
-            input_wait=input_wait,
-            checkpoint_steps=checkpoint_steps,
-            stop_requests=stop_requests,
-        )
+        with plain_errors():
+            monitor = Monitor(
+                workdir=workdir,
+                facts=facts,
+                test=test,
+                schedule=recipes.schedule_of(model.optimizer),
+                batch_size=batch_size,
+                total_steps=steps,
+                first_step=first_step,
+                seed=experiment.seed,
+                carried=Tally(**restored.state["epoch"])
+                if restored
+                else Tally(),
+                rows=rows,
+                input_wait=input_wait,
+                checkpoint_steps=checkpoint_steps,
+                stop_requests=stop_requests,
+            )
         try:
             with plain_errors():
                 model.fit(
