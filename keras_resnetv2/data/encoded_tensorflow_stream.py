@@ -62,8 +62,7 @@ def _training_keys(plan, source):
     last_epoch = plan.steps * plan.batch_size // len(plan.data)
 
     def of_epoch(epoch):
-        # Augmentation's seeds have positions, 0 and up, in the second place.
-        seed = tf.stack([tf.constant(plan.seed, tf.int64), -1 - epoch])
+        seed = tensorflow_stream.epoch_seed(plan.seed, epoch)
         passed = tf.where(epoch == first_epoch, start, 0)
         return source.keys(seed).skip(tf.cast(passed, tf.int64))
 

@@ -80,9 +80,7 @@ def _choices(plan: TrainingPlan) -> tf.data.Dataset:
     last_epoch = plan.steps * plan.batch_size // count
 
     def of_epoch(epoch):
-        # Augmentation's seeds have steps, 0 and up, in the second place.
-        seed = tf.stack([tf.constant(plan.seed, tf.int64), -1 - epoch])
-        order = permutation(count, seed)
+        order = permutation(count, epoch_seed(plan.seed, epoch))
         return order[tf.where(epoch == first_epoch, start, 0) :]
 
     return (
@@ -92,6 +90,22 @@ def _choices(plan: TrainingPlan) -> tf.data.Dataset:
         .flat_map(tf.data.Dataset.from_tensor_slices)
         .batch(plan.batch_size, drop_remainder=True)
     )
+
+
+def epoch_seed(seed: int, epoch: tf.Tensor) -> tf.Tensor:
+    """Returns the seed of an epoch's order.
+
+    Augmentation's seeds have steps or positions, 0 and up, in the second
+    place; these have negative numbers there.
+
+    Args:
+        seed: The stream's.
+        epoch: int64, a number from 0.
+
+    Returns:
+        int64, (2,).
+    """
+    return tf.stack([tf.constant(seed, tf.int64), -1 - epoch])
 
 
 def permutation(count: int, seed: tf.Tensor) -> tf.Tensor:

@@ -128,8 +128,8 @@ def _check_fits(path, arrays, variables):
     """
     own, stored = variables.keys(), arrays.keys()
     for name in sorted(own ^ stored):
-        optional = "weights/" not in name or name.startswith(_CLASSIFIER)
-        if name in own or not optional:
+        needed = name.startswith("weights/")
+        if name in own or (needed and not name.startswith(_CLASSIFIER)):
             where = "this one" if name in own else "it"
             raise ValueError(
                 f"{path} is the checkpoint of another network: {name} is in "

@@ -1,7 +1,6 @@
 """What a training begins with: another training's weights, or none."""
 
 import os
-import pathlib
 
 import keras
 
@@ -33,9 +32,9 @@ def load_initial_weights(model: keras.Model, path: str | None) -> None:
             )
         load_backbone(model, path)
         return
-    Workdir(path).read()  # says so if it is none
-    directory = pathlib.Path(path) / "checkpoints"
-    if checkpoints.restore(backbone(model), directory) is None:
+    workdir = Workdir(path)
+    workdir.read()  # says so if it is none
+    if checkpoints.restore(backbone(model), workdir.checkpoints) is None:
         raise ValueError(
             f"initial_weights={path!r} has no checkpoint yet. Give the work "
             "directory of a training that has finished an epoch."
