@@ -17,7 +17,7 @@ check_backend()
 register_with_keras()
 
 if TYPE_CHECKING:
-    from keras_resnetv2 import data, export, training
+    from keras_resnetv2 import data, export, training, tuning
     from keras_resnetv2.data import load_arrays, preprocess_input
     from keras_resnetv2.export import export_saved_model
     from keras_resnetv2.models.applications import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from keras_resnetv2.models.batch_normalization import BatchNormalization
     from keras_resnetv2.models.builder import ResNetV2, feature_taps
+    from keras_resnetv2.models.complexity import Complexity, complexity
     from keras_resnetv2.models.configs import MODELS, ResNetConfig
     from keras_resnetv2.models.network import ResNet
     from keras_resnetv2.models.weights import load_backbone
@@ -59,6 +60,7 @@ _NAMES = {
         "ResNet152V2",
         "ResNet200V2",
     ),
+    "keras_resnetv2.models.complexity": ("Complexity", "complexity"),
     "keras_resnetv2.models.configs": ("MODELS", "ResNetConfig"),
     "keras_resnetv2.models.network": ("ResNet",),
     "keras_resnetv2.models.builder": ("ResNetV2", "feature_taps"),
@@ -68,10 +70,11 @@ _NAMES = {
     "keras_resnetv2.export": ("export_saved_model",),
 }
 _MODULE_OF = {name: module for module, row in _NAMES.items() for name in row}
-_SUBPACKAGES = ("data", "export", "training")
+_SUBPACKAGES = ("data", "export", "training", "tuning")
 
 __all__ = [
     "BatchNormalization",
+    "Complexity",
     "MODELS",
     "PreActResNet20",
     "PreActResNet32",
@@ -91,6 +94,7 @@ __all__ = [
     "ResNetConfig",
     "ResNetV2",
     "__version__",
+    "complexity",
     "data",
     "export",
     "export_saved_model",
@@ -99,6 +103,7 @@ __all__ = [
     "load_backbone",
     "preprocess_input",
     "training",
+    "tuning",
 ]
 
 

@@ -13,8 +13,9 @@ from keras_resnetv2.models.activations import (
     STEM,
     end_of_network,
 )
-from keras_resnetv2.models.configs import ResNetConfig
+from keras_resnetv2.models.configs import ResNetConfig, check_config
 from keras_resnetv2.models.network import ResNet
+from keras_resnetv2.models.stems import STEMS
 from keras_resnetv2.models.units import residual_unit
 
 _POOLINGS = {
@@ -69,11 +70,7 @@ def ResNetV2(
         >>> ResNetV2(ResNetConfig(depth=26, widths=(32, 64, 128))).output_shape
         (None, 10)
     """
-    if not isinstance(config, ResNetConfig):
-        raise ValueError(
-            f"config must be a ResNetConfig; received {config!r}. Take one "
-            "from keras_resnetv2.MODELS or make one."
-        )
+    check_config(config)
     inputs_lib.check_data_format()
     if classes is not None:
         config = dataclasses.replace(config, classes=classes)
@@ -157,15 +154,19 @@ def gives_logits(model: keras.Model) -> bool:
 
 
 def _stem(x, config):
-    options = {"initializer": config.kernel_initializer, "name": "stem_conv"}
-    if config.stem == "imagenet":
-        x = layers.conv(x, config.widths[0], 7, strides=2, **options)
-    else:
-        x = layers.conv(x, config.widths[0], 3, **options)
+    stem = STEMS[config.stem]
+    x = layers.conv(
+        x,
+        config.widths[0],
+        stem.kernel_size,
+        strides=stem.conv_strides,
+        initializer=config.kernel_initializer,
+        name="stem_conv",
+    )
     x = layers.apply_ops(
         x, STEM, batch_normalization=config.batch_normalization, name="stem"
     )
-    if config.stem == "imagenet":
+    if stem.pooled:
         x = layers.max_pool(x, name="stem_pool")
     return x
 

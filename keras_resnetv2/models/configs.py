@@ -18,10 +18,8 @@ from keras_resnetv2.models.shortcuts import (
     SHORTCUT_OPTIONS,
     SHORTCUTS,
 )
+from keras_resnetv2.models.stems import STEMS
 from keras_resnetv2.models.units import UNITS, UnitSpec
-
-# stem -> (input size in pixels, strides of the stem)
-STEMS = {"cifar": (32, 1), "imagenet": (224, 4)}
 
 # Index of the convolution that carries a bottleneck's stride.
 BOTTLENECK_STRIDES = {"conv1": 0, "conv2": 1}
@@ -143,12 +141,12 @@ class ResNetConfig:
     @property
     def input_size(self) -> int:
         """Height and width of the default input in pixels."""
-        return STEMS[self.stem][0]
+        return STEMS[self.stem].input_size
 
     @property
     def strides(self) -> int:
         """Input pixels per pixel of the last stage's map, along one side."""
-        return STEMS[self.stem][1] * 2 ** (len(self.widths) - 1)
+        return STEMS[self.stem].strides * 2 ** (len(self.widths) - 1)
 
     def unit_specs(self) -> Iterator[tuple[str, UnitSpec]]:
         """Yields (layer name prefix, spec) of every unit, first to last."""
@@ -191,6 +189,19 @@ class ResNetConfig:
 _OPTION_FIELDS = tuple(
     dict.fromkeys(key for row in SHORTCUT_OPTIONS.values() for key in row)
 )
+
+
+def check_config(config) -> None:
+    """Refuses what is no `ResNetConfig`.
+
+    Raises:
+        ValueError: says what came and where to get one.
+    """
+    if not isinstance(config, ResNetConfig):
+        raise ValueError(
+            f"config must be a ResNetConfig; received {config!r}. Take one "
+            "from keras_resnetv2.MODELS or make one."
+        )
 
 
 def _check_choices(config):

@@ -43,10 +43,26 @@ def make(config, input_tensor, input_shape):
         _check_input_tensor(input_tensor)
         _check_image_shape(tuple(input_tensor.shape[1:]), config)
         return input_tensor
+    return keras.Input(image_shape(config, input_shape), name="images")
+
+
+def image_shape(config, input_shape):
+    """The shape of a network's images.
+
+    Args:
+        config: a `ResNetConfig`.
+        input_shape: (H, W, C), or None for the config's own size.
+
+    Returns:
+        (H, W, C); H and W may be None where they came so.
+
+    Raises:
+        ValueError: if what came is no shape of images for this network.
+    """
     size = config.input_size
     shape = (size, size, 3) if input_shape is None else input_shape
     _check_image_shape(shape, config)
-    return keras.Input(tuple(shape), name="images")
+    return tuple(shape)
 
 
 def _check_input_tensor(tensor):

@@ -6,8 +6,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import counted
 
-from keras_resnetv2 import ResNetConfig, ResNetV2, load_arrays, training
+from keras_resnetv2 import (
+    ResNetConfig,
+    ResNetV2,
+    complexity,
+    load_arrays,
+    training,
+)
 from keras_resnetv2.data import Standardization
 from keras_resnetv2.export import signatures
 from keras_resnetv2.export.saved_model import write_graph
@@ -16,8 +23,8 @@ from keras_resnetv2.models.shortcuts import DIMENSION_CHANGES, SHORTCUTS
 from keras_resnetv2.models.units import UNITS
 
 
-def tiny(order, shortcut, unit="basic", bridge=None, **kwargs):
-    config = ResNetConfig(
+def tiny_config(order, shortcut, unit, bridge):
+    return ResNetConfig(
         units_per_stage=(2, 2),
         widths=(4, 8),
         activation_order=order,
@@ -25,6 +32,10 @@ def tiny(order, shortcut, unit="basic", bridge=None, **kwargs):
         unit=unit,
         dimension_change=bridge,
     )
+
+
+def tiny(order, shortcut, unit, bridge, **kwargs):
+    config = tiny_config(order, shortcut, unit, bridge)
     return ResNetV2(config, input_shape=(8, 8, 3), **kwargs)
 
 
@@ -37,9 +48,14 @@ def images(count):
     "order, shortcut, unit",
     list(itertools.product(ACTIVATION_ORDERS, SHORTCUTS, UNITS)),
 )
-def test_every_combination_reaches_every_weight(order, shortcut, unit):
+def test_every_combination_reaches_and_counts_every_weight(
+    order, shortcut, unit
+):
     for bridge in DIMENSION_CHANGES:
         model = tiny(order, shortcut, unit, bridge)
+        config = tiny_config(order, shortcut, unit, bridge)
+        counts = complexity(config, input_shape=(8, 8, 3))
+        assert counts == counted(model), bridge
         labels = np.arange(16) % 10
         loss = keras.losses.SparseCategoricalCrossentropy()
         with tf.GradientTape() as tape:

@@ -1,31 +1,14 @@
-"""Trainable parameters against paper.md's closed forms, both options."""
+"""Built networks against the closed forms, both options."""
 
 import dataclasses
-import math
 
 import pytest
+from counting import counted
+from parameter_goldens import GOLDENS
 
 import keras_resnetv2
-from keras_resnetv2 import MODELS
+from keras_resnetv2 import MODELS, complexity
 
-# name -> (option A, option B). Option A of the bottleneck and ImageNet nets,
-# which the paper does not use: B's less the projections' 1x1 kernels.
-GOLDENS = {
-    "PreActResNet20": (269_722, 272_282),
-    "PreActResNet32": (464_154, 466_714),
-    "PreActResNet44": (658_586, 661_146),
-    "PreActResNet56": (853_018, 855_578),
-    "PreActResNet110": (1_727_962, 1_730_522),
-    "PreActResNet1202": (19_421_274, 19_423_834),
-    "PreActResNet164": (1_703_258 - 41_984, 1_703_258),
-    "PreActResNet1001": (10_327_706 - 41_984, 10_327_706),
-    "ResNet18V2": (11_687_720 - 172_032, 11_687_720),
-    "ResNet34V2": (21_795_880 - 172_032, 21_795_880),
-    "ResNet50V2": (25_549_352 - 2_768_896, 25_549_352),
-    "ResNet101V2": (44_541_480 - 2_768_896, 44_541_480),
-    "ResNet152V2": (60_185_128 - 2_768_896, 60_185_128),
-    "ResNet200V2": (64_666_152 - 2_768_896, 64_666_152),
-}
 LARGE = ("PreActResNet1001", "PreActResNet1202")
 
 
@@ -43,9 +26,11 @@ def test_every_model_has_a_golden():
 def test_parameter_count(name):
     counts = []
     for dimension_change in ("padding", "projection"):
-        model = getattr(keras_resnetv2, name)(dimension_change=dimension_change)
-        counts.append(sum(math.prod(w.shape) for w in model.trainable_weights))
-        del model
+        options = {"dimension_change": dimension_change}
+        count = counted(getattr(keras_resnetv2, name)(**options))
+        config = dataclasses.replace(MODELS[name], **options)
+        assert complexity(config) == count
+        counts.append(count.parameters)
     assert tuple(counts) == GOLDENS[name]
 
 
@@ -62,10 +47,7 @@ def test_deep_counts_follow_from_two_small_nets(name):
                 units_per_stage=(units,) * 3,
                 dimension_change=option,
             )
-            model = keras_resnetv2.ResNetV2(small)
-            counts.append(
-                sum(math.prod(w.shape) for w in model.trainable_weights)
-            )
+            counts.append(counted(keras_resnetv2.ResNetV2(small)).parameters)
         one, two = counts
         assert len(set(config.units)) == 1
         assert one + (config.units[0] - 1) * (two - one) == golden
