@@ -10,7 +10,9 @@ from keras_resnetv2.cli import common
 _DATASET = flags.DEFINE_string(
     "dataset", None, "Another data set of the same classes."
 )
-_SPLIT = flags.DEFINE_string("split", "test", "test or train.")
+_SPLIT = flags.DEFINE_string(
+    "split", "test", "test, train or held_out (of a training with --held_out)."
+)
 _IMAGE_SIZE = flags.DEFINE_integer(
     "image_size", None, "Of the images, in pixels. Default: the training's."
 )
@@ -36,9 +38,10 @@ def main(argv):
         image_size=_IMAGE_SIZE.value,
         resize=_RESIZE.value,
     )
+    split = result["split"].replace("_", "-")
     print(
         f"{result['model']} after step {result['step']:,} on the "
-        f"{result['images']:,} {result['split']} images of "
+        f"{result['images']:,} {split} images of "
         f"{result['dataset']}: error {result['error']:.2%}, "
         f"loss {result['loss']:.4f}"
     )

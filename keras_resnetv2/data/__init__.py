@@ -12,6 +12,7 @@ from keras_resnetv2.data.datasets import (
     open_images,
 )
 from keras_resnetv2.data.encoded_images import EncodedImages
+from keras_resnetv2.data.hold_out import hold_out
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.standardization import (
     STANDARDIZATION_KINDS,
@@ -29,6 +30,7 @@ __all__ = [
     "ImageData",
     "Standardization",
     "evaluation_batches",
+    "hold_out",
     "load_arrays",
     "load_tf_data",
     "open_images",

@@ -153,9 +153,10 @@ def open_images(
             "'crop_flip' and 'none'."
         )
     if name not in DATASETS and _is_folder(name):
-        return FolderImages(name, split)
+        return FolderImages(image_folder.list_images(name, split))
     with _naming_the_known(name, set(DATASETS).difference(_IN_MEMORY)):
-        return TFDSImages(name, split, data_dir=data_dir, download=download)
+        found = tfds_builders.find_split(name, split, data_dir, download)
+        return TFDSImages(found)
 
 
 def _check_split(split):

@@ -1,30 +1,26 @@
 """An image folder as encoded images."""
 
+import itertools
 import os
 
 import numpy as np
 
 from keras_resnetv2.data.encoded_images import EncodedImages, TFSource
-from keras_resnetv2.data.image_folder import list_images
+from keras_resnetv2.data.image_folder import Listing
 
 
 class FolderImages(EncodedImages):
-    """One split of a folder of image files, one subfolder a class.
+    """Images of a folder of image files, one subfolder a class.
 
     Args:
-        root: The folder; `image_folder.list_images` says how it is laid out.
-        split: "train" or "test".
+        listing: The files; `image_folder.list_images` lists a split.
 
     Attributes:
         paths: The files, in evaluation order.
-
-    Raises:
-        FileNotFoundError: If the split has no folder, or no images.
-        ValueError: If it has classes that the training images lack.
     """
 
-    def __init__(self, root: str | os.PathLike[str], split: str):
-        self.paths, self._labels, self.class_names = list_images(root, split)
+    def __init__(self, listing: Listing):
+        self.paths, self._labels, self.class_names = listing
 
     def __len__(self) -> int:
         """Returns the number of images."""
@@ -34,6 +30,18 @@ class FolderImages(EncodedImages):
     def labels(self) -> np.ndarray:
         """int32, (N,): in the order of `paths`."""
         return self._labels
+
+    def select(self, mask: np.ndarray) -> "FolderImages":
+        """Returns some of the images, in their order.
+
+        Args:
+            mask: bool, (N,): which.
+
+        Returns:
+            These, with the same class names.
+        """
+        paths = list(itertools.compress(self.paths, mask))
+        return FolderImages(Listing(paths, self.labels[mask], self.class_names))
 
     def tf_source(self) -> TFSource:
         """Returns how tf.data reads the files: a key is a place in `paths`.

@@ -80,6 +80,19 @@ class ImageData:
             self, images=self.images[:count], labels=self.labels[:count]
         )
 
+    def select(self, mask: np.ndarray) -> "ImageData":
+        """Returns copies of some images, in their order.
+
+        Args:
+            mask: bool, (N,): which; at least one.
+
+        Returns:
+            An `ImageData` of these with the same class names.
+        """
+        return dataclasses.replace(
+            self, images=self.images[mask], labels=self.labels[mask]
+        )
+
 
 def _check_array(name, array, dtype, shape, rank):
     if not isinstance(array, np.ndarray):

@@ -1,13 +1,12 @@
 """A dataset of TensorFlow Datasets (TFDS) as encoded images."""
 
 import functools
-import os
 
 import numpy as np
 
 from keras_resnetv2.data.encoded_images import EncodedImages, TFSource
 from keras_resnetv2.data.optional_imports import import_tfds
-from keras_resnetv2.data.tfds_builders import find_split
+from keras_resnetv2.data.tfds_builders import LabelledSplit
 
 # Records an epoch's order is shuffled through: 0.9 GB of ImageNet's.
 SHUFFLE_BUFFER = 8192
@@ -30,46 +29,60 @@ class TFDSImages(EncodedImages):
     for half an epoch of ImageNet.
 
     Args:
-        name: TFDS's name of the dataset, such as "imagenet2012".
-        split: "train" or "test"; a dataset whose "test" is missing or has no
-            labels (as ImageNet's) gives its "validation".
-        data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
-        download: Whether to download and prepare a dataset that is not there.
+        split: From `tfds_builders.find_split`.
+        places: Which of its records, of step 1; `None` means all.
 
     Raises:
-        FileNotFoundError: If it is not prepared and cannot be.
-        ImportError: If TensorFlow or TFDS is not installed.
-        UnknownDatasetError: If TFDS has no dataset of that name.
-        ValueError: If it is not one of labelled images in TFRecord files.
+        ValueError: If it is not in TFRecord files.
     """
 
-    def __init__(
-        self,
-        name: str,
-        split: str,
-        *,
-        data_dir: str | os.PathLike[str] | None = None,
-        download: bool = True,
-    ):
-        self._split = find_split(name, split, data_dir, download)
-        self.class_names = self._split.class_names
-        info = self._split.builder.info
+    def __init__(self, split: LabelledSplit, places: range | None = None):
+        self._split = split
+        self._places = range(split.count) if places is None else places
+        self.class_names = split.class_names
+        info = split.builder.info
         if info.file_format.value != "tfrecord":
             raise ValueError(
                 f"{info.name!r} was prepared as {info.file_format.value}; "
                 f"only 'tfrecord' can be streamed. Prepare it with TFDS's "
                 f"file_format='tfrecord', or use an image folder."
             )
-        self._files = [str(path) for path in info.splits[self.split].filepaths]
+        part = f"{split.name}[{self._places.start}:{self._places.stop}]"
+        self._shards = [
+            (shard.filename, shard.skip, shard.take)
+            for shard in info.splits[part].file_instructions
+        ]
+
+    @property
+    def name(self) -> str:
+        """The dataset's name in TFDS."""
+        return self._split.builder.name
 
     @property
     def split(self) -> str:
         """The split's name in TFDS."""
         return self._split.name
 
+    @property
+    def shuffled(self) -> bool:
+        """Whether TFDS shuffled the records when it prepared them."""
+        return not self._split.builder.info.disable_shuffling
+
     def __len__(self) -> int:
         """Returns the number of images."""
-        return self._split.count
+        return len(self._places)
+
+    def slice(self, start: int, stop: int) -> "TFDSImages":
+        """Returns the images at some places of the files.
+
+        Args:
+            start: The first place, from 0.
+            stop: The place after the last one.
+
+        Returns:
+            These, with the same class names.
+        """
+        return TFDSImages(self._split, self._places[start:stop])
 
     @functools.cached_property
     def labels(self) -> np.ndarray:
@@ -94,17 +107,21 @@ class TFDSImages(EncodedImages):
         from keras_resnetv2.data import tensorflow_stream
 
         tfds = import_tfds()
-        files = tensorflow_stream.to_host(self._files)
+        shards = [
+            tensorflow_stream.to_host(np.array(part))
+            for part in zip(*self._shards)
+        ]
         features = self._split.builder.info.features
         image_key, label_key = self._split.image_key, self._split.label_key
         encoded = {image_key: tfds.decode.SkipDecoding()}
 
         def keys(seed):
             if seed is None:
-                return _records(files)
+                return _records(shards)
             for_files, for_records = tf.unstack(tf.random.split(seed, 2))
-            order = tensorflow_stream.permutation(len(self._files), for_files)
-            return _shuffle(_records(tf.gather(files, order)), for_records)
+            order = tensorflow_stream.permutation(len(self._shards), for_files)
+            shuffled = [tf.gather(part, order) for part in shards]
+            return _shuffle(_records(shuffled), for_records)
 
         def read(record):
             parts = features.deserialize_example(record, decoders=encoded)
@@ -113,11 +130,16 @@ class TFDSImages(EncodedImages):
         return TFSource(keys, read)
 
 
-def _records(files):
+def _records(shards):
+    """Reads shards: tensors of file names, records to skip and to take."""
     import tensorflow as tf
 
-    return tf.data.Dataset.from_tensor_slices(files).interleave(
-        tf.data.TFRecordDataset,
+    def read(file, skip, take):
+        records = tf.data.TFRecordDataset(file)
+        return records.skip(skip).take(take)
+
+    return tf.data.Dataset.from_tensor_slices(tuple(shards)).interleave(
+        read,
         cycle_length=_SHARDS,
         block_length=_TURN,
         num_parallel_calls=tf.data.AUTOTUNE,

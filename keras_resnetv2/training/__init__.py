@@ -19,6 +19,7 @@ from keras_resnetv2.training.recipes import (
     optimizer,
     schedule,
 )
+from keras_resnetv2.training.settings_file import read_settings
 from keras_resnetv2.training.strategy import make_strategy, precision
 from keras_resnetv2.training.trained import evaluate, load_trained
 from keras_resnetv2.training.transfer import freeze
@@ -38,6 +39,7 @@ __all__ = [
     "make_strategy",
     "optimizer",
     "precision",
+    "read_settings",
     "schedule",
     "train",
 ]

@@ -33,6 +33,9 @@ class Experiment:
         image_size: images are resized, or cut, to it, in pixels. Defaults to
             that of the data set; where images are decoded as needed, to the
             model's.
+        held_out: fraction of the training images, 0 < held_out < 1, that is
+            not trained on and is tested on after every epoch in place of the
+            test set, which is not read; see `data.hold_out`. None: none.
         recipe: a name in `RECIPES`.
         epochs: passes over the training images; the learning rate's schedule
             is shortened or stretched in proportion.
@@ -65,6 +68,7 @@ class Experiment:
     dataset: str
     options: dict = dataclasses.field(default_factory=dict)
     image_size: int | None = None
+    held_out: float | None = None
     recipe: str = "paper"
     epochs: int | None = None
     batch_size: int | None = None
@@ -145,6 +149,11 @@ class Experiment:
         return self.image_size or self.config().input_size
 
     @property
+    def tested_on(self) -> str:
+        """Which images are tested on after an epoch: "test" or "held-out"."""
+        return "test" if self.held_out is None else "held-out"
+
+    @property
     def images_per_step(self) -> int:
         """The batch size over all replicas."""
         return self.batch_size or recipes.find_recipe(self.recipe).batch_size
@@ -172,6 +181,11 @@ _NUMBERS = {
     "batch_size": _COUNT,
     "image_size": _COUNT,
     "replicas": _COUNT,
+    "held_out": (
+        float,
+        lambda value: 0 < value < 1,
+        "a fraction, 0 < held_out < 1",
+    ),
     "frozen_stages": (int, lambda value: value >= 0, "0 or more"),
     "learning_rate": _RATE,
     "backbone_learning_rate": _RATE,
@@ -191,8 +205,9 @@ class DataFacts:
     Attributes:
         class_names: in the order of the labels.
         image_shape: (H, W, C).
-        standardization: taken over the training images.
-        images: number of training images.
+        standardization: taken over the training images, without those held
+            out.
+        images: number of the same.
     """
 
     class_names: tuple[str, ...]
@@ -261,6 +276,28 @@ class DataFacts:
                 values["standardization"]
             ),
         )
+
+
+def compile_model(
+    model: keras.Model, experiment: Experiment, total_steps: int
+) -> None:
+    """Compiles a network for the experiment's training.
+
+    Args:
+        model: what `build_model` made.
+        experiment: the settings.
+        total_steps: length of the training in steps.
+    """
+    recipes.compile(
+        model,
+        experiment.recipe,
+        total_steps=total_steps,
+        learning_rate=experiment.learning_rate,
+        backbone_learning_rate=experiment.backbone_learning_rate,
+        weight_decay=experiment.weight_decay,
+        batch_size=experiment.batch_size,
+        label_smoothing=experiment.label_smoothing,
+    )
 
 
 def build_model(experiment: Experiment, facts: DataFacts) -> keras.Model:

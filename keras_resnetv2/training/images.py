@@ -4,9 +4,11 @@ import os
 
 import keras
 
+from keras_resnetv2._checks import check_choice
 from keras_resnetv2.data import (
     EncodedImages,
     ImageData,
+    hold_out,
     load_arrays,
     open_images,
 )
@@ -15,6 +17,7 @@ from keras_resnetv2.training.experiment import DataFacts, Experiment
 
 # Of images in memory that are kept on the accelerator.
 _DEVICE_BYTES = 2 * 1024**3
+_SPLITS = ("train", "test", "held_out")
 
 
 def load_split(
@@ -28,11 +31,45 @@ def load_split(
 
     Args:
         experiment: the settings.
-        split: "train" or "test".
+        split: "train" (without what is held out), "held_out" or "test".
         data_dir: where TensorFlow Datasets keeps its data.
-        dataset: replaces the experiment's.
+        dataset: replaces the experiment's; it is cut by the same rule.
         image_size: replaces the experiment's, in pixels.
+
+    Raises:
+        ValueError: for "held_out" where the experiment holds nothing out.
     """
+    check_choice("split", split, _SPLITS)
+    if split == "held_out" and experiment.held_out is None:
+        raise ValueError(
+            "This training holds no images out (held_out=None). Take the split "
+            '"test" or "train", or train with held_out=0.1, say.'
+        )
+    if split == "test" or experiment.held_out is None:
+        return _load_whole(experiment, split, data_dir, dataset, image_size)
+    data = _load_whole(experiment, "train", data_dir, dataset, image_size)
+    rest, held_out = hold_out(data, experiment.held_out)
+    return {"train": rest, "held_out": held_out}[split]
+
+
+def load_training(
+    experiment: Experiment, data_dir: str | os.PathLike | None = None
+) -> tuple[ImageData | EncodedImages, ImageData | EncodedImages]:
+    """Loads or opens the images to train on, and those to test on meanwhile.
+
+    Args:
+        experiment: the settings.
+        data_dir: where TensorFlow Datasets keeps its data.
+    """
+    data = _load_whole(experiment, "train", data_dir)
+    if experiment.held_out is not None:
+        return hold_out(data, experiment.held_out)
+    return data, _load_whole(experiment, "test", data_dir)
+
+
+def _load_whole(
+    experiment, split, data_dir=None, dataset=None, image_size=None
+):
     name = dataset or experiment.dataset
     if experiment.streams:
         return open_images(name, split, data_dir=data_dir)

@@ -20,7 +20,9 @@ class EpochRow:
         train_loss: mean over the epoch, augmented images, changing weights;
             with label smoothing that of the smoothed labels.
         train_error: likewise, a fraction.
-        test_loss: over the whole test set after the epoch; never smoothed.
+        test_loss: over the whole test set after the epoch, or, where
+            `Experiment.held_out` is set, over the held-out images, and the
+            test set is not read; never smoothed.
         test_error: likewise, a fraction.
         images_per_second: of training, without a run's first step, the test
             and the checkpoints.
@@ -109,8 +111,17 @@ class Events:
             self._writer.close()
 
 
-def plot_curves(path: pathlib.Path, rows: list[EpochRow], title: str) -> None:
-    """Draws error and loss over the epochs as a PNG."""
+def plot_curves(
+    path: pathlib.Path, rows: list[EpochRow], title: str, tested_on: str
+) -> None:
+    """Draws error and loss over the epochs as a PNG.
+
+    Args:
+        path: of the PNG.
+        rows: one an epoch.
+        title: over both panels.
+        tested_on: the legend's name for what the test columns are of.
+    """
     from matplotlib.figure import Figure
 
     epochs = [row.epoch for row in rows]
@@ -120,14 +131,15 @@ def plot_curves(path: pathlib.Path, rows: list[EpochRow], title: str) -> None:
     for axes, (name, (label, factor)) in zip(
         figure.subplots(1, 2), panels.items()
     ):
-        for split, style in {"train": "--", "test": "-"}.items():
+        lines = (("train", "train", "--"), ("test", tested_on, "-"))
+        for split, called, style in lines:
             values = [factor * getattr(row, f"{split}_{name}") for row in rows]
             axes.plot(
                 epochs,
                 values,
                 style,
                 marker="." if len(rows) < 40 else None,
-                label=f"{split}, last {values[-1]:.3g}",
+                label=f"{called}, last {values[-1]:.3g}",
             )
         axes.set(xlabel="epoch", ylabel=label, ylim=(0, None))
         axes.grid(alpha=0.3)

@@ -11,11 +11,12 @@ from keras_resnetv2.training.experiment import (
     DataFacts,
     Experiment,
     build_model,
+    compile_model,
 )
 from keras_resnetv2.training.images import (
     check_same_data,
     framework,
-    load_split,
+    load_training,
 )
 from keras_resnetv2.training.initial import (
     initial_standardization,
@@ -73,9 +74,7 @@ def train(
     workdir.claim(experiment)
     make_deterministic(experiment.deterministic)
     strategy = make_strategy(experiment.replicas)
-    images, test = (
-        load_split(experiment, split, data_dir) for split in ("train", "test")
-    )
+    images, test = load_training(experiment, data_dir)
     if workdir.settings.exists():
         _, facts = workdir.read()
         check_same_data(experiment, facts, images)
@@ -91,16 +90,7 @@ def train(
     with precision(experiment.precision), scope(strategy):
         model = build_model(experiment, facts)
         freeze(model, experiment.frozen_stages)
-        recipes.compile(
-            model,
-            experiment.recipe,
-            total_steps=steps,
-            learning_rate=experiment.learning_rate,
-            backbone_learning_rate=experiment.backbone_learning_rate,
-            weight_decay=experiment.weight_decay,
-            batch_size=experiment.batch_size,
-            label_smoothing=experiment.label_smoothing,
-        )
+        compile_model(model, experiment, steps)
         restored = checkpoints.restore(model, workdir.checkpoints)
         if restored is None:
             load_initial_weights(model, experiment.initial_weights)
@@ -134,6 +124,7 @@ def train(
                 workdir=workdir,
                 facts=facts,
                 test=test,
+                tested_on=experiment.tested_on,
                 schedule=recipes.schedule_of(model.optimizer),
                 batch_size=batch_size,
                 total_steps=steps,

@@ -29,6 +29,7 @@ class Monitor(keras.callbacks.Callback):
         workdir: of the training.
         facts: of the training data.
         test: tested after every epoch.
+        tested_on: what these are called.
         schedule: step to learning rate.
         batch_size: images a step.
         total_steps: of the training.
@@ -47,6 +48,7 @@ class Monitor(keras.callbacks.Callback):
         workdir: Workdir,
         facts: DataFacts,
         test: ImageData | EncodedImages,
+        tested_on: str,
         schedule,
         batch_size: int,
         total_steps: int,
@@ -62,6 +64,7 @@ class Monitor(keras.callbacks.Callback):
         self._workdir = workdir
         self._facts = facts
         self._test = test
+        self._tested_on = tested_on
         self._schedule = schedule
         self._batch_size = batch_size
         self._total_steps = total_steps
@@ -153,7 +156,10 @@ class Monitor(keras.callbacks.Callback):
         logs_lib.write_rows(self._workdir.metrics, self._rows)
         self._events.write(row)
         logs_lib.plot_curves(
-            self._workdir.curves, self._rows, title=self.model.name
+            self._workdir.curves,
+            self._rows,
+            title=self.model.name,
+            tested_on=self._tested_on,
         )
         self._progress.line(self._line(row))
         self.model.reset_metrics()
@@ -193,7 +199,8 @@ class Monitor(keras.callbacks.Callback):
             f"epoch {row.epoch}  step {row.step:,}/{self._total_steps:,}  "
             f"rate {row.learning_rate:.2g}  "
             f"train loss {row.train_loss:.3f} error {row.train_error:.1%}  "
-            f"test loss {row.test_loss:.3f} error {row.test_error:.1%}  "
+            f"{self._tested_on} loss {row.test_loss:.3f} "
+            f"error {row.test_error:.1%}  "
             f"{row.images_per_second:,.0f} images/s  "
             f"left {datetime.timedelta(seconds=round(left))}"
         )

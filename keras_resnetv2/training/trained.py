@@ -95,7 +95,8 @@ def evaluate(
         workdir: the training's directory.
         dataset: another data set of the same classes; None for the training's
             own; another one is resized to it.
-        split: "test" or "train".
+        split: "test"; "train", without what the training held out; or
+            "held_out", that. Another data set is cut by the same rule.
         data_dir: where TensorFlow Datasets keeps its data; None for where the
             training found it.
         image_size: of the images in pixels; None for the training's. The

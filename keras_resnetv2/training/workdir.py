@@ -13,6 +13,7 @@ from absl import logging
 
 from keras_resnetv2._version import __version__
 from keras_resnetv2.training.experiment import DataFacts, Experiment
+from keras_resnetv2.training.settings_file import experiment_fields
 
 _NO_SETTINGS = (
     AttributeError,
@@ -54,37 +55,16 @@ class Workdir:
             ValueError: if it is not a directory, holds something else, or an
                 experiment with other settings.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise ValueError(
-                f"workdir={str(self.path)!r} is a file. Give a directory."
-            )
-        if self.settings.exists():
-            self._check_same(experiment)
-        elif self.path.exists() and any(
-            # A run killed in its first moment leaves a hidden part at most.
-            not entry.name.startswith(".")
-            for entry in self.path.iterdir()
-        ):
-            raise ValueError(
-                f"workdir={str(self.path)!r} is neither empty nor a work "
-                f"directory of this package ({self.settings.name} is missing). "
-                "Give a new or an empty directory."
-            )
-
-    def _check_same(self, experiment):
+        if not self.settings.exists():
+            check_free(self.settings, "work directory of a training")
+            return
         stored, _ = self.read()
-        before, now = map(dataclasses.asdict, (stored, experiment))
-        differences = [
-            f"{key}: {before[key]!r} there, {now[key]!r} asked for"
-            for key in now
-            if before[key] != now[key]
-        ]
-        if differences:
-            raise ValueError(
-                f"workdir={str(self.path)!r} holds a training with other "
-                f"settings ({'; '.join(differences)}). Resume it with its own "
-                "settings, or give another directory."
-            )
+        check_same(
+            self.settings,
+            "training",
+            dataclasses.asdict(stored),
+            dataclasses.asdict(experiment),
+        )
 
     def write(
         self,
@@ -143,7 +123,7 @@ class Workdir:
         try:
             values = json.loads(self.settings.read_text())
             return (
-                Experiment(**values["experiment"]),
+                Experiment(**experiment_fields(values, self.settings)),
                 DataFacts.from_json(values["data"]),
             )
         except FileNotFoundError as error:
@@ -160,11 +140,62 @@ class Workdir:
             ) from error
 
 
+def check_free(settings: pathlib.Path, kind: str) -> None:
+    """Refuses a directory that has no settings in it, but something else.
+
+    Args:
+        settings: the file that would be in it.
+        kind: what the directory would be.
+
+    Raises:
+        ValueError: if it is not empty, or not a directory.
+    """
+    path = settings.parent
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"workdir={str(path)!r} is a file. Give a directory.")
+    if path.exists() and any(
+        # A run killed in its first moment leaves something hidden at most.
+        not entry.name.startswith(".")
+        for entry in path.iterdir()
+    ):
+        raise ValueError(
+            f"workdir={str(path)!r} is neither empty nor a {kind} "
+            f"({settings.name} is missing). Give a new or an empty directory."
+        )
+
+
+def check_same(
+    settings: pathlib.Path, kind: str, before: dict, now: dict
+) -> None:
+    """Refuses to go on with other settings.
+
+    Args:
+        settings: the file that the earlier ones are from.
+        kind: what they are of.
+        before: the settings by name, from the file.
+        now: those asked for.
+
+    Raises:
+        ValueError: names the differences.
+    """
+    differences = [
+        f"{name}: {before.get(name)!r} there, {now[name]!r} asked for"
+        for name in now
+        if before.get(name) != now[name]
+    ]
+    if differences:
+        raise ValueError(
+            f"workdir={str(settings.parent)!r} holds a {kind} with other "
+            f"settings ({'; '.join(differences)}). Go on with its own "
+            "settings, or give another directory."
+        )
+
+
 def write_atomically(path: pathlib.Path, text: str) -> None:
     """Writes a text file whole or not at all."""
     part = path.with_name(f".{path.name}.part")
     with removed_on_error(part):
-        with open(part, "w") as file:
+        with open(part, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

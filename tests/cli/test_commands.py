@@ -56,12 +56,33 @@ def test_train_evaluate_resume_export(tmp_path):
     assert {kernel.dtype for kernel in kernels} == {tf.bfloat16}
 
 
+def test_a_training_from_another_ones_settings(tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text(
+        '{"model": "PreActResNet20", "dataset": "fake", "held_out": 0.25, '
+        '"batch_size": 128, "options": {"depth": 8}}'
+    )
+    args = (f"--config={config}", "--epochs=1", f"--workdir={tmp_path}/run")
+    done = run("train", *args)
+    assert done.returncode == 0, done.stderr
+    error = done.stdout.split("held-out error ")[-1].split("%")[0]
+    settings = tmp_path / "run" / "experiment.json"
+
+    # Its own settings are those of the same training.
+    again = (f"--config={settings}", f"--workdir={tmp_path}/run")
+    assert f"held-out error {error}%" in run("train", *again).stdout
+
+    done = run("evaluate", f"--workdir={tmp_path}/run", "--split=held_out")
+    assert f"held-out images of fake: error {error}%" in done.stdout
+
+
 @pytest.mark.parametrize(
     "tool, args, says",
     [
         ("train", ["--model=ResNet20", "--dataset=fake"], "PreActResNet20"),
         ("train", [*TRAIN, "--gate_bias=-6"], "gate_bias does nothing"),
-        ("train", ["--model=PreActResNet20"], "--dataset"),
+        ("train", ["--model=PreActResNet20"], "--dataset must be given"),
+        ("train", ["--config=no.json"], "no.json cannot be read"),
         ("evaluate", [], "no experiment.json"),
         ("export", [], "--output"),
         ("export", ["--output=x"], "no experiment.json"),

@@ -34,6 +34,9 @@ def experiment(**kwargs):
         ({"epochs": 1.5}, "epochs must be a whole number"),
         ({"learning_rate": -1.0}, "learning_rate must be.*larger than 0"),
         ({"learning_rate": float("nan")}, "learning_rate must be"),
+        ({"held_out": 0.0}, "held_out must be a fraction, 0 < held_out < 1"),
+        ({"held_out": 1.0}, "held_out must be a fraction.*received 1.0"),
+        ({"held_out": 5000}, "held_out must be a fraction.*received 5000"),
         ({"weight_decay": -1e-4}, "weight_decay must be.*at least 0"),
         ({"seed": -1}, "seed must be"),
         ({"standardization": "per_image"}, "'per_image'.*'per_channel'"),
@@ -71,6 +74,16 @@ def test_workdir_round_trip(tmp_path):
     stored = json.loads(workdir.settings.read_text())
     assert stored["config"]["dropout_rate"] == 0.2
     assert stored["total_steps"] == 3
+
+
+def test_a_workdir_older_than_a_setting(tmp_path):
+    workdir = Workdir(tmp_path)
+    workdir.write(experiment(), FACTS)
+    values = json.loads(workdir.settings.read_text())
+    del values["experiment"]["held_out"]
+    workdir.settings.write_text(json.dumps(values))
+    assert workdir.read() == (experiment(), FACTS)
+    workdir.claim(experiment())
 
 
 def test_a_folder_of_images_is_found_from_anywhere(tmp_path, monkeypatch):

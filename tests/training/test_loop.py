@@ -51,6 +51,31 @@ def test_training_leaves_everything_and_evaluates_alike(tmp_path):
     assert training.train(experiment(epochs=4), tmp_path) == rows
 
 
+def test_held_out_images_are_tested_on_and_not_trained_on(
+    tmp_path, small_fake, capsys
+):
+    asked = experiment(held_out=0.25, epochs=2)
+    rows = training.train(asked, tmp_path)
+    # 150 images: 3 steps of 64 an epoch.
+    assert [row.step for row in rows] == [3, 6]
+    assert capsys.readouterr().out.count("held-out loss") == 2
+    rest, held_out = data.hold_out(small_fake("fake", "train"), 0.25)
+    facts = training.load_trained(tmp_path).facts
+    assert facts.images == len(rest)
+    measured = data.Standardization.from_images(rest.images)
+    assert facts.standardization == measured
+
+    result = training.evaluate(tmp_path, split="held_out")
+    assert result["images"] == len(held_out)
+    np.testing.assert_allclose(result["error"], rows[-1].test_error)
+    np.testing.assert_allclose(result["loss"], rows[-1].test_loss, rtol=1e-4)
+    assert training.evaluate(tmp_path, split="train")["images"] == len(rest)
+    assert training.evaluate(tmp_path)["images"] == 70
+
+    with pytest.raises(ValueError, match="held_out: 0.25 there, None asked"):
+        training.train(experiment(epochs=2), tmp_path)
+
+
 def test_lost_or_spoilt_metrics_do_not_move_the_schedule(tmp_path, small_fake):
     training.train(experiment(), tmp_path)
     (tmp_path / "metrics.csv").unlink()

@@ -1,0 +1,87 @@
+"""Cutting a held-out part off the training images."""
+
+from typing import TypeVar
+
+import numpy as np
+
+from keras_resnetv2.data.folder_images import FolderImages
+from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data.tfds_images import TFDSImages
+
+Images = TypeVar("Images", ImageData, FolderImages, TFDSImages)
+
+
+def hold_out(data: Images, fraction: float) -> tuple[Images, Images]:
+    """Cuts images into those to train on and those held out for testing.
+
+    The cut is always the same, whatever seeds are set, and both parts keep
+    the order of `data`. Of images in memory and of a folder's every class
+    gives round(fraction * its number), chosen at random. What TFDS streams has
+    no index: it gives its last round(fraction * number), which TFDS shuffled
+    when it prepared them.
+
+    Args:
+        data: Of any kind that `load_arrays` and `open_images` return.
+        fraction: Of the images to hold out, 0 < fraction < 1. He et al. (2015)
+            hold out a tenth of CIFAR-10's 50,000.
+
+    Returns:
+        The rest and the held-out part, of the kind of `data`. Of images in
+        memory both are copies.
+
+    Raises:
+        ValueError: If the fraction is out of range, or one part would be
+            empty, or TFDS has not shuffled the images.
+
+    Reference:
+        He et al., Deep Residual Learning for Image Recognition, 2015
+        (https://arxiv.org/abs/1512.03385), section 4.2.
+
+    Example:
+        >>> from keras_resnetv2.data import load_arrays
+        >>> rest, held_out = hold_out(load_arrays("fake"), 0.125)
+        >>> len(rest), len(held_out)
+        (452, 60)
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(
+            f"The fraction to hold out must be larger than 0 and smaller than "
+            f"1; got {fraction!r}."
+        )
+    if isinstance(data, TFDSImages):
+        return _cut_shuffled(data, fraction)
+    held_out = _drawn(data.labels, fraction)
+    _check_parts(len(data), held_out.sum(), fraction)
+    return data.select(~held_out), data.select(held_out)
+
+
+def _drawn(labels, fraction):
+    """Tells for each image whether it is held out: bool, (N,)."""
+    # RandomState's numbers are frozen; Generator's may change with NumPy.
+    random = np.random.RandomState(0)
+    drawn = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        places = random.permutation(np.flatnonzero(labels == label))
+        drawn[places[: round(fraction * len(places))]] = True
+    return drawn
+
+
+def _cut_shuffled(data, fraction):
+    if not data.shuffled:
+        raise ValueError(
+            f"TFDS has not shuffled {data.name!r}, so its last images may be "
+            f"of one class. Hold out of an image folder, or of images in "
+            f"memory (load_arrays)."
+        )
+    first = len(data) - round(fraction * len(data))
+    _check_parts(len(data), len(data) - first, fraction)
+    return data.slice(0, first), data.slice(first, len(data))
+
+
+def _check_parts(count, held_out, fraction):
+    if held_out in (0, count):
+        raise ValueError(
+            f"Holding out {fraction} of {count} images leaves "
+            f"{count - held_out} to train on and {held_out} to test on. Give "
+            f"another fraction, or more images."
+        )

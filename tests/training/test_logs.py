@@ -1,0 +1,21 @@
+import matplotlib
+import pytest
+
+from keras_resnetv2.training import logs
+
+ROW = logs.EpochRow(1, 8, 0.1, 2.5, 0.75, 2.0, 0.5, 100.0, 0.1, 9.0, 1e9)
+
+
+@pytest.mark.parametrize("tested_on", ["test", "held-out"])
+def test_curves_say_what_was_tested_on(tmp_path, tested_on):
+    path = tmp_path / "curves.svg"
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        logs.plot_curves(path, [ROW], title="net", tested_on=tested_on)
+    text = path.read_text()
+    for label in (
+        "train, last 75",
+        "train, last 2.5",
+        f"{tested_on}, last 50",
+        f"{tested_on}, last 2",
+    ):
+        assert f">{label}<" in text
