@@ -118,6 +118,16 @@ class SGD(keras.optimizers.SGD):
             use_nesterov=self.nesterov,
         )
 
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        """Keras's for TensorFlow, where there is something to reduce.
+
+        On one device it does no more than to register a gradient of its own
+        with TensorFlow, which keeps the whole graph for ever.
+        """
+        if self._distribution_strategy.num_replicas_in_sync == 1:
+            return grads_and_vars
+        return super()._all_reduce_sum_gradients(grads_and_vars)
+
     def _update(self, variable, velocity, gradient, rate):
         ops = keras.ops
         rate_inside = MOMENTUM_FORMS[self.momentum_form]
