@@ -1,11 +1,10 @@
 """A module of this package in a process of its own."""
 
 import os
-import pathlib
 import subprocess
-import sys
 
-_PACKAGE = pathlib.Path(__file__).parents[1]
+from keras_resnetv2._modules import module_command, module_environment
+
 _SHOWN = 2000  # characters of an error's end
 
 
@@ -19,23 +18,16 @@ def run_module(module: str, *arguments: str | os.PathLike) -> str | None:
     Returns:
         None if it ended well, otherwise how it ended.
     """
-    path = [str(_PACKAGE.parent), os.environ.get("PYTHONPATH", "")]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, path)),
-        "KERAS_BACKEND": "tensorflow",
-        # The GPU's memory is the calling process's.
-        "CUDA_VISIBLE_DEVICES": "-1",
-    }
     done = subprocess.run(
         [
-            sys.executable,
-            "-P",  # the working directory may be that of another copy
-            "-m",
-            f"keras_resnetv2.export.{module}",
+            *module_command(f"keras_resnetv2.export.{module}"),
             *map(str, arguments),
         ],
-        env=environment,
+        env=module_environment(
+            KERAS_BACKEND="tensorflow",
+            # The GPU's memory is the calling process's.
+            CUDA_VISIBLE_DEVICES="-1",
+        ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -1,0 +1,137 @@
+"""A training in a process of its own, which ends with the one that began it.
+
+The first line of its standard input is the job, as JSON: "data_dir" and
+"workdir", and either "experiment" (an `Experiment`'s fields) and "begin_from"
+(a work directory, or null), to train; or no more, to test. Or "data_dir" and
+"look_at" (an `Experiment`'s fields): prints what has to be known of its data.
+Standard input ends with the process that began it, and that stops the training
+after its step.
+"""
+
+import errno
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import threading
+
+# Not of the settings' fault: another training would end in the same way.
+STOPS_ALL = 3
+# Begins the line that answers "look_at".
+DATA = "data: "
+
+
+def main() -> None:
+    """Does the job, and says in the last line what went wrong."""
+    job = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_stop_with_the_other, daemon=True).start()
+    try:
+        _do(job)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        print(f"error: {type(error).__name__}: {reason}", flush=True)
+        sys.exit(STOPS_ALL if stops_all(error) else 1)
+
+
+def stops_all(error: BaseException) -> bool:
+    """Whether any other training would end in the same way.
+
+    So it is where something is missing or cannot be written. A want of memory
+    may be one network's own.
+
+    Args:
+        error: what was raised.
+    """
+    cause = error
+    while cause is not None:
+        if getattr(cause, "errno", None) == errno.ENOMEM:
+            return False
+        cause = cause.__cause__
+    return isinstance(error, ImportError | OSError)
+
+
+def _do(job):
+    from keras_resnetv2 import training
+    from keras_resnetv2.training.locks import locked
+
+    if "look_at" in job:
+        experiment = training.Experiment(**job["look_at"])
+        print(DATA + json.dumps(look_at(experiment, job["data_dir"])))
+        return
+    workdir = pathlib.Path(job["workdir"])
+    # One whose beginner was killed may still write its checkpoint.
+    with locked(workdir, wait=True):
+        if "experiment" not in job:
+            training.evaluate(workdir, data_dir=job["data_dir"])
+            return
+        experiment = training.Experiment(**job["experiment"])
+        if job["begin_from"] is not None:
+            begin_from(job["begin_from"], workdir, experiment)
+        training.train(experiment, workdir, data_dir=job["data_dir"])
+
+
+def look_at(experiment, data_dir: str | os.PathLike | None) -> dict:
+    """What has to be known of the data before a training begins.
+
+    In a process of its own, as the backend may take all of a GPU's memory to
+    read a data set.
+
+    Args:
+        experiment: of which data.
+        data_dir: where TensorFlow Datasets keeps its data.
+
+    Returns:
+        "classes" (how many), "input_shape" [H, W, C], and the number of images
+        "tested" on while training.
+    """
+    from keras_resnetv2.training.images import load_training
+
+    images, tested = load_training(experiment, data_dir)
+    size = experiment.stream_size
+    shape = [size, size, 3] if experiment.streams else images.image_shape
+    return {
+        "classes": images.classes,
+        "input_shape": list(shape),
+        "tested": len(tested),
+    }
+
+
+def begin_from(
+    previous: str | os.PathLike, workdir: str | os.PathLike, experiment
+) -> None:
+    """Lets a training go on from another one's last step, momentum and all.
+
+    They are the same but for the number of epochs, to which the schedule is
+    stretched.
+
+    Args:
+        previous: work directory of a training of fewer epochs.
+        workdir: of the longer one; nothing is done where it has begun.
+        experiment: its settings.
+    """
+    from keras_resnetv2.training.workdir import Workdir
+
+    source, target = Workdir(previous), Workdir(workdir)
+    if target.settings.exists():
+        return
+    shutil.rmtree(target.checkpoints, ignore_errors=True)
+    shutil.copytree(source.checkpoints, target.checkpoints)
+    shutil.copy(source.metrics, target.metrics)
+    _, facts = source.read()
+    # Last: without it the directory counts as not begun.
+    target.write(experiment, facts, source.data_dir())
+
+
+def _stop_with_the_other():
+    # Not through sys.stdin, whose lock Python would wait for at its end.
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""The other side of `child`: starts it, listens, judges its end."""
+
+import json
+import pathlib
+import signal
+import subprocess
+from collections.abc import Callable
+
+from keras_resnetv2._modules import module_command, module_environment
+from keras_resnetv2.training.child import STOPS_ALL
+
+_ERROR = "error: "
+
+
+class TrainingFailedError(RuntimeError):
+    """A training came to no result; others still may."""
+
+
+class AllStoppedError(OSError):
+    """The fault is no setting's: a full disk, data that are not there."""
+
+
+def run(job: dict, log: pathlib.Path, echo: Callable[[str], None]) -> None:
+    """Does a job in a process of its own, whose memory ends with it.
+
+    A process that is killed, for want of memory, say, is a failed training
+    and no more.
+
+    Args:
+        job: see `child`.
+        log: file to which what the process prints is appended.
+        echo: called with its lines, as they come.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, when the process has ended as well.
+        AllStoppedError: where another training would end in the same way.
+        TrainingFailedError: with the reason, which is the log's last line, too.
+    """
+    process = subprocess.Popen(
+        module_command("keras_resnetv2.training.child"),
+        env=module_environment(PYTHONUNBUFFERED="1"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    with process, open(log, "a") as file:
+        try:
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+            last = _listen(process, file, echo)
+        except KeyboardInterrupt:
+            # It stops after its step, and writes a checkpoint.
+            process.stdin.close()
+            _listen(process, file, lambda line: None)
+            raise
+        except BrokenPipeError:
+            last = _listen(process, file, echo)
+        code = process.wait()
+        if code == 0:
+            return
+        if code in _ended_by(signal.SIGINT):
+            raise KeyboardInterrupt
+        if code in _ended_by(signal.SIGTERM):
+            raise AllStoppedError(
+                "A training was asked to end (SIGTERM). The same command goes "
+                "on from there"
+            )
+        if not last.startswith(_ERROR):
+            last = _ERROR + _how_it_ended(code)
+            file.write(last + "\n")
+    reason = last.removeprefix(_ERROR)
+    if code == STOPS_ALL:
+        raise AllStoppedError(reason)
+    raise TrainingFailedError(reason)
+
+
+def _listen(process, file, echo):
+    last = ""
+    for line in process.stdout:
+        file.write(line)
+        file.flush()
+        last = line.strip()
+        echo(last)
+    return last
+
+
+def _ended_by(number):
+    """After its step, or at once: it was still importing."""
+    return 128 + number, -number
+
+
+def _how_it_ended(code):
+    if code >= 0:
+        return f"the process ended with status {code}"
+    name = signal.Signals(-code).name
+    hint = ", perhaps for want of memory" if code == -signal.SIGKILL else ""
+    return f"the process was ended by {name}{hint}"

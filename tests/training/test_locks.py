@@ -1,0 +1,67 @@
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from keras_resnetv2.training.locks import LockedError, locked
+
+
+def test_one_at_a_time(tmp_path):
+    with locked(tmp_path / "new" / "one"):
+        with pytest.raises(LockedError, match="new/one.*another directory"):
+            with locked(tmp_path / "new" / "one"):
+                raise AssertionError("two are inside")
+        with locked(tmp_path / "new"):
+            pass  # another directory
+    with locked(tmp_path / "new" / "one"):
+        pass  # it is free again
+
+
+def test_a_lock_can_be_waited_for(tmp_path):
+    inside, entered = threading.Event(), []
+
+    def wait():
+        inside.set()
+        with locked(tmp_path, wait=True):
+            entered.append("second")
+
+    with locked(tmp_path):
+        second = threading.Thread(target=wait)
+        second.start()
+        inside.wait()
+        second.join(0.2)
+        entered.append("first")
+    second.join(10)
+    assert entered == ["first", "second"]
+
+
+def test_an_error_inside_frees_it(tmp_path):
+    with pytest.raises(KeyError), locked(tmp_path):
+        raise KeyError
+    with locked(tmp_path):
+        pass
+
+
+HOLD = """
+import fcntl, sys, time
+file = open(sys.argv[1] + "/.lock", "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(100)
+"""
+
+
+def test_a_killed_process_holds_nothing(tmp_path):
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE
+    )
+    try:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(LockedError), locked(tmp_path):
+            pass
+    finally:
+        other.kill()
+        other.communicate()
+    with locked(tmp_path):
+        pass
