@@ -62,7 +62,7 @@ test-without-tensorflow:
 	$(VENV)-jax/bin/python -m pip install --quiet \
 	  --disable-pip-version-check -e ".[tests]"
 	KERAS_BACKEND=jax $(VENV)-jax/bin/python -m pytest $(PARALLEL) \
-	  tests/training tests/cli
+	  tests/training tests/tuning tests/cli
 
 $(VENV)-%/.installed:
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)

@@ -8,13 +8,24 @@ version = re.search(
     r'__version__ = "(.+)"', (here / "keras_resnetv2/_version.py").read_text()
 )[1]
 
-mains = ("train", "evaluate", "export", "prepare_cifar10")
+mains = ("train", "evaluate", "export", "prepare_cifar10", "tune")
+matplotlib = "matplotlib>=3.8,<4"
+tensorboard = "tensorboard>=2.18,<3"
 train = [
-    "matplotlib>=3.8,<4",
-    "tensorboard>=2.18,<3",
+    matplotlib,
+    tensorboard,
     "tensorflow-datasets>=4.9.7,<5",
     # tensorflow-datasets needs it to prepare a data set, and does not say so.
     "importlib_resources>=6",
+]
+tuner = [
+    "keras-tuner>=1.4.7,<1.5",
+    matplotlib,
+    # keras-tuner imports these, the last two for a Bayesian search, and does
+    # not say so.
+    tensorboard,
+    "scipy>=1.11,<2",
+    "scikit-learn>=1.4,<2",
 ]
 tests = ["jax>=0.5,<1", "pytest>=8,<10", "pytest-xdist>=3.5,<4"]
 notebooks = ["nbclient>=0.10,<1", "nbformat>=5.10,<6", "ipykernel>=6.29,<8"]
@@ -45,8 +56,10 @@ setuptools.setup(
         "tensorflow": ["tensorflow>=2.20,<3"],
         "cpu": ["tensorflow-cpu>=2.20,<3"],
         "train": train,
-        "tests": train + tests + notebooks,
+        "tuner": tuner,
+        "tests": train + tuner + tests + notebooks,
         "dev": train
+        + tuner
         + tests
         + notebooks
         + ["pre-commit>=4,<5", "ruff>=0.14,<1"],

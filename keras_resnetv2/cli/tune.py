@@ -1,0 +1,85 @@
+r"""Searches for the best configuration, or goes on where it was cut off.
+
+tune --dataset=cifar10 --tuner=hyperband --workdir=runs/search \
+  --search=depth,width,learning_rate --max_parameters=500000
+
+The flags of train say what is not searched; one that is given is fixed.
+Defaults other than train's: --model=PreActResNet20 --epochs=10 --held_out=0.1.
+"""
+
+from absl import flags
+
+from keras_resnetv2.cli import common, experiment_flags
+
+_TUNER = flags.DEFINE_enum(
+    "tuner", "random", ["random", "hyperband", "bayesian", "grid"], "Method."
+)
+_MAX_TRIALS = flags.DEFINE_integer(
+    "max_trials",
+    None,
+    "Ends after so many. Default: 20 with random and bayesian, else all that "
+    "the method has. The same command with more of them goes on.",
+)
+_SPACE = flags.DEFINE_multi_string(
+    "space",
+    [],
+    "Searched over other values: depth=20..110, batch_size=64,128. Or fixed: "
+    "width=16. May be repeated.",
+)
+_SEARCH = flags.DEFINE_list(
+    "search",
+    None,
+    "All that is searched beside --space. Default: everything, that is unit, "
+    "depth, bottleneck_depth, width, activation_order, shortcut, "
+    "shortcut_scale, residual_scale, gate_bias, dropout_rate, "
+    "dimension_change, learning_rate, weight_decay, batch_size, augmentation, "
+    "label_smoothing.",
+)
+_MAX_PARAMETERS = flags.DEFINE_integer(
+    "max_parameters", None, "Trainable parameters; none above it is tried."
+)
+_MAX_FLOPS = flags.DEFINE_integer(
+    "max_flops", None, "Likewise, multiply-adds of one image."
+)
+flags.adopt_module_key_flags(experiment_flags)
+flags.mark_flag_as_required("workdir")
+
+
+def main(argv):
+    """Runs the search that the flags describe."""
+    from keras_resnetv2 import tuning
+
+    base = experiment_flags.read_experiment(model="PreActResNet20")
+    given = filter(experiment_flags.is_given, tuning.HYPERPARAMETERS)
+    space = dict.fromkeys(given)  # None: fixed at the base's own
+    for name, values in map(tuning.parse_setting, _SPACE.value):
+        if name in space:
+            raise ValueError(
+                f"{name} is given twice, by --space={name}=... and by another "
+                "--space or a flag of its own. Give one of them."
+            )
+        space[name] = values
+    found = tuning.search(
+        base,
+        common.WORKDIR.value,
+        tuner=_TUNER.value,
+        max_trials=_MAX_TRIALS.value,
+        space=space,
+        search=_SEARCH.value,
+        max_parameters=_MAX_PARAMETERS.value,
+        max_flops=_MAX_FLOPS.value,
+        data_dir=common.DATA_DIR.value,
+    )
+    if found is None:
+        return  # a worker; the chief tells
+    test = "not tested"
+    if found.test:
+        test = f"test error {found.test['error']:.2%} (read for it alone)"
+    print(
+        f"Best: trial {found.best.trial}, held-out error "
+        f"{found.best.error:.2%}, {test}. Train it in full: train "
+        f"--config={common.WORKDIR.value}/best.json --workdir=..."
+    )
+
+
+entry_point = common.entry_point(main)

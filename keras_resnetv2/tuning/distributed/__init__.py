@@ -1,0 +1,4 @@
+"""A search on several machines: keras-tuner's chief and workers, hardened.
+
+`chief.serve` and `worker.connect` are what `search` takes; `roles` says which.
+"""

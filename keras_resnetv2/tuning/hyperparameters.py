@@ -1,0 +1,157 @@
+"""What can be searched, over what, and what a user may say instead."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from keras_resnetv2.data import AUGMENTATIONS
+from keras_resnetv2.models.activations import ACTIVATION_ORDERS
+from keras_resnetv2.models.shortcuts import (
+    DIMENSION_CHANGES,
+    SHORTCUT_OPTIONS,
+    SHORTCUTS,
+)
+from keras_resnetv2.training.experiment import Experiment
+
+
+@dataclasses.dataclass(frozen=True)
+class Hyperparameter:
+    """What is searched of one setting.
+
+    Attributes:
+        values: a list of choices, or a range (low, high), both inclusive.
+        step: between the values of a range; None: any number.
+        sampling: of a range, "linear" or "log".
+        needs: (another setting, its values) without which this one does
+            nothing, and is not searched.
+    """
+
+    values: list | tuple
+    step: int | None = None
+    sampling: str = "linear"
+    needs: tuple[str, tuple[str, ...]] | None = None
+
+    @property
+    def is_range(self) -> bool:
+        """Whether `values` are the ends of a range."""
+        return isinstance(self.values, tuple)
+
+    def __contains__(self, value) -> bool:
+        """Whether a search could choose it."""
+        if not self.is_range:
+            return value in self.values
+        low, high = self.values
+        if value is None or not low <= value <= high:
+            return False
+        return self.step is None or (value - low) % self.step == 0
+
+
+def _needing(option):
+    """The shortcuts that have an option, as `Hyperparameter.needs`."""
+    owners = [name for name, row in SHORTCUT_OPTIONS.items() if option in row]
+    return ("shortcut", tuple(owners))
+
+
+# What is searched unless the user says otherwise. A setting stands behind the
+# one that it needs.
+HYPERPARAMETERS = {
+    "unit": Hyperparameter(["basic", "bottleneck"]),
+    "depth": Hyperparameter(
+        (20, 56), step=6, needs=("unit", ("basic", "single"))
+    ),
+    "bottleneck_depth": Hyperparameter(
+        (29, 83), step=9, needs=("unit", ("bottleneck",))
+    ),
+    "width": Hyperparameter((16, 64), step=8),
+    "activation_order": Hyperparameter(list(ACTIVATION_ORDERS)),
+    "shortcut": Hyperparameter(list(SHORTCUTS)),
+    "shortcut_scale": Hyperparameter(
+        (0.25, 1.0), needs=_needing("shortcut_scale")
+    ),
+    "residual_scale": Hyperparameter(
+        (0.25, 1.0), needs=_needing("residual_scale")
+    ),
+    "gate_bias": Hyperparameter((-10.0, 0.0), needs=_needing("gate_bias")),
+    "dropout_rate": Hyperparameter((0.1, 0.5), needs=_needing("dropout_rate")),
+    "dimension_change": Hyperparameter(
+        list(DIMENSION_CHANGES),
+        # "conv" takes its place.
+        needs=("shortcut", tuple(n for n in SHORTCUTS if n != "conv")),
+    ),
+    "learning_rate": Hyperparameter((0.01, 0.3), sampling="log"),
+    "weight_decay": Hyperparameter((1e-5, 1e-3), sampling="log"),
+    "batch_size": Hyperparameter([64, 128, 256]),
+    "augmentation": Hyperparameter(["crop_flip", "none"]),
+    "label_smoothing": Hyperparameter((0.0, 0.2)),
+}
+
+
+def resolve(name: str, space: Mapping, base: Experiment):
+    """A setting as it is searched, or its fixed value.
+
+    Args:
+        name: in `HYPERPARAMETERS`.
+        space: what the user says, by name; see `SearchSpace`.
+        base: decides which augmentations there are.
+
+    Returns:
+        A `Hyperparameter`, or the value at which it is fixed.
+
+    Raises:
+        ValueError: for choices or a range that cannot be.
+    """
+    row = HYPERPARAMETERS[name]
+    if name == "augmentation" and name not in space:
+        streams = base.streams
+        values = [n for n, a in AUGMENTATIONS.items() if a.in_memory != streams]
+        return dataclasses.replace(row, values=values)
+    if name not in space:
+        return row
+    given = space[name]
+    if not isinstance(given, list | tuple):
+        return given
+    if isinstance(given, tuple):
+        _check_range(name, row, given)
+    elif not given or None in given:
+        raise ValueError(
+            f"{name}={given!r} is no list of choices: give one value at "
+            "least, and no None."
+        )
+    if row.is_range and row.step is None:  # a number, which may look whole
+        given = type(given)(float(v) if _is_number(v) else v for v in given)
+    if isinstance(given, list):
+        given = list(dict.fromkeys(given))
+    return dataclasses.replace(row, values=given)
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _check_range(name, row, given):
+    if not row.is_range:
+        raise ValueError(
+            f"{name}={given!r} is a range, and {name} has none. Give a list "
+            "of choices."
+        )
+    if (
+        len(given) != 2
+        or not all(map(_is_number, given))
+        or given[0] >= given[1]
+    ):
+        raise ValueError(
+            f"{name}={given!r} is no range. Give (low, high), two numbers, or "
+            "a list of choices."
+        )
+    low, high = given
+    if row.sampling == "log" and low <= 0:
+        raise ValueError(
+            f"{name}={given!r} is drawn on a logarithmic scale: its low end "
+            "must be larger than 0. Give another, or a list of choices."
+        )
+    if name == "width" and (high - low) % row.step:
+        last = high - (high - low) % row.step
+        raise ValueError(
+            f"{name}={given!r}: from {low} in steps of {row.step} there is "
+            f"{last} and {last + row.step}, but not {high}. Give one of them "
+            "as the high end, or a list of choices."
+        )

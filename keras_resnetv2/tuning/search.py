@@ -1,0 +1,250 @@
+"""`search`: from a space and a work directory to the best configuration."""
+
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+import time
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import grpc
+from absl import logging
+
+from keras_resnetv2.training import processes
+from keras_resnetv2.training.child import DATA
+from keras_resnetv2.training.experiment import Experiment
+from keras_resnetv2.training.locks import locked
+from keras_resnetv2.tuning.distributed import chief, roles, worker
+from keras_resnetv2.tuning.oracles import (
+    FAILURES_IN_A_ROW,
+    OBJECTIVE,
+    check_tuner,
+    make_oracle,
+)
+from keras_resnetv2.tuning.searchdir import Searchdir
+from keras_resnetv2.tuning.space import SearchSpace
+from keras_resnetv2.tuning.trial_runs import TrialRuns
+from keras_resnetv2.tuning.trials import TrialRow, best
+
+_TRIAL_EPOCHS = 10
+_HELD_OUT = 0.1
+_IDLE_SECONDS = 1.0
+
+
+class SearchResult(NamedTuple):
+    """What `search` returns.
+
+    Attributes:
+        rows: one a trial.
+        best: the one with the lowest error on the held-out images.
+        experiment: its settings, to be trained in full.
+        test: its loss and error on the test set, as `evaluate` returns them;
+            None if that failed.
+    """
+
+    rows: list[TrialRow]
+    best: TrialRow
+    experiment: Experiment
+    test: dict | None
+
+
+def search(
+    base: Experiment,
+    workdir: str | os.PathLike,
+    *,
+    tuner: str = "random",
+    max_trials: int | None = None,
+    space: Mapping | None = None,
+    search: Iterable[str] | None = None,
+    max_parameters: int | None = None,
+    max_flops: int | None = None,
+    data_dir: str | os.PathLike | None = None,
+) -> SearchResult | None:
+    """Searches, or goes on where the last run in `workdir` ended.
+
+    Every trial is a training of this package in a process and a work directory
+    of its own, judged on images that are held out of the training set, after
+    its last step. What it takes of memory ends with it, and a process that is
+    killed is a failed trial. The test set is read once, for the winner (and
+    for another one, if a later call with more trials finds it).
+
+    A search that is cut off at any moment repeats no finished trial and goes
+    on inside the unfinished one.
+
+    With KERASTUNER_ORACLE_IP, KERASTUNER_ORACLE_PORT and KERASTUNER_TUNER_ID in
+    the environment this process is the chief of a search over several (an id
+    with "chief" in it) or one of its workers; `workdir` must be the same
+    directory for all of them.
+
+    Args:
+        base: every setting that is not searched. `epochs` (10) are a trial's,
+            with Hyperband the longest's; `held_out` (0.1) is the fraction of
+            the training images on which trials are judged.
+        workdir: directory of the search.
+        tuner: "random", "hyperband", "bayesian" or "grid".
+        max_trials: after which it ends; a later call may give more. Defaults
+            to 20 with "random" and "bayesian", else to all the method has.
+        space: as for `SearchSpace`.
+        search: as for `SearchSpace`.
+        max_parameters: as for `SearchSpace`; nothing above it is drawn.
+        max_flops: as for `SearchSpace`, in multiply-adds an image.
+        data_dir: where TensorFlow Datasets keeps its data.
+
+    Returns:
+        A `SearchResult`; None in a worker.
+
+    Raises:
+        ConnectionError: in a chief whose workers are gone.
+        OSError: if something cannot be written or read; nothing is lost.
+        ValueError: if the work directory holds something else, settings do not
+            fit, or no trial came to a result.
+    """
+    base = dataclasses.replace(
+        base,
+        epochs=base.epochs or _TRIAL_EPOCHS,
+        held_out=base.held_out or _HELD_OUT,
+    )
+    role = roles.role()
+    directory = Searchdir(workdir)
+    # Before any image is read:
+    SearchSpace(base, space, search=search)
+    check_tuner(tuner, max_trials)
+    settings = {
+        "base": dataclasses.asdict(base),
+        "tuner": tuner,
+        "space": {
+            # JSON would make a range and a list of choices one.
+            name: {"range": value} if isinstance(value, tuple) else value
+            for name, value in (space or {}).items()
+        },
+        "search": search if search is None else list(search),
+        "max_parameters": max_parameters,
+        "max_flops": max_flops,
+    }
+    data_dir = data_dir and os.path.abspath(data_dir)
+    data = directory.claim(settings) or _look_at(base, data_dir)
+    searched = SearchSpace(
+        base,
+        space,
+        search=search,
+        classes=data["classes"],
+        input_shape=data["input_shape"],
+        max_parameters=max_parameters,
+        max_flops=max_flops,
+    )
+    runs = TrialRuns(directory, searched, data_dir, data["tested"])
+    make = functools.partial(
+        make_oracle, tuner, searched, max_trials=max_trials, seed=base.seed
+    )
+    if role == "worker":
+        _work_for_chief(make(None), runs, lambda: directory.claim(settings))
+        return None
+    with locked(directory.path):
+        # Another search may have come and gone since.
+        directory.claim(settings)
+        oracle = make(directory.state)
+        if oracle.end_order:
+            print(f"Going on: {len(oracle.end_order)} trials are done.")
+        directory.write(settings, data)
+        oracle.on_end = lambda trial: runs.tell(
+            oracle.trials.values(), trial.trial_id
+        )
+        if role == "chief":
+            chief.serve(oracle)
+        else:
+            _work(oracle, "tuner0", runs.run)
+        return _result(oracle, runs, directory)
+
+
+def _work(oracle, tuner_id, run):
+    while True:
+        trial = oracle.create_trial(tuner_id)
+        if trial.status == "STOPPED":
+            return
+        if trial.status == "IDLE":
+            time.sleep(_IDLE_SECONDS)
+            continue
+        try:
+            error, epochs = run(trial)
+        except processes.TrainingFailedError as failure:
+            trial.status, trial.message = "FAILED", str(failure)
+        else:
+            oracle.update_trial(trial.trial_id, {OBJECTIVE: error}, step=epochs)
+            trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+
+
+def _work_for_chief(oracle, runs, claim):
+    try:
+        with worker.connect(oracle) as client:
+            client.get_space()  # now the chief has written what it searches
+            if claim() is None:
+                raise ValueError(
+                    "The chief's search is not in this workdir. Chief and "
+                    "workers need one directory, on a disk they share."
+                )
+            _work(client, client.tuner_id, runs.run)
+    except grpc.RpcError as error:
+        raise ConnectionError(
+            f"The chief could not answer: {error.details()}. See what it says."
+        ) from error
+
+
+def _result(oracle, runs, directory):
+    rows = runs.rows(oracle.trials.values())
+    runs.write(rows)
+    winner = best(rows)
+    reasons = [row.reason for row in rows if row.reason]
+    if winner is None:
+        raise ValueError(
+            f"None of the {len(rows)} trials came to a result; the last one: "
+            f"{reasons[-1] if reasons else 'none was begun'}. The logs are in "
+            f"{directory.path / 'logs'}."
+        )
+    missing = (oracle.max_trials or 0) - len(rows)
+    if missing > 0 and not oracle.given_up:
+        logging.warning(
+            "The search has ended after %d of %d trials: its space and budget "
+            "have no further one.",
+            len(rows),
+            oracle.max_trials,
+        )
+    if oracle.given_up:
+        logging.warning(
+            "%d trials in a row have failed, and the search has ended before "
+            "its time; the last one: %s. The same command goes on.",
+            FAILURES_IN_A_ROW,
+            reasons[-1],
+        )
+    return SearchResult(
+        rows=rows,
+        best=winner,
+        experiment=runs.in_full(winner),
+        test=_tested(runs, winner, directory),
+    )
+
+
+def _tested(runs, winner, directory):
+    try:
+        return runs.test(winner.trial)
+    except (processes.AllStoppedError, processes.TrainingFailedError) as error:
+        logging.warning(
+            "The best trial could not be tested: %s. The log is %s; the same "
+            "command tries again.",
+            error,
+            directory.log(winner.trial),
+        )
+        return None
+
+
+def _look_at(base, data_dir):
+    lines = []
+    job = {"look_at": dataclasses.asdict(base), "data_dir": data_dir}
+    try:
+        processes.run(job, pathlib.Path(os.devnull), lines.append)
+    except processes.TrainingFailedError as error:
+        raise ValueError(f"The data cannot be searched on: {error}") from error
+    [data] = [line for line in lines if line.startswith(DATA)]
+    return json.loads(data.removeprefix(DATA))

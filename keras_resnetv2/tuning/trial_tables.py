@@ -1,0 +1,166 @@
+"""Trials as tables: CSV for programs, Markdown for people."""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Sequence
+
+from keras_resnetv2.tuning.trial_text import (
+    duration,
+    millions,
+    one_line,
+    percent,
+    setting,
+)
+from keras_resnetv2.tuning.trials import (
+    FIELDS,
+    STATUSES,
+    TrialRow,
+    best,
+    ranked,
+)
+
+_MARKS = re.compile(r"[\\|*`\[\]<>&~$]|(?<![^\W_])_|_(?![^\W_])")
+
+
+def csv_table(rows: Sequence[TrialRow]) -> str:
+    """A column for each attribute and each hyper-parameter, nothing rounded.
+
+    Args:
+        rows: the trials.
+
+    Returns:
+        A head line, and a line a trial in the given order. What is unknown or
+        does not apply is empty. Texts are put on one line.
+    """
+    fixed = [name for name in FIELDS if name not in ("values", "reason")]
+    names = [*fixed, *_hyper_parameters(rows), "reason"]
+    file = io.StringIO()
+    writer = csv.DictWriter(file, names, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        cells = {name: getattr(row, name) for name in (*fixed, "reason")}
+        writer.writerow(
+            {
+                name: one_line(value) if isinstance(value, str) else value
+                for name, value in (cells | row.values).items()
+            }
+        )
+    return file.getvalue()
+
+
+def markdown_table(
+    rows: Sequence[TrialRow], title: str, held_out_images: int
+) -> str:
+    """The trials to read: sorted by error, the best bold, failed ones last.
+
+    Hyper-parameters with the same value in every trial are told once.
+
+    Args:
+        rows: the trials, in the order in which they were started.
+        title: the heading.
+        held_out_images: number of images that the error is measured on.
+    """
+    names = _hyper_parameters(rows)
+    fixed = [name for name in names if _is_fixed(rows, name)]
+    varied = [name for name in names if name not in fixed]
+    counts = {
+        status: [row.status for row in rows].count(status)
+        for status in ("completed", "failed", "running")
+    }
+    trials = "trial" if len(rows) == 1 else "trials"
+    blocks = [
+        f"# {_escape(title)}",
+        f"{len(rows)} {trials}: "
+        + ", ".join(f"{n} {status}" for status, n in counts.items())
+        + ".",
+    ]
+    if counts["completed"]:
+        blocks.append(
+            f"Errors are on {held_out_images:,} held-out images, ± binomial "
+            "standard error. The lowest of many is an optimistic estimate: the "
+            "test set, read once, tells."
+        )
+    if fixed:
+        told = (f"{name}={setting(rows[0].values[name])}" for name in fixed)
+        blocks.append(
+            f"The same in every trial: {', '.join(map(_escape, told))}."
+        )
+    if rows:
+        blocks.append(_table(rows, varied, held_out_images))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _hyper_parameters(rows):
+    return list(dict.fromkeys(name for row in rows for name in row.values))
+
+
+def _is_fixed(rows, name):
+    # A worker's trials pass through 32-bit floats, a single machine's do not.
+    texts = {
+        setting(row.values[name], digits=6) if name in row.values else None
+        for row in rows
+    }
+    return len(texts) == 1
+
+
+def _table(rows, varied, held_out_images):
+    with_times = any(row.seconds is not None for row in rows)
+    with_reasons = any(row.reason for row in rows)
+    head = {
+        "trial": "---",
+        "status": "---",
+        "error": "---:",
+        "parameters": "---:",
+        "multiply-adds": "---:",
+        "epochs": "---:",
+        **({"time": "---:"} if with_times else {}),
+        **dict.fromkeys(map(_escape, varied), "---"),
+        **({"reason": "---"} if with_reasons else {}),
+    }
+    lines = [head.keys(), head.values()]
+    winner = best(rows)
+    for row in _sorted(rows):
+        cells = [
+            row.trial,
+            row.status,
+            _error(row.error, held_out_images),
+            "" if row.parameters is None else millions(row.parameters),
+            "" if row.multiply_adds is None else millions(row.multiply_adds),
+            str(row.epochs),
+            *([_time(row.seconds)] if with_times else []),
+            *(
+                setting(row.values[name]) if name in row.values else ""
+                for name in varied
+            ),
+            *([one_line(row.reason or "", 200)] if with_reasons else []),
+        ]
+        cells = [_escape(cell) for cell in cells]
+        if row is winner:
+            cells = [cell and f"**{cell}**" for cell in cells]
+        lines.append(cells)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _sorted(rows):
+    others = sorted(
+        (row for row in rows if row.status != "completed"),
+        key=lambda row: STATUSES.index(row.status),
+    )
+    return ranked(rows) + others
+
+
+def _error(error, images):
+    if error is None:
+        return ""
+    deviation = math.sqrt(error * (1 - error) / images)
+    return f"{percent(error)} ± {percent(deviation)}"
+
+
+def _time(seconds):
+    return "" if seconds is None else duration(seconds)
+
+
+def _escape(text):
+    return _MARKS.sub(r"\\\g<0>", one_line(text))
