@@ -200,7 +200,8 @@ class SearchSpace:
         """
         chosen = {**self._fixed, **self.values(values)}
         options, settings = dict(self.base.options), {}
-        for name in set(options) & set(HYPERPARAMETERS):
+        # A base's depth is that of either unit.
+        for name in set(options) & set(HYPERPARAMETERS) - set(_DEPTHS):
             if not self._is_active(name, chosen):
                 del options[name]
         for name, value in chosen.items():

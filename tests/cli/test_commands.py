@@ -56,6 +56,7 @@ def test_train_evaluate_resume_export(tmp_path):
     assert {kernel.dtype for kernel in kernels} == {tf.bfloat16}
 
 
+@pytest.mark.multiprocess
 def test_a_training_from_another_ones_settings(tmp_path):
     config = tmp_path / "config.json"
     config.write_text(

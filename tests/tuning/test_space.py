@@ -122,6 +122,13 @@ def test_the_bases_options_give_way_to_what_is_searched():
     assert "gate_bias" not in space.experiment({"shortcut": "conv"}).options
 
 
+def test_the_bases_depth_is_that_of_either_unit():
+    base = Experiment("PreActResNet20", "cifar10", options={"depth": 38})
+    space = SearchSpace(base, search=["unit"])
+    for unit in ("basic", "bottleneck"):
+        assert space.experiment({"unit": unit}).config().depth == 38
+
+
 def test_only_what_is_named_is_searched():
     space = SearchSpace(BASE, search=["depth", "learning_rate"])
     assert list(space.searched) == ["depth", "learning_rate"]

@@ -302,7 +302,7 @@ def test_ended_trials_are_not_run_again(tmp_path):
 PROCESS = """
 import pathlib, sys, time
 sys.path.insert(0, sys.argv[1])
-from tuning import test_distributed as here
+import test_distributed as here
 from keras_resnetv2.tuning.distributed.chief import serve
 from keras_resnetv2.tuning.distributed.roles import role, tuner_id
 from keras_resnetv2.tuning.distributed.worker import connect
@@ -336,7 +336,7 @@ def processes(search):
         search.monkeypatch.setenv("KERASTUNER_TUNER_ID", name)
         # JAX is imported faster than TensorFlow.
         search.monkeypatch.setenv("KERAS_BACKEND", "jax")
-        tests = os.path.dirname(os.path.dirname(__file__))
+        tests = os.path.dirname(__file__)
         process = subprocess.Popen(
             [sys.executable, "-c", PROCESS, tests, search.directory]
             + [str(trials), str(seconds)],
