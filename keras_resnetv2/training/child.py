@@ -88,14 +88,13 @@ def look_at(experiment, data_dir: str | os.PathLike | None) -> dict:
         "classes" (how many), "input_shape" [H, W, C], and the number of images
         "tested" on while training.
     """
+    from keras_resnetv2.training.experiment import shape_of
     from keras_resnetv2.training.images import load_training
 
     images, tested = load_training(experiment, data_dir)
-    size = experiment.stream_size
-    shape = [size, size, 3] if experiment.streams else images.image_shape
     return {
         "classes": images.classes,
-        "input_shape": list(shape),
+        "input_shape": shape_of(images, experiment.stream_size),
         "tested": len(tested),
     }
 

@@ -232,10 +232,6 @@ class DataFacts:
         Raises:
             ValueError: if encoded images would have to be measured.
         """
-        if isinstance(data, ImageData):
-            shape = tuple(data.image_shape)
-        else:
-            shape = (stream_size, stream_size, 3)
         if standardization in STANDARDIZATION_KINDS:
             if not isinstance(data, ImageData):
                 raise ValueError(
@@ -251,7 +247,7 @@ class DataFacts:
             standardization = STANDARDIZATIONS[standardization]
         return cls(
             class_names=tuple(data.class_names),
-            image_shape=shape,
+            image_shape=shape_of(data, stream_size),
             standardization=standardization,
             images=len(data),
         )
@@ -276,6 +272,20 @@ class DataFacts:
                 values["standardization"]
             ),
         )
+
+
+def shape_of(
+    data: ImageData | EncodedImages, stream_size: int | None
+) -> tuple[int, int, int]:
+    """The shape (H, W, C) in which images reach a network.
+
+    Args:
+        data: the images.
+        stream_size: side of encoded images, in pixels.
+    """
+    if isinstance(data, ImageData):
+        return tuple(data.image_shape)
+    return (stream_size, stream_size, 3)
 
 
 def compile_model(

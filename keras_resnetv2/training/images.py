@@ -8,9 +8,11 @@ from keras_resnetv2._checks import check_choice
 from keras_resnetv2.data import (
     EncodedImages,
     ImageData,
+    Standardization,
     hold_out,
     load_arrays,
     open_images,
+    training_batches,
 )
 from keras_resnetv2.training.determinism import has_accelerator
 from keras_resnetv2.training.experiment import DataFacts, Experiment
@@ -78,6 +80,39 @@ def _load_whole(
         split,
         data_dir=data_dir,
         image_size=image_size or experiment.image_size,
+    )
+
+
+def experiment_batches(
+    experiment: Experiment,
+    data: ImageData | EncodedImages,
+    standardization: Standardization,
+    *,
+    first_step: int,
+    steps: int,
+):
+    """The batches of a training, from a step on.
+
+    Args:
+        experiment: the settings.
+        data: the images to train on.
+        standardization: of them.
+        first_step: number of steps done.
+        steps: length of the training in steps.
+
+    Returns:
+        What `training_batches` does.
+    """
+    return training_batches(
+        data,
+        batch_size=experiment.images_per_step,
+        standardization=standardization,
+        augmentation=experiment.augmentation,
+        image_size=experiment.stream_size,
+        seed=experiment.seed,
+        first_step=first_step,
+        steps=steps,
+        framework=framework(data),
     )
 
 

@@ -4,7 +4,6 @@ import os
 
 import keras
 
-from keras_resnetv2.data import training_batches
 from keras_resnetv2.training import checkpoints, logs, recipes
 from keras_resnetv2.training.determinism import make_deterministic
 from keras_resnetv2.training.experiment import (
@@ -15,7 +14,7 @@ from keras_resnetv2.training.experiment import (
 )
 from keras_resnetv2.training.images import (
     check_same_data,
-    framework,
+    experiment_batches,
     load_training,
 )
 from keras_resnetv2.training.initial import (
@@ -100,16 +99,12 @@ def train(
         if not workdir.model.exists():
             workdir.save_model(model)
         return rows
-    batches = training_batches(
+    batches = experiment_batches(
+        experiment,
         images,
-        batch_size=batch_size,
-        standardization=facts.standardization,
-        augmentation=experiment.augmentation,
-        image_size=experiment.stream_size,
-        seed=experiment.seed,
+        facts.standardization,
         first_step=first_step,
         steps=steps,
-        framework=framework(images),
     )
     if first_step:
         workdir.warn_of_another_backend()

@@ -8,7 +8,7 @@ import keras
 import keras_tuner
 import numpy as np
 
-from keras_resnetv2.data import EncodedImages, ImageData, training_batches
+from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.training import recipes
 from keras_resnetv2.training.divergence import DivergedError, check_loss
@@ -18,7 +18,7 @@ from keras_resnetv2.training.experiment import (
     Experiment,
     compile_model,
 )
-from keras_resnetv2.training.images import framework
+from keras_resnetv2.training.images import experiment_batches
 from keras_resnetv2.training.initial import (
     initial_standardization,
     load_initial_weights,
@@ -196,16 +196,12 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
             optimizer = model.optimizer
             optimizer = getattr(optimizer, "inner_optimizer", optimizer)
             optimizer.iterations.assign(initial_epoch * steps_per_epoch)
-        batches = training_batches(
+        batches = experiment_batches(
+            experiment,
             train,
-            batch_size=batch_size,
-            standardization=facts.standardization,
-            augmentation=experiment.augmentation,
-            image_size=experiment.stream_size,
-            seed=experiment.seed,
+            facts.standardization,
             first_step=initial_epoch * steps_per_epoch,
             steps=epochs * steps_per_epoch,
-            framework=framework(train),
         )
         judge = _Judge(
             held_out,

@@ -17,16 +17,14 @@ from keras_tuner.engine.trial import Trial
 from keras_resnetv2._checks import check_choice
 from keras_resnetv2.training.workdir import write_atomically
 from keras_resnetv2.tuning.space import SearchSpace
+from keras_resnetv2.tuning.trials import OBJECTIVE
 
-OBJECTIVE = "val_error"
 # Where the fault is no trial's, all of them fail.
 FAILURES_IN_A_ROW = 10
 _DRAWS = 10_000
 # Of a bracket of Hyperband's: how many networks there were for it.
 _DRAWN = "drawn"
 _SEEDS_APART = 1_000_003
-# keras-tuner's notes among a trial's values.
-PREVIOUS_TRIAL, EPOCHS = "tuner/trial_id", "tuner/epochs"
 
 
 class _SearchOracle:

@@ -19,14 +19,13 @@ from keras_resnetv2.training.locks import locked
 from keras_resnetv2.tuning.distributed import chief, roles, worker
 from keras_resnetv2.tuning.oracles import (
     FAILURES_IN_A_ROW,
-    OBJECTIVE,
     check_tuner,
     make_oracle,
 )
 from keras_resnetv2.tuning.searchdir import Searchdir
 from keras_resnetv2.tuning.space import SearchSpace
 from keras_resnetv2.tuning.trial_runs import TrialRuns
-from keras_resnetv2.tuning.trials import TrialRow, best
+from keras_resnetv2.tuning.trials import OBJECTIVE, TrialRow, best
 
 _TRIAL_EPOCHS = 10
 _HELD_OUT = 0.1

@@ -12,11 +12,16 @@ from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.logs import read_rows
 from keras_resnetv2.training.workdir import write_atomically
 from keras_resnetv2.tuning import report
-from keras_resnetv2.tuning.oracles import EPOCHS, PREVIOUS_TRIAL
 from keras_resnetv2.tuning.searchdir import Searchdir
 from keras_resnetv2.tuning.space import SearchSpace
-from keras_resnetv2.tuning.trial_text import summary_line
-from keras_resnetv2.tuning.trials import TrialRow, best, trial_rows
+from keras_resnetv2.tuning.trial_text import settings, summary_line
+from keras_resnetv2.tuning.trials import (
+    EPOCHS,
+    PREVIOUS_TRIAL,
+    TrialRow,
+    best,
+    trial_rows,
+)
 
 
 class TrialRuns:
@@ -62,7 +67,7 @@ class TrialRuns:
         )
         workdir = self._directory.trial(trial.trial_id)
         previous = values.get(PREVIOUS_TRIAL)
-        print(f"trial {trial.trial_id}  {_told(self._space.values(values))}")
+        print(f"trial {trial.trial_id}  {settings(self._space.values(values))}")
         self._process(
             trial.trial_id,
             {
@@ -140,7 +145,3 @@ class TrialRuns:
 def _echo(line):
     if line.startswith(("epoch ", "Resuming")):
         print(f"  {line}", flush=True)
-
-
-def _told(values):
-    return " ".join(f"{name}={value}" for name, value in values.items())

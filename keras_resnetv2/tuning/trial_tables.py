@@ -97,7 +97,7 @@ def _hyper_parameters(rows):
 
 
 def _is_fixed(rows, name):
-    # A worker's trials pass through 32-bit floats, a single machine's do not.
+    # What differs in further digits looks the same in every column.
     texts = {
         setting(row.values[name], digits=6) if name in row.values else None
         for row in rows

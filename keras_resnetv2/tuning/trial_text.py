@@ -46,6 +46,11 @@ def setting(value, digits: int = 4) -> str:
     return one_line(str(value))
 
 
+def settings(values: dict) -> str:
+    """Writes hyper-parameters, as depth=20 learning_rate=0.1."""
+    return " ".join(f"{name}={setting(v)}" for name, v in values.items())
+
+
 def summary_line(row: TrialRow, best: TrialRow | None) -> str:
     """A trial on one line of a terminal.
 
@@ -74,9 +79,7 @@ def summary_line(row: TrialRow, best: TrialRow | None) -> str:
         parts.append(duration(row.seconds))
     if row.reason:
         parts.append(one_line(row.reason, 100))
-    parts.append(
-        " ".join(f"{name}={setting(v)}" for name, v in row.values.items())
-    )
+    parts.append(settings(row.values))
     if best is not None and best.trial == row.trial:
         parts.append("(best so far)")
     elif best is not None:

@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 from keras_resnetv2._checks import check_choice
 
+# What trials are judged by, as keras-tuner calls it.
+OBJECTIVE = "val_error"
+# keras-tuner's notes among a trial's values.
+PREVIOUS_TRIAL, EPOCHS = "tuner/trial_id", "tuner/epochs"
 STATUSES = ("completed", "running", "failed")
 COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds"}
 
@@ -143,15 +147,15 @@ def _row(trial, space):
     values = trial.hyperparameters.values
     cost = space.complexity(values)
     error = None
-    if trial.metrics.exists("val_error"):
-        error = trial.metrics.get_best_value("val_error")
+    if trial.metrics.exists(OBJECTIVE):
+        error = trial.metrics.get_best_value(OBJECTIVE)
     return TrialRow(
         trial=trial.trial_id,
         status=_STATUSES.get(trial.status, "running"),
         error=error,
         parameters=cost.parameters,
         multiply_adds=cost.multiply_adds,
-        epochs=values.get("tuner/epochs", space.base.epochs),
+        epochs=values.get(EPOCHS, space.base.epochs),
         seconds=None,
         values=space.values(values),
         reason=trial.message and _raised(trial.message),

@@ -17,12 +17,14 @@ from keras_resnetv2.tuning import (  # noqa: E402
     trial_rows,
 )
 from keras_resnetv2.tuning.oracles import (  # noqa: E402
-    EPOCHS,
     FAILURES_IN_A_ROW,
-    OBJECTIVE,
-    PREVIOUS_TRIAL,
     TUNERS,
     make_oracle,
+)
+from keras_resnetv2.tuning.trials import (  # noqa: E402
+    EPOCHS,
+    OBJECTIVE,
+    PREVIOUS_TRIAL,
 )
 
 pytestmark = pytest.mark.filterwarnings(

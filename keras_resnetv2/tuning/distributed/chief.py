@@ -13,7 +13,6 @@ from keras_resnetv2._checks import check_finite
 from keras_resnetv2.tuning.distributed.chief_servicer import ChiefServicer
 from keras_resnetv2.tuning.distributed.messages import silence_conditions
 from keras_resnetv2.tuning.distributed.oracle_state import (
-    drop_ended,
     locked,
     take_back,
 )
@@ -44,8 +43,7 @@ def serve(
     authentication: whoever reaches the port can take part.
 
     Args:
-        oracle: the search's, with its directory set, and reloaded if the
-            search goes on. Nothing else may use it meanwhile.
+        oracle: what `make_oracle` made. Nothing else may use it meanwhile.
         silence: seconds without a sign of life that make a worker dead; a
             multiple of the time between heartbeats (`worker.connect`).
         first_worker: seconds to wait for the first worker. Where all trials
@@ -61,12 +59,11 @@ def serve(
     _check_seconds("silence", silence)
     _check_seconds("first_worker", first_worker)
     silence_conditions()
-    drop_ended(oracle)
     roster = Roster(silence)
     servicer = ChiefServicer(oracle, roster)
     server = _start(servicer)
     try:
-        if _wait_for_first(oracle, roster, silence, first_worker):
+        if _wait_for_first(servicer, silence, first_worker):
             _watch(servicer, silence)
     finally:
         server.stop(_GRACE).wait()
@@ -103,8 +100,9 @@ def _start(servicer):
     return server
 
 
-def _wait_for_first(oracle, roster, silence, first_worker):
+def _wait_for_first(servicer, silence, first_worker):
     """Whether a worker has come; without one the search must be done."""
+    oracle, roster = servicer.oracle, servicer.roster
     done = oracle.max_trials and len(oracle.end_order) >= oracle.max_trials
     seconds = min(silence, first_worker) if done else first_worker
     until = time.monotonic() + seconds
@@ -116,7 +114,7 @@ def _wait_for_first(oracle, roster, silence, first_worker):
             "workers with the same KERASTUNER_ORACLE_IP and "
             "KERASTUNER_ORACLE_PORT, which they must be able to reach, and "
             "other KERASTUNER_TUNER_IDs; the same command goes on from there."
-        )
+        ) from servicer.error
     return roster.met_any
 
 

@@ -104,6 +104,4 @@ class ChiefServicer(OracleServicer):
             said = messages.unpack(context.invocation_metadata())
             trial.message = said.get(messages.ERROR)
             self.oracle.end_trial(trial)
-            # end_trial itself saves while the trial still counts as ongoing.
-            self.oracle.save()
         return protos.get_service().EndTrialResponse()

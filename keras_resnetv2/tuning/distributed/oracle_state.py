@@ -30,20 +30,6 @@ def locked(oracle: Oracle) -> Iterator[None]:
             THREADS[oracle] = None
 
 
-def drop_ended(oracle: Oracle) -> None:
-    """Takes trials that have ended out of the queue of those to run again.
-
-    keras-tuner writes its state before it notes that the last trial is not
-    ongoing any more, and `Oracle.reload` queues all that were ongoing.
-    """
-    with locked(oracle):
-        oracle._retry_queue[:] = [
-            trial_id
-            for trial_id in oracle._retry_queue
-            if trial_id not in oracle.end_order
-        ]
-
-
 def take_back(oracle: Oracle, worker: str) -> str | None:
     """Queues a dead worker's trial for another one.
 

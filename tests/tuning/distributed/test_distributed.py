@@ -13,19 +13,23 @@ from concurrent import futures
 
 import pytest
 
-kt = pytest.importorskip("keras_tuner")
+pytest.importorskip("keras_tuner")
 
 import grpc  # noqa: E402
+from keras_tuner.src import protos  # noqa: E402
 
 from keras_resnetv2.tuning.distributed.chief import (  # noqa: E402
     WorkersGoneError,
     serve,
 )
-from keras_resnetv2.tuning.distributed.oracle_state import (  # noqa: E402
-    drop_ended,
-    locked,
+from keras_resnetv2.tuning.distributed.oracle_state import locked  # noqa: E402
+from keras_resnetv2.tuning.distributed.patient_stub import (  # noqa: E402
+    PatientStub,
 )
+from keras_resnetv2.tuning.distributed.roles import address  # noqa: E402
 from keras_resnetv2.tuning.distributed.worker import connect  # noqa: E402
+from keras_resnetv2.tuning.oracles import RandomSearch  # noqa: E402
+from keras_resnetv2.tuning.trials import OBJECTIVE  # noqa: E402
 
 BEAT = 0.1
 SILENCE = 1.0
@@ -33,20 +37,24 @@ LIMIT = 20  # seconds for what takes a few
 PROMPT = 5  # seconds for what takes one, on a busy machine
 
 
+class Space:
+    """All that an oracle asks of a `SearchSpace`."""
+
+    def declare(self, hp):
+        hp.Int("x", 0, 1000)
+        hp.Boolean("more")
+        with hp.conditional_scope("more", [True]):
+            hp.Int("y", 0, 1000)
+
+    def excess(self, values):
+        return None
+
+
 def make_oracle(directory, trials):
-    space = kt.HyperParameters()
-    space.Int("x", 0, 1000)
-    space.Boolean("more")
-    with space.conditional_scope("more", [True]):
-        space.Int("y", 0, 1000)
-    oracle = kt.oracles.RandomSearchOracle(
-        kt.Objective("error", "min"),
-        max_trials=trials,
-        hyperparameters=space,
-        seed=1,
-    )
-    oracle._set_project_dir(str(directory), "search")
-    oracle.verbose = 0
+    path = directory / "search" / "oracle.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    oracle = RandomSearch(Space(), path, seed=1)
+    oracle.max_trials = trials
     return oracle
 
 
@@ -57,7 +65,7 @@ def work(oracle, name, run=lambda trial: 0.1 + trial.hyperparameters["x"]):
         if trial.status == "IDLE":
             time.sleep(0.05)
             continue
-        oracle.update_trial(trial.trial_id, {"error": run(trial)})
+        oracle.update_trial(trial.trial_id, {OBJECTIVE: run(trial)})
         trial.status = "COMPLETED"
         oracle.end_trial(trial)
         done.append(trial.trial_id)
@@ -133,7 +141,7 @@ def test_a_long_trial_is_no_silence(search):
         trial = a.create_trial("a")
         time.sleep(2 * SILENCE)
         assert b.create_trial("b").status == "IDLE"
-        a.update_trial(trial.trial_id, {"error": 1.0})
+        a.update_trial(trial.trial_id, {OBJECTIVE: 1.0})
         trial.status = "COMPLETED"
         a.end_trial(trial)
         assert [search.work(x).result(LIMIT) for x in (a, b)] == [[], []]
@@ -194,12 +202,12 @@ def test_the_first_result_of_a_trial_counts(search):
             time.sleep(0.05)
         # Thought dead, "a" comes back before another worker has its trial.
         with search.connect("a") as a:
-            a.update_trial(late.trial_id, {"error": 1.0})
+            a.update_trial(late.trial_id, {OBJECTIVE: 1.0})
             late.status = "COMPLETED"
             a.end_trial(late)
             assert oracle._retry_queue == []
             assert oracle.end_order == [late.trial_id]
-            b.update_trial(late.trial_id, {"error": 0.0})
+            b.update_trial(late.trial_id, {OBJECTIVE: 0.0})
             late.status = "FAILED"
             b.end_trial(late)
             assert [search.work(x).result(LIMIT) for x in (a, b)] == [[], []]
@@ -207,7 +215,7 @@ def test_the_first_result_of_a_trial_counts(search):
     trial = oracle.trials[late.trial_id]
     assert oracle.end_order == [late.trial_id]
     assert (trial.status, trial.score) == ("COMPLETED", 1.0)
-    assert trial.metrics.get_best_value("error") == 1.0
+    assert trial.metrics.get_best_value(OBJECTIVE) == 1.0
 
 
 def test_a_restarted_chief_leaves_a_trial_to_the_worker_at_it(search):
@@ -257,11 +265,25 @@ def test_an_oracle_that_raises_does_not_stop_the_others(search):
 
 def test_the_last_error_is_the_cause_of_the_end(search):
     chief = search.start(trials=2)
-    with search.connect("a") as a, pytest.raises(grpc.RpcError):
-        a.get_trial("no such trial")
-    with pytest.raises(WorkersGoneError) as raised:
+    with search.connect("a") as a:
+        a.create_trial("a")
+        with pytest.raises(grpc.RpcError):
+            a.get_trial("no such trial")
+    with pytest.raises(WorkersGoneError, match="All workers are gone") as gone:
         chief.result(LIMIT)
-    assert isinstance(raised.value.__cause__, KeyError)
+    assert isinstance(gone.value.__cause__, KeyError)
+
+
+def test_so_it_is_where_no_worker_got_as_far_as_a_trial(search):
+    chief = search.start(trials=2, first_worker=3)
+    # A client's first heartbeat is as early as its first call.
+    with grpc.insecure_channel(address()) as channel:
+        stub = PatientStub(channel, address(), patience=LIMIT)
+        with pytest.raises(grpc.RpcError):
+            stub.GetTrial(protos.get_service().GetTrialRequest(trial_id="no"))
+        with pytest.raises(WorkersGoneError, match="No worker came") as gone:
+            chief.result(LIMIT)
+    assert isinstance(gone.value.__cause__, KeyError)
 
 
 def test_a_worker_says_once_that_it_waits(search, caplog):
@@ -285,7 +307,7 @@ def test_a_workers_patience_ends(search):
 def test_the_lock_is_given_back(tmp_path):
     oracle = make_oracle(tmp_path, 1)
     with pytest.raises(KeyError), locked(oracle), locked(oracle):
-        oracle.update_trial("no such trial", {"error": 1.0})
+        oracle.update_trial("no such trial", {OBJECTIVE: 1.0})
     with futures.ThreadPoolExecutor(1) as other:
         assert other.submit(oracle.create_trial, "a").result(5)
 
@@ -295,7 +317,6 @@ def test_ended_trials_are_not_run_again(tmp_path):
     work(before, "a")
     after = make_oracle(tmp_path, 1)
     after.reload()
-    drop_ended(after)
     assert after.create_trial("a").status == "STOPPED"
 
 
@@ -305,6 +326,10 @@ sys.path.insert(0, sys.argv[1])
 import test_distributed as here
 from keras_resnetv2.tuning.distributed.chief import serve
 from keras_resnetv2.tuning.distributed.roles import role, tuner_id
+from keras_resnetv2.tuning.distributed.patient_stub import (  # noqa: E402
+    PatientStub,
+)
+from keras_resnetv2.tuning.distributed.roles import address  # noqa: E402
 from keras_resnetv2.tuning.distributed.worker import connect
 
 directory, trials = pathlib.Path(sys.argv[2]), int(sys.argv[3])
