@@ -121,23 +121,39 @@ class Workdir:
             ValueError: if this is not a work directory.
         """
         try:
-            values = json.loads(self.settings.read_text())
-            return (
-                Experiment(**experiment_fields(values, self.settings)),
-                DataFacts.from_json(values["data"]),
-            )
+            with refused_unless_settings(self.settings, "training"):
+                values = json.loads(self.settings.read_text())
+                return (
+                    Experiment(**experiment_fields(values, self.settings)),
+                    DataFacts.from_json(values["data"]),
+                )
         except FileNotFoundError as error:
             raise ValueError(
                 f"workdir={str(self.path)!r} is not a work directory of this "
                 f"package: there is no {self.settings.name} in it. Give the "
                 "--workdir of a training."
             ) from error
-        except _NO_SETTINGS as error:
-            raise ValueError(
-                f"{self.settings} cannot be read as a training's settings "
-                f"({type(error).__name__}: {error}). Give the --workdir of a "
-                "training by this version of the package."
-            ) from error
+
+
+@contextlib.contextmanager
+def refused_unless_settings(settings: pathlib.Path, kind: str):
+    """Inside it, a file is read, which may hold something else.
+
+    Args:
+        settings: the file.
+        kind: what it should hold the settings of.
+
+    Raises:
+        ValueError: says what is wrong with it, and what to give instead.
+    """
+    try:
+        yield
+    except _NO_SETTINGS as error:
+        raise ValueError(
+            f"{settings} cannot be read as a {kind}'s settings "
+            f"({type(error).__name__}: {error}). Give the --workdir of a "
+            f"{kind} by this version of the package."
+        ) from error
 
 
 def check_free(settings: pathlib.Path, kind: str) -> None:

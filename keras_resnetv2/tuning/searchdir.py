@@ -8,6 +8,7 @@ from keras_resnetv2.training.workdir import (
     Workdir,
     check_free,
     check_same,
+    refused_unless_settings,
     write_atomically,
 )
 
@@ -52,15 +53,9 @@ class Searchdir:
         if not self.settings.exists():
             check_free(self.settings, "directory of a search")
             return None
-        try:
+        with refused_unless_settings(self.settings, "search"):
             stored = json.loads(self.settings.read_text())
             data = stored.pop("data")
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{self.settings} cannot be read as a search's settings "
-                f"({type(error).__name__}: {error}). Give the --workdir of a "
-                "search by this version of the package."
-            ) from error
         now = json.loads(json.dumps(settings))
         check_same(self.settings, "search", stored, now)
         return data
