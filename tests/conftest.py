@@ -5,7 +5,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import pytest
 
-pytest_plugins = ["jpeg_fixtures"]
+pytest_plugins = ["differences", "jpeg_fixtures"]
 
 
 @pytest.fixture(autouse=True)
