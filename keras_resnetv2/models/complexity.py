@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of a network, from its config alone.
+"""Parameters, work and activation memory of a network, from its config alone.
 
 `complexity` goes the way of `builder.ResNetV2`, `_unit` that of
 `units.residual_unit` and the tables those of `shortcuts`, step by step, with a
@@ -6,7 +6,6 @@ map's shape in the place of the map.
 """
 
 import dataclasses
-from typing import NamedTuple
 
 from keras_resnetv2.models import inputs as inputs_lib
 from keras_resnetv2.models.activations import (
@@ -22,22 +21,20 @@ from keras_resnetv2.models.units import UNITS
 
 @dataclasses.dataclass(frozen=True)
 class Complexity:
-    """The size of a network and its work on one image.
+    """The size of a network, and its work and memory for one image.
 
     Attributes:
         parameters: trainable parameters, batch normalization's included.
         multiply_adds: of the convolutions and the classifier in the forward
             pass of one image; He et al. call them FLOPs.
+        activations: values of one image that a training step keeps from the
+            forward to the backward pass; each is 4 bytes in float32, 2 in
+            mixed precision.
     """
 
     parameters: int
     multiply_adds: int
-
-    def __add__(self, other: "Complexity") -> "Complexity":
-        return Complexity(
-            self.parameters + other.parameters,
-            self.multiply_adds + other.multiply_adds,
-        )
+    activations: int
 
 
 def complexity(
@@ -46,12 +43,21 @@ def complexity(
     classes: int | None = None,
     input_shape: tuple[int, int, int] | None = None,
 ) -> Complexity:
-    """Counts the parameters and multiply-adds of a network; builds nothing.
+    """Counts a network's parameters, multiply-adds and activations.
 
-    The network is the whole one, with its classifier. Multiply-adds are those
-    of all convolutions (stem, units, shortcuts, gates) and of the classifier.
-    Biases, batch normalization, ReLU, pooling, additions and the products of
-    scaling and gating are not counted.
+    Nothing is built. The network is the whole one, with its classifier and
+    softmax. Multiply-adds are those of all convolutions (stem, units,
+    shortcuts, gates) and of the classifier. Biases, batch normalization, ReLU,
+    pooling, additions and the products of scaling and gating are not counted.
+
+    Activations are the tensors that the gradients need, each once, however many
+    layers need it: the inputs of convolutions (the zero-padded copy, where a
+    stride makes one), of batch normalizations and of the classifier; the
+    outputs of ReLU, sigmoid and softmax; max-pooling's input and output; both
+    factors of a gate's products; dropout's mask, which is one value an image
+    in stochastic depth. Additions, constant factors, option A and the average
+    pooling need none. Nothing is computed twice to save memory, and no two
+    layers are fused.
 
     Reference: He et al., "Deep Residual Learning for Image Recognition", 2015,
     Table 1, "FLOPs".
@@ -71,9 +77,9 @@ def complexity(
             this network, or a shape without numbers for height and width.
 
     Example:
-        >>> from keras_resnetv2 import MODELS, complexity
-        >>> complexity(MODELS["PreActResNet20"])
-        Complexity(parameters=269722, multiply_adds=40551040)
+        >>> from keras_resnetv2 import ResNetConfig, complexity
+        >>> complexity(ResNetConfig(depth=8))
+        Complexity(parameters=75290, multiply_adds=12239488, activations=179466)
     """
     check_config(config)
     if classes is not None:
@@ -86,19 +92,21 @@ def complexity(
             "pixels."
         )
 
-    x, total = _stem(_Map(*map(int, images)), config)
+    layers = _Layers()
+    x = _stem(_Map(*map(int, images)), config, layers)
     for _, spec in config.unit_specs():
-        x, unit = _unit(x, spec)
-        total += unit
+        x = _unit(x, spec, layers)
     order = ACTIVATION_ORDERS[config.activation_order]
-    total += _ops(end_of_network(order), x)
+    x = layers.apply_ops(x, end_of_network(order))
     pooled = _Map(1, 1, x.channels)
-    predictions = pooled.to(config.classes)
-    return total + _conv(pooled, predictions, 1, bias=True)
+    predictions = layers.conv(pooled, config.classes, 1, bias=True)
+    layers.keep(predictions)  # softmax
+    return layers.total()
 
 
-class _Map(NamedTuple):
-    """The shape of one image's map."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Map:
+    """The shape of one image's map; two maps of one shape are two."""
 
     height: int
     width: int
@@ -112,81 +120,140 @@ class _Map(NamedTuple):
             int(channels),  # NumPy's integers may be narrow
         )
 
+    def like(self):
+        return self.to(self.channels)
 
-_NOTHING = Complexity(0, 0)
-
-
-def _conv(x, y, kernel_size, bias=False):
-    kernel = kernel_size**2 * x.channels * y.channels
-    return Complexity(
-        kernel + (y.channels if bias else 0), kernel * y.height * y.width
-    )
+    def padded(self, pixels):
+        return _Map(
+            self.height + 2 * pixels, self.width + 2 * pixels, self.channels
+        )
 
 
-def _ops(ops, x):
-    return Complexity(ops.count("bn") * 2 * x.channels, 0)  # gamma and beta
+class _Layers:
+    """Layers that count what they cost, and keep what their gradients need."""
+
+    def __init__(self):
+        self._parameters = 0
+        self._multiply_adds = 0
+        self._kept = set()
+
+    def total(self):
+        return Complexity(
+            self._parameters,
+            self._multiply_adds,
+            sum(x.height * x.width * x.channels for x in self._kept),
+        )
+
+    def keep(self, *maps):
+        self._kept.update(maps)
+
+    def conv(self, x, channels, kernel_size, strides=1, bias=False):
+        y = x.to(channels, strides)
+        kernel = kernel_size**2 * x.channels * y.channels
+        self._parameters += kernel + (y.channels if bias else 0)
+        self._multiply_adds += kernel * y.height * y.width
+        pad = strides > 1 and kernel_size > 1
+        self.keep(x.padded(kernel_size // 2) if pad else x)
+        return y
+
+    def apply_ops(self, x, ops):
+        for op in ops:
+            y = x.like()
+            if op == "bn":
+                self._parameters += 2 * x.channels  # gamma and beta
+                self.keep(x)
+            else:
+                self.keep(y)
+            x = y
+        return x
+
+    def max_pool(self, x):
+        y = x.to(x.channels, 2)
+        self.keep(x.padded(1), y)
+        return y
 
 
-def _stem(x, config):
+def _stem(x, config, layers):
     stem = STEMS[config.stem]
-    y = x.to(config.widths[0], stem.conv_strides)
-    total = _conv(x, y, stem.kernel_size) + _ops(STEM, y)
-    return (y.to(y.channels, 2) if stem.pooled else y), total
+    x = layers.conv(
+        x, config.widths[0], stem.kernel_size, strides=stem.conv_strides
+    )
+    x = layers.apply_ops(x, STEM)
+    return layers.max_pool(x) if stem.pooled else x
 
 
-def _unit(x, spec):
+def _unit(x, spec, layers):
     order = ACTIVATION_ORDERS[spec.activation_order]
     convs = UNITS[spec.unit]
 
-    total = _ops(order.before if spec.preactivated else (), x)
-    residual = x
+    before = order.before if spec.preactivated else ()
+    activated = layers.apply_ops(x, before)
+    residual = activated
     for i, (kernel_size, multiple) in enumerate(convs):
-        y = residual.to(
+        residual = layers.conv(
+            residual,
             multiple * spec.width,
+            kernel_size,
             strides=spec.strides if i == spec.strided_conv else 1,
         )
         last = i == len(convs) - 1
-        total += _conv(residual, y, kernel_size)
-        total += _ops(order.after if last else BETWEEN, y)
-        residual = y
+        residual = layers.apply_ops(residual, order.after if last else BETWEEN)
 
-    total += _SHORTCUTS[spec.shortcut](x, residual, spec)
-    return residual, total + _ops(order.after_addition, residual)
-
-
-def _bridge(x, y, spec):
-    if spec.strides == 1 and x.channels == y.channels:
-        return _NOTHING
-    return _DIMENSION_CHANGES[spec.dimension_change](x, y, spec)
+    _SHORTCUTS[spec.shortcut](x, activated, residual, spec, layers)
+    if spec.drop_rate:
+        layers.keep(_Map(1, 1, 1))  # an image's branch is dropped as a whole
+    return layers.apply_ops(residual.like(), order.after_addition)
 
 
-def _gated(x, y, spec):
-    """Of W_g x + b_g, and of the shortcut that the gate scales."""
-    return _conv(x, y, 1, bias=True) + _bridge(x, y, spec)
+def _bridge(x, activated, residual, spec, layers):
+    if spec.strides == 1 and x.channels == spec.filters:
+        return x
+    return _DIMENSION_CHANGES[spec.dimension_change](x, activated, spec, layers)
 
 
-def _conv_shortcut(x, y, spec):
-    return _conv(x, y, 1)
+def _exclusive_gating(x, activated, residual, spec, layers):
+    gate = _shortcut_only_gating(x, activated, residual, spec, layers)
+    layers.keep(residual, gate)
 
 
-# Fig. 2
+def _shortcut_only_gating(x, activated, residual, spec, layers):
+    gate = _conv_shortcut(x, activated, residual, spec, layers, bias=True)
+    layers.keep(gate)  # sigmoid
+    one_minus_gate = gate.like()
+    shortcut = _bridge(x, activated, residual, spec, layers)
+    layers.keep(shortcut, one_minus_gate)
+    return gate
+
+
+def _conv_shortcut(x, activated, residual, spec, layers, bias=False):
+    return layers.conv(x, spec.filters, 1, strides=spec.strides, bias=bias)
+
+
+def _dropout(x, activated, residual, spec, layers):
+    shortcut = _bridge(x, activated, residual, spec, layers)
+    if spec.dropout_rate:
+        layers.keep(shortcut.like())  # the mask
+
+
+# Fig. 2. A gate's products need both of their factors.
 _SHORTCUTS = {
     "identity": _bridge,
     "constant_scaling": _bridge,
-    "exclusive_gating": _gated,
-    "shortcut_only_gating": _gated,
+    "exclusive_gating": _exclusive_gating,
+    "shortcut_only_gating": _shortcut_only_gating,
     "conv": _conv_shortcut,
-    "dropout": _bridge,
+    "dropout": _dropout,
 }
 
 
-def _padding(x, y, spec):
-    return _NOTHING
+def _padding(x, activated, spec, layers):
+    return x.to(spec.filters, spec.strides)
 
 
-def _projection(x, y, spec):
+def _projection(x, activated, spec, layers):
+    shortcut = layers.conv(activated, spec.filters, 1, strides=spec.strides)
     ops = ("bn",) if spec.activation_order == "original" else ()
-    return _conv(x, y, 1) + _ops(ops, y)
+    return layers.apply_ops(shortcut, ops)
 
 
 _DIMENSION_CHANGES = {"padding": _padding, "projection": _projection}

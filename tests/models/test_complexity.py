@@ -15,7 +15,6 @@ from parameter_goldens import GOLDENS
 
 from keras_resnetv2 import (
     MODELS,
-    Complexity,
     ResNetConfig,
     ResNetV2,
     complexity,
@@ -93,6 +92,56 @@ def test_original_networks_count_as_torchvisions(
     assert f"{count.multiply_adds / 1e9:.3f}" == multiply_adds
 
 
+def test_activations_of_20_layers_by_hand():
+    """Full pre-activation, option A, with 32x32, 16x16 and 8x8 maps."""
+    a, b, c = 32 * 32 * 16, 16 * 16 * 32, 8 * 8 * 64
+    # Of a unit with n values: x, BN-ReLU of it, conv1, BN-ReLU of that.
+    assert complexity(MODELS["PreActResNet20"]).activations == (
+        (32 * 32 * 3 + 2 * a)  # the image, the stem's convolution, its ReLU
+        + (2 * a + 4 * a + 4 * a)  # unit 1 begins with the stem's ReLU
+        + (2 * a + 34 * 34 * 16 + 2 * b + 4 * b + 4 * b)
+        + (2 * b + 18 * 18 * 32 + 2 * c + 4 * c + 4 * c)
+        + (2 * c + 64 + 10)  # the last BN and ReLU, the pooled map, softmax
+    )
+
+
+# Of one 4 x 4 map of 8 channels, n values, that a unit begins and ends with.
+@pytest.mark.parametrize(
+    "order, shortcut, maps",
+    [
+        # x; conv1 and ReLU; conv2 for its BN; the last ReLU is the next x
+        ("original", "identity", 4),
+        # x; conv1 and ReLU; the sum for its BN
+        ("bn_after_addition", "identity", 4),
+        # x; conv1 and ReLU; conv2 for its BN, ReLU
+        ("relu_before_addition", "identity", 5),
+        # ReLU of x; conv1 and ReLU; conv2 for its BN
+        ("relu_only_preactivation", "identity", 4),
+        # x and ReLU of it; conv1 and ReLU
+        ("full_preactivation", "identity", 4),
+        ("full_preactivation", "constant_scaling", 4),
+        ("full_preactivation", "conv", 4),
+        ("relu_only_preactivation", "conv", 5),  # x beside the ReLU of it
+        ("full_preactivation", "dropout", 5),  # the mask
+        # g, 1 - g; and F, which the original unit's BN gives
+        ("full_preactivation", "shortcut_only_gating", 6),
+        ("original", "exclusive_gating", 7),
+        # F is the ReLU that is kept anyway.
+        ("relu_before_addition", "exclusive_gating", 7),
+    ],
+)
+def test_activations_that_one_more_unit_keeps(order, shortcut, maps):
+    options = {"activation_order": order, "shortcut": shortcut, "widths": (8,)}
+    three, two = (
+        complexity(
+            ResNetConfig(units_per_stage=(units,), **options),
+            input_shape=(4, 4, 3),
+        ).activations
+        for units in (3, 2)
+    )
+    assert three - two == maps * 4 * 4 * 8
+
+
 @pytest.mark.parametrize(
     "input_shape, options",
     [
@@ -151,6 +200,7 @@ def test_original_networks_count_as_torchvisions(
                 "stochastic_depth": 0.5,
             },
         ),
+        ((8, 8, 3), {"depth": 8, "shortcut": "dropout", "dropout_rate": 0}),
     ],
 )
 def test_counts_are_a_built_networks(input_shape, options):
@@ -173,11 +223,7 @@ def test_counts_are_python_integers():
         config, classes=np.int16(10), input_shape=tuple(np.int16([32, 32, 3]))
     )
     assert count == complexity(MODELS["PreActResNet20"])
-    assert type(count.parameters) is type(count.multiply_adds) is int
-
-
-def test_sum():
-    assert Complexity(1, 20) + Complexity(3, 40) == Complexity(4, 60)
+    assert {type(n) for n in dataclasses.astuple(count)} == {int}
 
 
 @pytest.mark.parametrize(

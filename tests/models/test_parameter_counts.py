@@ -2,12 +2,13 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from counting import counted
 from parameter_goldens import GOLDENS
 
 import keras_resnetv2
-from keras_resnetv2 import MODELS, complexity
+from keras_resnetv2 import MODELS, Complexity, complexity
 
 LARGE = ("PreActResNet1001", "PreActResNet1202")
 
@@ -37,20 +38,20 @@ def test_parameter_count(name):
 @pytest.mark.parametrize("name", LARGE)
 def test_deep_counts_follow_from_two_small_nets(name):
     """A unit more a stage always adds the same; so the deep nets' counts."""
-    config = MODELS[name]
     for option, golden in zip(("padding", "projection"), GOLDENS[name]):
+        config = dataclasses.replace(MODELS[name], dimension_change=option)
         counts = []
         for units in (1, 2):
             small = dataclasses.replace(
-                config,
-                depth=None,
-                units_per_stage=(units,) * 3,
-                dimension_change=option,
+                config, depth=None, units_per_stage=(units,) * 3
             )
-            counts.append(counted(keras_resnetv2.ResNetV2(small)).parameters)
+            count = counted(keras_resnetv2.ResNetV2(small))
+            counts.append(np.array(dataclasses.astuple(count)))
         one, two = counts
         assert len(set(config.units)) == 1
-        assert one + (config.units[0] - 1) * (two - one) == golden
+        deep = Complexity(*(one + (config.units[0] - 1) * (two - one)))
+        assert deep == complexity(config)
+        assert deep.parameters == golden
 
 
 def test_projection_kernels_account_for_the_difference():

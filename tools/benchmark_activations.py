@@ -1,0 +1,55 @@
+"""Memory that an image more takes in a training step, beside `complexity`.
+
+    python tools/benchmark_activations.py
+
+The peak of a process that trains on twice the images less that of another:
+weights, program and optimizer cancel out. Linux, float32, without XLA.
+"""
+
+import resource
+import subprocess
+import sys
+
+import numpy as np
+from absl import app, flags
+
+from keras_resnetv2 import ResNetV2, complexity, training
+from keras_resnetv2.models.configs import find_config
+
+_MODEL = flags.DEFINE_string("model", "PreActResNet110", "A name in MODELS.")
+_BATCH = flags.DEFINE_integer("batch_size", 64, "Images of the smaller step.")
+_ALONE = flags.DEFINE_bool("alone", False, "This batch's peak in bytes only.")
+
+
+def peak():
+    """Trains two steps; returns the most bytes that the process has held."""
+    config = find_config(_MODEL.value)
+    model = ResNetV2(config, classifier_activation=None)
+    training.compile(model, "paper", total_steps=10**6, jit_compile=False)
+    images = np.zeros((_BATCH.value, *model.input_shape[1:]), "float32")
+    for _ in range(2):
+        model.train_on_batch(images, np.zeros(_BATCH.value, "int32"))
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def main(argv):
+    """Prints MB an image, measured and counted, and their ratio."""
+    if _ALONE.value:
+        print(peak())
+        return
+    small, large = (
+        int(
+            subprocess.check_output(
+                [*sys.orig_argv, "--alone", f"--batch_size={batch}"], text=True
+            ).split()[-1]
+        )
+        for batch in (_BATCH.value, 2 * _BATCH.value)
+    )
+    measured = (large - small) / _BATCH.value / 1e6
+    counted = 4 * complexity(find_config(_MODEL.value)).activations / 1e6
+    print(f"{measured:.2f} MB an image, {counted:.2f} counted: ", end="")
+    print(f"ratio {measured / counted:.2f}")
+
+
+if __name__ == "__main__":
+    app.run(main)
