@@ -2,11 +2,10 @@
 
 import csv
 import dataclasses
-import os
 import pathlib
 import shutil
 
-from keras_resnetv2.training.workdir import write_atomically
+from keras_resnetv2.training.workdir import save_figure, write_atomically
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,6 +146,4 @@ def plot_curves(
         for before, after in zip(rows, rows[1:]):
             if after.learning_rate < before.learning_rate:
                 axes.axvline(before.epoch, color="gray", lw=0.8, ls=":")
-    part = path.with_name(f".{path.name}")
-    figure.savefig(part, dpi=120)
-    os.replace(part, path)
+    save_figure(figure, path, dpi=120)

@@ -218,6 +218,14 @@ def write_atomically(path: pathlib.Path, text: str) -> None:
         os.replace(part, path)
 
 
+def save_figure(figure, path: pathlib.Path, dpi: int) -> None:
+    """Writes a figure of the kind of its suffix, whole or not at all."""
+    part = path.with_name(f".{path.name}")
+    with removed_on_error(part):
+        figure.savefig(part, dpi=dpi)
+        os.replace(part, path)
+
+
 @contextlib.contextmanager
 def removed_on_error(part: pathlib.Path):
     """Removes what was written so far, which would keep a full disk full."""

@@ -1,12 +1,11 @@
 """Error against size, as a picture."""
 
 import math
-import os
 import pathlib
 import textwrap
 from collections.abc import Sequence
 
-from keras_resnetv2.training.workdir import removed_on_error
+from keras_resnetv2.training.workdir import save_figure
 from keras_resnetv2.tuning.trial_text import one_line, percent
 from keras_resnetv2.tuning.trials import COSTS, TrialRow, best, front
 
@@ -53,10 +52,7 @@ def plot_trials(
                 loc="outside lower center",
                 ncols=len(handles),
             )
-        part = path.with_name(f".{path.name}")
-        with removed_on_error(part):
-            figure.savefig(part, dpi=140)
-            os.replace(part, path)
+        save_figure(figure, path, dpi=140)
 
 
 class _EpochColours:
