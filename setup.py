@@ -8,7 +8,14 @@ version = re.search(
     r'__version__ = "(.+)"', (here / "keras_resnetv2/_version.py").read_text()
 )[1]
 
-mains = ("train", "evaluate", "export", "prepare_cifar10", "tune")
+mains = (
+    "train",
+    "evaluate",
+    "export",
+    "prepare_cifar10",
+    "propagation",
+    "tune",
+)
 matplotlib = "matplotlib>=3.8,<4"
 tensorboard = "tensorboard>=2.18,<3"
 train = [

@@ -17,7 +17,7 @@ check_backend()
 register_with_keras()
 
 if TYPE_CHECKING:
-    from keras_resnetv2 import data, export, training, tuning
+    from keras_resnetv2 import analysis, data, export, training, tuning
     from keras_resnetv2.data import load_arrays, preprocess_input
     from keras_resnetv2.export import export_saved_model
     from keras_resnetv2.models.applications import (
@@ -70,7 +70,7 @@ _NAMES = {
     "keras_resnetv2.export": ("export_saved_model",),
 }
 _MODULE_OF = {name: module for module, row in _NAMES.items() for name in row}
-_SUBPACKAGES = ("data", "export", "training", "tuning")
+_SUBPACKAGES = ("analysis", "data", "export", "training", "tuning")
 
 __all__ = [
     "BatchNormalization",
@@ -94,6 +94,7 @@ __all__ = [
     "ResNetConfig",
     "ResNetV2",
     "__version__",
+    "analysis",
     "complexity",
     "data",
     "export",

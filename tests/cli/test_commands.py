@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -32,6 +33,13 @@ def test_train_evaluate_resume_export(tmp_path):
     done = run("evaluate", f"--workdir={workdir}")
     assert done.returncode == 0, done.stderr
     assert f"128 test images of fake: error {error}%" in done.stdout
+
+    done = run("propagation", f"--workdir={workdir}", "--images=8")
+    assert done.returncode == 0, done.stderr
+    assert "stage1_unit1" in done.stdout
+    rows = (workdir / "propagation.csv").read_text().splitlines()
+    assert len(rows) == 11 and rows[1].startswith("stage1_unit1,dropout,,")
+    assert Image.open(workdir / "propagation.png").format == "PNG"
 
     # The same command goes on where there is nothing of the last epoch left.
     (workdir / "model.keras").unlink()
@@ -86,6 +94,7 @@ def test_a_training_from_another_ones_settings(tmp_path):
         ("train", ["--config=no.json"], "no.json cannot be read"),
         ("evaluate", [], "no experiment.json"),
         ("export", [], "--output"),
+        ("propagation", [], "no experiment.json"),
         ("export", ["--output=x"], "no experiment.json"),
     ],
 )

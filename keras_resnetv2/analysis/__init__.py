@@ -1,0 +1,15 @@
+"""The paper's equations, measured on a network: tap, table, plot."""
+
+from keras_resnetv2.analysis.propagation import measure
+from keras_resnetv2.analysis.propagation_plot import PANELS, plot_propagation
+from keras_resnetv2.analysis.rows import Propagation, UnitRow
+from keras_resnetv2.analysis.trained import measure_trained
+
+__all__ = [
+    "PANELS",
+    "Propagation",
+    "UnitRow",
+    "measure",
+    "measure_trained",
+    "plot_propagation",
+]

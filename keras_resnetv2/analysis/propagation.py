@@ -1,0 +1,134 @@
+"""How signal and gradient propagate through a network: section 2, measured."""
+
+import contextlib
+
+import keras
+import numpy as np
+
+from keras_resnetv2.analysis.backward_equation import (
+    backward,
+    feature_gradient,
+)
+from keras_resnetv2.analysis.checks import check_batch, find_classifier
+from keras_resnetv2.analysis.forward_equation import forward_gaps
+from keras_resnetv2.analysis.norms import rms_norm, sample_norms
+from keras_resnetv2.analysis.rows import Propagation, UnitRow
+from keras_resnetv2.analysis.steps import route_of
+
+# Claim (ii) of section 2: a sample's gradient is all but cancelled.
+CANCELLED = 0.1
+
+
+def measure(
+    model: keras.Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    training: bool = True,
+) -> Propagation:
+    """Measures the paper's equations on a network and a batch.
+
+    Runs the network unit by unit, forward and backward, on any of Keras's
+    backends; its weights, statistics and draws are what they were afterwards.
+    Every F is computed once more in NumPy from the weights, which takes most of
+    the time where images are large. The memory is that of one and a half
+    training steps.
+
+    Reference: He et al., 2016, section 2, eq. (3) to (5), section 3, eq. (6)
+    to (8).
+
+    Args:
+        model: one of ours with a classifier, fresh, trained or loaded, that
+            computes in float32 or float64.
+        images: standardised, (N, H, W, C).
+        labels: (N,), 0 to classes - 1.
+        training: whether BN takes the batch's statistics and dropout drops, as
+            in a training step. With False it takes the moving ones, which say
+            nothing in a network that was not trained.
+
+    Returns:
+        A `Propagation`.
+
+    Raises:
+        ValueError: for a model that is none of ours, has no classifier or
+            computes in half precision, where gradients this small are zero, and
+            for images or labels that do not fit it.
+
+    Example:
+        >>> import keras_resnetv2
+        >>> from keras_resnetv2 import analysis, data
+        >>> sample = data.load_arrays("cifar10_sample").take(8)
+        >>> images = data.preprocess_input(sample.images)
+        >>> model = keras_resnetv2.PreActResNet20()
+        >>> measured = analysis.measure(model, images, sample.labels)
+        >>> all(row.factor == 1 for row in measured.rows)
+        True
+    """
+    route = route_of(model, find_classifier(model))
+    images, labels = check_batch(model, images, labels)
+    with _left_as_it_was(model):
+        steps, features, back = route.run(images, training)
+        gradient = back(feature_gradient(route.classifier, features, labels))
+        rows = _rows(route.units, steps, gradient, training)
+    return Propagation(
+        model=model.name,
+        samples=len(images),
+        training=training,
+        rows=rows,
+        last_signal=rms_norm(steps[-1].output),
+        last_gradient=rms_norm(gradient),
+    )
+
+
+def _rows(units, steps, last_gradient, training):
+    gaps = forward_gaps(units, steps, training)
+    arrivals = backward(units, steps, last_gradient)
+    products = np.cumprod([arrival.factor for arrival in arrivals[::-1]])[::-1]
+    last_norms = sample_norms(last_gradient)
+    return tuple(
+        UnitRow(
+            unit=unit.name,
+            shortcut=unit.kind,
+            transition=unit.transition,
+            signal=rms_norm(step.x),
+            residual=rms_norm(step.residual),
+            **gap._asdict(),
+            factor=arrival.factor,
+            product=float(product),
+            gradient=rms_norm(arrival.gradient),
+            direct=rms_norm(arrival.direct),
+            rest=rms_norm(arrival.gradient - arrival.direct),
+            cancelled=_cancelled(sample_norms(arrival.gradient), last_norms),
+        )
+        for unit, step, gap, arrival, product in zip(
+            units, steps, gaps, arrivals, products, strict=True
+        )
+    )
+
+
+def _cancelled(norms, last_norms):
+    """Of the samples that have a gradient at all."""
+    there = (last_norms > 0) & np.isfinite(norms)
+    if not there.any():
+        return float("nan")
+    return float(np.mean(norms[there] < CANCELLED * last_norms[there]))
+
+
+@contextlib.contextmanager
+def _left_as_it_was(model):
+    """Puts BN's statistics and the state of random draws back afterwards."""
+    before = [
+        keras.ops.convert_to_numpy(variable)
+        for variable in model.non_trainable_variables
+    ]
+    with contextlib.ExitStack() as stack:
+        if keras.backend.backend() == "torch":
+            import torch
+
+            # Keras's dropout draws from the global generator there.
+            stack.enter_context(torch.random.fork_rng())
+        try:
+            yield
+        finally:
+            for variable, value in zip(model.non_trainable_variables, before):
+                variable.assign(value)

@@ -1,0 +1,181 @@
+"""Measured propagation as a picture: networks side by side, unit by unit."""
+
+import itertools
+import os
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from keras_resnetv2.analysis.norms import ratio
+from keras_resnetv2.analysis.rows import Propagation
+from keras_resnetv2.training.workdir import save_figure
+
+# What is smaller stands on a panel's lower edge.
+_FLOOR = 1e-20
+
+# Title, a row's value, whether the axis is logarithmic.
+PANELS = {
+    "signal": (
+        "signal, $\\|x_l\\|$",
+        lambda row, whole: row.signal,
+        True,
+    ),
+    "forward_gap": (
+        "off the sum of its residuals,\n"
+        "$\\|x_L - (h \\cdots h(x_l) + \\sum h \\cdots h(F_i))\\|$"
+        " / $\\|x_L\\|$",
+        lambda row, whole: row.forward_gap,
+        True,
+    ),
+    "product": (
+        "product of the shortcuts' factors,\nfrom here to the last unit",
+        lambda row, whole: abs(row.product),
+        True,
+    ),
+    "direct": (
+        "gradient straight down the shortcuts,\n"
+        "of $\\|\\partial E / \\partial x_L\\|$",
+        lambda row, whole: ratio(row.direct, whole.last_gradient),
+        True,
+    ),
+    "gradient": (
+        "gradient in all, $\\|\\partial E / \\partial x_l\\|$ / "
+        "$\\|\\partial E / \\partial x_L\\|$",
+        lambda row, whole: ratio(row.gradient, whole.last_gradient),
+        True,
+    ),
+    "cancelled": (
+        "share of the samples with\n$\\|\\partial E / \\partial x_l\\|$ < 0.1 "
+        "$\\|\\partial E / \\partial x_L\\|$",
+        lambda row, whole: row.cancelled,
+        False,
+    ),
+}
+
+
+def plot_propagation(
+    measured: Mapping[str, Propagation] | Propagation,
+    path: str | os.PathLike | None = None,
+    *,
+    panels: tuple[str, ...] = tuple(PANELS),
+    title: str = "",
+):
+    """Draws networks over each other, one panel a quantity.
+
+    Args:
+        measured: a line's name to what `measure` returned for it, or one
+            network's alone.
+        path: of the picture, ".png", ".svg" or ".pdf", written whole or not at
+            all; None to write none.
+        panels: names in `PANELS`: "signal", "forward_gap", "product",
+            "direct", "gradient", "cancelled".
+        title: above the panels.
+
+    Returns:
+        A `matplotlib.figure.Figure`, which a notebook shows.
+
+    Raises:
+        ValueError: for no network or an unknown panel.
+    """
+    from matplotlib.figure import Figure
+
+    if isinstance(measured, Propagation):
+        measured = {measured.model: measured}
+    unknown = set(panels) - set(PANELS)
+    if not measured or not panels or unknown:
+        raise ValueError(
+            "At least one network and one panel are needed, of "
+            f"{', '.join(PANELS)}; received measured={list(measured)}, "
+            f"panels={panels!r}."
+        )
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(
+        figsize=(5.5 * columns, 3.3 * rows + 0.9), layout="constrained"
+    )
+    figure.suptitle(title)
+    grid = figure.subplots(rows, columns, squeeze=False).flat
+    for axes, panel in itertools.zip_longest(grid, panels):
+        if panel is None:
+            axes.remove()
+        else:
+            _draw(axes, panel, measured)
+    if len(measured) > 1:
+        handles, names = figure.axes[0].get_legend_handles_labels()
+        figure.legend(
+            handles, names, loc="outside lower center", ncols=min(3, len(names))
+        )
+    if path is not None:
+        save_figure(figure, pathlib.Path(path), dpi=130)
+    return figure
+
+
+def _draw(axes, panel, measured):
+    title, value, logarithmic = PANELS[panel]
+    lines = zip(measured.items(), _styles(len(measured)), strict=True)
+    lowest = np.inf
+    for (name, whole), style in lines:
+        values = np.array([value(row, whole) for row in whole.rows])
+        lowest = np.fmin(lowest, np.fmin.reduce(values))  # but for NaN
+        if logarithmic:
+            values = np.maximum(values, _FLOOR)
+        units = np.arange(1, len(values) + 1)
+        axes.plot(units, values, label=name, **style)
+    if logarithmic:
+        axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        if high / low < 20:  # a line that is flat shall look flat
+            axes.set_ylim(low / 5, high * 5)
+        if lowest < _FLOOR:
+            axes.text(
+                0.02,
+                0.07,
+                f"lowest: {_FLOOR:.0e} or less",
+                transform=axes.transAxes,
+                fontsize=9,
+            )
+    else:
+        axes.set_ylim(-0.03, 1.03)
+    longest = max(measured.values(), key=lambda whole: len(whole.rows))
+    _mark_stages(axes, longest.rows)
+    axes.set_title(title, fontsize=11)
+    axes.set_xlabel("residual unit")
+    axes.grid(alpha=0.25)
+
+
+def _mark_stages(axes, rows):
+    """A dotted line in front of each stage but the first."""
+    stages = [row.unit.split("_")[0] for row in rows]
+    for place, (before, after) in enumerate(zip(stages, stages[1:]), 1):
+        if before != after:
+            axes.axvline(place + 0.5, color="gray", lw=0.8, ls=":")
+
+
+def _styles(number):
+    """Of each line; the later ones are thinner and leave the earlier in sight.
+
+    Colours are told apart with a colour vision deficiency, too (Okabe and Ito,
+    2008); where they come again, the line is dashed.
+    """
+    widths = np.linspace(2.8, 1.2, number) if number > 1 else (1.8,)
+    return [
+        {
+            "lw": width,
+            "color": _COLOURS[i % len(_COLOURS)],
+            "ls": _DASHES[i // len(_COLOURS) % len(_DASHES)],
+        }
+        for i, width in enumerate(widths)
+    ]
+
+
+_COLOURS = (
+    "#000000",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#0072B2",
+)
+_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))

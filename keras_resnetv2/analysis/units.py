@@ -1,0 +1,133 @@
+"""The residual units of a built network, found by the names of its layers."""
+
+import dataclasses
+import re
+
+import keras
+
+# What carries the signal where channels or size change, by its layer.
+TRANSITIONS = {
+    "shortcut_padding": "padding",
+    "shortcut_projection": "projection",
+}
+
+# Fig. 2 by its layers.
+_SHORTCUTS = {
+    "shortcut_scale": "constant_scaling",
+    "residual_scale": "constant_scaling",
+    "residual_gated": "exclusive_gating",
+    "shortcut_gated": "shortcut_only_gating",
+    "shortcut_conv": "conv",
+    "shortcut_dropout": "dropout",
+}
+
+_UNIT = re.compile(r"(stage\d+_unit\d+)_(.+)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """One residual unit: y = h(x) + F(x), x' = f(y), as places in a graph.
+
+    Attributes:
+        name: "stage2_unit1".
+        layers: its layers, by their names without the unit's.
+        x: what it takes, (batch, H, W, C).
+        shortcut: h(x), the first of the two that are added.
+        residual: F(x), the second, with its scale, gate or drop.
+        y: the sum.
+        output: x', what the next unit takes.
+    """
+
+    name: str
+    layers: dict[str, keras.layers.Layer]
+    x: keras.KerasTensor
+    shortcut: keras.KerasTensor
+    residual: keras.KerasTensor
+    y: keras.KerasTensor
+    output: keras.KerasTensor
+
+    @property
+    def kind(self) -> str:
+        """The shortcut's name in Fig. 2, "identity" for the original."""
+        found = (name for key, name in _SHORTCUTS.items() if key in self.layers)
+        return next(found, "identity")
+
+    @property
+    def transition(self) -> str:
+        """What bridges a change of shape; empty where there is none."""
+        if self.kind == "conv":
+            changes = self.x.shape[-1] != self.y.shape[-1]
+            changes |= self.layers["shortcut_conv"].strides != (1, 1)
+            return "conv" if changes else ""
+        found = (
+            name for key, name in TRANSITIONS.items() if key in self.layers
+        )
+        return next(found, "")
+
+    @property
+    def gate(self) -> keras.KerasTensor | None:
+        """1 - g(x), the factor on the shortcut, where there is a gate."""
+        layer = self.layers.get("one_minus_gate")
+        return layer and layer.output
+
+    @property
+    def carried(self) -> keras.KerasTensor:
+        """What goes down the shortcut, in front of its own factor if any."""
+        if self.gate is not None:
+            carried, _ = self.layers["shortcut_gated"].input
+            return carried
+        for role in ("shortcut_scale", "shortcut_dropout"):
+            if role in self.layers:
+                return self.layers[role].input
+        return self.shortcut
+
+
+def find_units(model: keras.Model) -> list[Unit]:
+    """Finds all units of a network of ours, built or loaded, first to last.
+
+    Raises:
+        ValueError: if it has none, or computes in half precision.
+    """
+    layers = {}
+    for layer in getattr(model, "layers", ()):
+        if match := _UNIT.fullmatch(layer.name):
+            layers.setdefault(match[1], {})[match[2]] = layer
+    units = []
+    for name, roles in layers.items():
+        add = roles.get("add", roles.get("out"))
+        if not isinstance(add, keras.layers.Add):
+            continue
+        shortcut, residual = add.input
+        x = units[-1].output if units else _stem_output(model)
+        units.append(
+            Unit(
+                name,
+                roles,
+                x,
+                shortcut,
+                residual,
+                add.output,
+                roles["out"].output,
+            )
+        )
+    if not units:
+        raise ValueError(
+            f"No residual units in {getattr(model, 'name', model)!r}: a network"
+            " of keras_resnetv2 is needed, whose layers are called "
+            "stage1_unit1_conv1 and so on. Where it is a layer of another "
+            "model, give it alone."
+        )
+    if units[0].y.dtype not in ("float32", "float64"):
+        raise ValueError(
+            f"{model.name} computes in {units[0].y.dtype}, where the gradients "
+            "of deep networks are zero. Measure it in float32: "
+            'training.load_trained(workdir, "float32"), or build it under that '
+            "dtype policy and give it these weights."
+        )
+    return units
+
+
+def _stem_output(model):
+    names = {layer.name for layer in model.layers}
+    last = "stem_pool" if "stem_pool" in names else "stem_relu"
+    return model.get_layer(last).output

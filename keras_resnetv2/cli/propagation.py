@@ -1,0 +1,55 @@
+"""Measures how signal and gradient propagate through a trained network.
+
+propagation --workdir=runs/resnet20
+"""
+
+from absl import flags
+
+from keras_resnetv2.cli import common
+
+_IMAGES = flags.DEFINE_integer(
+    "images",
+    None,
+    "How many; a training step on them and a half must fit into memory. "
+    "Default: 64, or 8 above 64 pixels.",
+)
+_SPLIT = flags.DEFINE_string(
+    "split", "test", "test, train or held_out (of a training with --held_out)."
+)
+_TRAINING = flags.DEFINE_boolean(
+    "training",
+    True,
+    "Normalise by the batch's statistics and drop, as in a training step; "
+    "otherwise by the stored statistics.",
+)
+flags.mark_flag_as_required("workdir")
+
+
+def main(argv):
+    """Prints a table; writes propagation.csv and propagation.png."""
+    from keras_resnetv2 import analysis
+    from keras_resnetv2.training.workdir import Workdir, write_atomically
+
+    directory = Workdir(common.WORKDIR.value)
+    measured = analysis.measure_trained(
+        directory.path,
+        images=_IMAGES.value,
+        split=_SPLIT.value,
+        data_dir=common.DATA_DIR.value,
+        training=_TRAINING.value,
+    )
+    write_atomically(directory.path / "propagation.csv", measured.csv())
+    plot = directory.path / "propagation.png"
+    analysis.plot_propagation(
+        measured,
+        plot,
+        title=f"{measured.model}, {measured.samples} {_SPLIT.value} images",
+    )
+    print(measured.table())
+    print(
+        f"All {len(measured.rows)} units: {plot.with_suffix('.csv')}; "
+        f"look at {plot}."
+    )
+
+
+entry_point = common.entry_point(main)
