@@ -35,7 +35,11 @@ def child(tmp_path, monkeypatch):
         path.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(path))
 
-    return replace
+    # Tests in a shell's background (`make test &`) begin with SIGINT ignored,
+    # and their children would, too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield replace
+    signal.signal(signal.SIGINT, before)
 
 
 def test_the_job_arrives_and_the_lines_come_back(child, tmp_path):
