@@ -146,9 +146,8 @@ def _draw(axes, panel, measured):
 
 def _mark_stages(axes, rows):
     """A dotted line in front of each stage but the first."""
-    stages = [row.unit.split("_")[0] for row in rows]
-    for place, (before, after) in enumerate(zip(stages, stages[1:]), 1):
-        if before != after:
+    for place, (before, after) in enumerate(zip(rows, rows[1:]), 1):
+        if before.stage != after.stage:
             axes.axvline(place + 0.5, color="gray", lw=0.8, ls=":")
 
 

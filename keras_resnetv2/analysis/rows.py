@@ -55,6 +55,11 @@ class UnitRow:
     rest: float
     cancelled: float
 
+    @property
+    def stage(self) -> str:
+        """Name of the unit's stage, "stage2"."""
+        return self.unit.split("_")[0]
+
 
 @dataclasses.dataclass(frozen=True)
 class Propagation:
@@ -91,7 +96,7 @@ class Propagation:
             for row, before, after in zip(
                 self.rows, (None, *self.rows), (*self.rows[1:], None)
             )
-            if not (before and after and _stage(before) == _stage(after))
+            if not (before and after and before.stage == after.stage)
         ]
         cells = [[name.replace("_", " ") for name in _NAMES]]
         cells += [[_cell(value) for value in row] for row in rows]
@@ -115,10 +120,6 @@ class Propagation:
 
 
 _NAMES = [field.name for field in dataclasses.fields(UnitRow)]
-
-
-def _stage(row):
-    return row.unit.split("_")[0]
 
 
 def _cell(value):

@@ -6,8 +6,7 @@ import numpy as np
 
 from keras_resnetv2.analysis.propagation import measure
 from keras_resnetv2.analysis.rows import Propagation
-from keras_resnetv2.data import ImageData, evaluation_batches
-from keras_resnetv2.training.images import framework, load_split
+from keras_resnetv2.training.images import images_to_test, load_split
 from keras_resnetv2.training.plain_errors import plain_errors
 from keras_resnetv2.training.trained import load_trained
 from keras_resnetv2.training.workdir import Workdir
@@ -39,7 +38,7 @@ def measure_trained(
         ValueError: if the directory does not fit, or the split has not that
             many images.
     """
-    model, experiment, facts, _ = trained = load_trained(workdir, "float32")
+    model, experiment, facts, _ = load_trained(workdir, "float32")
     data = load_split(
         experiment, split, data_dir=data_dir or Workdir(workdir).data_dir()
     )
@@ -54,15 +53,11 @@ def measure_trained(
         chosen = np.zeros(len(data), bool)
         chosen[np.linspace(0, len(data) - 1, images).round().astype(int)] = True
         data = data.select(chosen)
-    batches = evaluation_batches(
+    batches = images_to_test(
         data,
+        facts.standardization,
         batch_size=images,
-        standardization=facts.standardization,
-        image_size=None
-        if isinstance(data, ImageData)
-        else facts.image_shape[0],
-        resize=None if isinstance(data, ImageData) else trained.resize,
-        framework=framework(data),
+        image_size=facts.image_shape[0],
     )
     with plain_errors():
         (batch,) = next(iter(batches))

@@ -9,10 +9,9 @@ from keras_resnetv2.data import (
     EncodedImages,
     ImageData,
     Standardization,
-    evaluation_batches,
 )
 from keras_resnetv2.models.replicated_model import replicas_of
-from keras_resnetv2.training.images import framework
+from keras_resnetv2.training.images import images_to_test
 
 # Of a batch: 500 images of CIFAR's, 64 of 224 x 224 pixels.
 _IMAGES, _PIXELS = 500, 64 * 224 * 224
@@ -43,13 +42,12 @@ def predict_logits(
         batch_size = max(1, min(_IMAGES, _PIXELS // (height * width)))
     replicas = replicas_of(model)
     batch_size = replicas * math.ceil(min(batch_size, len(data)) / replicas)
-    batches = evaluation_batches(
+    batches = images_to_test(
         data,
+        standardization,
         batch_size=batch_size,
-        standardization=standardization,
-        image_size=None if isinstance(data, ImageData) else height,
+        image_size=height,
         resize=resize,
-        framework=framework(data),
     )
     steps = math.ceil(len(data) / batch_size)
     return model.predict(batches, steps=steps, verbose=0)[: len(data)]

@@ -9,6 +9,7 @@ from keras_resnetv2.data import (
     EncodedImages,
     ImageData,
     Standardization,
+    evaluation_batches,
     hold_out,
     load_arrays,
     open_images,
@@ -112,6 +113,36 @@ def experiment_batches(
         seed=experiment.seed,
         first_step=first_step,
         steps=steps,
+        framework=framework(data),
+    )
+
+
+def images_to_test(
+    data: ImageData | EncodedImages,
+    standardization: Standardization,
+    *,
+    batch_size: int,
+    image_size: int,
+    resize: int | None = None,
+):
+    """The images of a test in batches, in order.
+
+    Args:
+        data: the images.
+        standardization: of the training.
+        batch_size: images a batch.
+        image_size: of the network's input in pixels.
+        resize: of encoded images, see `evaluation_batches`.
+
+    Returns:
+        What `evaluation_batches` does.
+    """
+    return evaluation_batches(
+        data,
+        batch_size=batch_size,
+        standardization=standardization,
+        image_size=None if isinstance(data, ImageData) else image_size,
+        resize=resize,
         framework=framework(data),
     )
 
