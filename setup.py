@@ -9,17 +9,21 @@ version = re.search(
 )[1]
 
 mains = (
+    "ablation",
     "train",
     "evaluate",
     "export",
     "prepare_cifar10",
     "propagation",
+    "report",
     "tune",
 )
 matplotlib = "matplotlib>=3.8,<4"
+scipy = "scipy>=1.11,<2"
 tensorboard = "tensorboard>=2.18,<3"
 train = [
     matplotlib,
+    scipy,
     tensorboard,
     "tensorflow-datasets>=4.9.7,<5",
     # tensorflow-datasets needs it to prepare a data set, and does not say so.
@@ -31,7 +35,7 @@ tuner = [
     # keras-tuner imports these, the last two for a Bayesian search, and does
     # not say so.
     tensorboard,
-    "scipy>=1.11,<2",
+    scipy,
     "scikit-learn>=1.4,<2",
 ]
 tests = ["jax>=0.5,<1", "pytest>=8,<10", "pytest-xdist>=3.5,<4"]
@@ -51,6 +55,7 @@ setuptools.setup(
     package_data={
         "keras_resnetv2": ["py.typed"],
         "keras_resnetv2.data": ["sample/*"],
+        "keras_resnetv2.models": ["pretrained/*"],
     },
     install_requires=[
         "absl-py>=2.1,<3",

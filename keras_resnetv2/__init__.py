@@ -18,7 +18,11 @@ register_with_keras()
 
 if TYPE_CHECKING:
     from keras_resnetv2 import analysis, data, export, training, tuning
-    from keras_resnetv2.data import load_arrays, preprocess_input
+    from keras_resnetv2.data import (
+        decode_predictions,
+        load_arrays,
+        preprocess_input,
+    )
     from keras_resnetv2.export import export_saved_model
     from keras_resnetv2.models.applications import (
         PreActResNet20,
@@ -36,12 +40,12 @@ if TYPE_CHECKING:
         ResNet152V2,
         ResNet200V2,
     )
+    from keras_resnetv2.models.backbones import load_backbone
     from keras_resnetv2.models.batch_normalization import BatchNormalization
     from keras_resnetv2.models.builder import ResNetV2, feature_taps
     from keras_resnetv2.models.complexity import Complexity, complexity
     from keras_resnetv2.models.configs import MODELS, ResNetConfig
     from keras_resnetv2.models.network import ResNet
-    from keras_resnetv2.models.weights import load_backbone
 
 _NAMES = {
     "keras_resnetv2.models.applications": (
@@ -64,9 +68,13 @@ _NAMES = {
     "keras_resnetv2.models.configs": ("MODELS", "ResNetConfig"),
     "keras_resnetv2.models.network": ("ResNet",),
     "keras_resnetv2.models.builder": ("ResNetV2", "feature_taps"),
+    "keras_resnetv2.models.backbones": ("load_backbone",),
     "keras_resnetv2.models.batch_normalization": ("BatchNormalization",),
-    "keras_resnetv2.models.weights": ("load_backbone",),
-    "keras_resnetv2.data": ("load_arrays", "preprocess_input"),
+    "keras_resnetv2.data": (
+        "decode_predictions",
+        "load_arrays",
+        "preprocess_input",
+    ),
     "keras_resnetv2.export": ("export_saved_model",),
 }
 _MODULE_OF = {name: module for module, row in _NAMES.items() for name in row}
@@ -97,6 +105,7 @@ __all__ = [
     "analysis",
     "complexity",
     "data",
+    "decode_predictions",
     "export",
     "export_saved_model",
     "feature_taps",

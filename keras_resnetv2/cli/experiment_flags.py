@@ -54,7 +54,8 @@ _FIELD_FLAGS = [
         "initial_weights",
         None,
         "A work directory or a .weights.h5 file of the same network with any "
-        "classes: all layers but the classifier begin with its weights.",
+        "classes, or cifar10 (published weights): all layers but the "
+        "classifier begin with its weights.",
     ),
     flags.DEFINE_integer(
         "frozen_stages",

@@ -14,6 +14,7 @@ from keras_resnetv2.data.datasets import (
 from keras_resnetv2.data.encoded_images import EncodedImages
 from keras_resnetv2.data.hold_out import hold_out
 from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data.predictions import CLASS_NAMES, decode_predictions
 from keras_resnetv2.data.standardization import (
     STANDARDIZATION_KINDS,
     STANDARDIZATIONS,
@@ -23,12 +24,14 @@ from keras_resnetv2.data.standardization import (
 
 __all__ = [
     "AUGMENTATIONS",
+    "CLASS_NAMES",
     "DATASETS",
     "STANDARDIZATIONS",
     "STANDARDIZATION_KINDS",
     "EncodedImages",
     "ImageData",
     "Standardization",
+    "decode_predictions",
     "evaluation_batches",
     "hold_out",
     "load_arrays",

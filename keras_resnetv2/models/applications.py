@@ -14,7 +14,8 @@ _DOC = """Builds {name}: {description}.
 
     Args:
         include_top: whether to add global average pooling and the classifier.
-        weights: None (random) or the path of a `.weights.h5` file.
+        weights: None (random), "cifar10" (trained, where they are published:
+            the README's table) or the path of a `.weights.h5` file.
         input_tensor: a Keras tensor to build on, (batch, H, W, C).
         input_shape: (H, W, C); defaults to ({size}, {size}, 3). Standardised
             pixels are expected: see `preprocess_input`.
@@ -47,6 +48,7 @@ _DOC = """Builds {name}: {description}.
 
     Raises:
         ValueError: for an argument that does not fit; it says which.
+        OSError: if a file of published weights is not to be had.
 
     Example:
         >>> import keras_resnetv2

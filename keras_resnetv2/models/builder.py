@@ -48,7 +48,8 @@ def ResNetV2(
     Args:
         config: the network.
         include_top: whether to add global average pooling and the classifier.
-        weights: None (random) or the path of a `.weights.h5` file.
+        weights: None (random), "cifar10" (trained, where they are published:
+            the README's table) or the path of a `.weights.h5` file.
         input_tensor: a Keras tensor to build on, (batch, H, W, C).
         input_shape: (H, W, C) without the batch; H and W may be None. Defaults
             to (32, 32, 3) for a CIFAR stem, (224, 224, 3) for an ImageNet stem.
@@ -64,6 +65,7 @@ def ResNetV2(
 
     Raises:
         ValueError: for an argument that does not fit; it says which.
+        OSError: if a file of published weights is not to be had.
 
     Example:
         >>> from keras_resnetv2 import ResNetConfig, ResNetV2
@@ -75,7 +77,7 @@ def ResNetV2(
     if classes is not None:
         config = dataclasses.replace(config, classes=classes)
     classes = int(config.classes)  # Keras does not take NumPy's integers
-    weights_lib.check(weights)
+    weights = weights_lib.find(weights, config, include_top)
     check_choice("pooling", pooling, _POOLINGS)
     inputs = inputs_lib.make(config, input_tensor, input_shape)
 

@@ -4,11 +4,39 @@ import os
 
 import h5py
 
-from keras_resnetv2.models.network import ResNet
+from keras_resnetv2.models import published, weight_files
+from keras_resnetv2.models.configs import ResNetConfig
+
+
+def find(weights, config: ResNetConfig, include_top: bool) -> str | None:
+    """The path of the weights, refused before a network is built.
+
+    Args:
+        weights: None, the path of a `.weights.h5` file, or the tag of
+            published weights.
+        config: the network.
+        include_top: whether it has its classifier.
+
+    Raises:
+        ValueError: if they are none of these, or not this network's.
+        OSError: if the published file is not to be had.
+    """
+    if not published.is_tag(weights):
+        check(weights)
+        return weights
+    row = published.find(weights, config)
+    if include_top and config.classes != row.config.classes:
+        raise ValueError(
+            f"weights={weights!r} have a classifier of {row.config.classes} "
+            f"classes; received classes={config.classes}. For a classifier of "
+            "your own give include_top=False, or weights=None and then "
+            f"load_backbone(model, {weights!r})."
+        )
+    return weight_files.path_of(row)
 
 
 def check(weights) -> None:
-    """Refuses what `load` could not take, before a network is built.
+    """Refuses what is neither None nor a weights file.
 
     Raises:
         ValueError: if `weights` is neither None nor an existing `.weights.h5`.
@@ -17,10 +45,11 @@ def check(weights) -> None:
         return
     path = os.fspath(weights) if isinstance(weights, os.PathLike) else weights
     if not isinstance(path, str) or not path.endswith(".weights.h5"):
+        tags = sorted({row.tag for row in published.PUBLISHED})
         raise ValueError(
-            "weights must be None (random initialisation) or the path of a "
-            f".weights.h5 file; received {weights!r}. No trained weights are "
-            "published yet."
+            "weights must be None (random initialisation), published ones "
+            f"({', '.join(map(repr, tags))}) or the path of a .weights.h5 "
+            f"file; received {weights!r}."
         )
     if not os.path.isfile(path):
         raise ValueError(
@@ -51,30 +80,14 @@ def load(model, weights) -> None:
             f"alone ({len(other)} layers differ). Build the network with the "
             "options that it was saved with."
         )
-    model.load_weights(weights)
-
-
-def load_backbone(model, path) -> None:
-    """Loads a network's weights into all layers but the classifier.
-
-    Args:
-        model: one of ours, with its top or without.
-        path: of a `.weights.h5` file of the same network, with any number of
-            classes; None leaves the model as it is.
-
-    Raises:
-        ValueError: if there is no such file, it is no weights file, or that of
-            another network.
-    """
-    check(path)
-    load(backbone(model), path)
-
-
-def backbone(model):
-    """A model of the same layers without the classifier, if it has one."""
-    if all(layer.name != "predictions" for layer in model.layers):
-        return model
-    return ResNet(model.input, model.get_layer("predictions").input)
+    try:
+        model.load_weights(weights)
+    except ValueError as error:
+        raise ValueError(
+            f"weights={os.fspath(weights)!r} do not fit this network's shapes. "
+            "Build it with the options, the classes and the channels of "
+            f"input_shape that they were saved with. Keras says: {error}"
+        ) from error
 
 
 def _layer_names(path):

@@ -16,6 +16,7 @@ from keras_resnetv2.data import (
     ImageData,
     Standardization,
 )
+from keras_resnetv2.models import published
 from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.models.configs import ResNetConfig, find_config
 from keras_resnetv2.training import recipes
@@ -45,12 +46,14 @@ class Experiment:
         weight_decay: coupled.
         label_smoothing: 0 <= label_smoothing < 1.
         initial_weights: a work directory, or a `.weights.h5` file, of the same
-            network with any classes: all layers but the classifier begin with
-            its weights.
+            network with any classes, or "cifar10" (published weights; a
+            directory of that name is "./cifar10"): all layers but the
+            classifier begin with its weights.
         frozen_stages: see `freeze`.
         standardization: "per_channel" or "per_pixel_mean", measured on the
             training images, or a name in `STANDARDIZATIONS`. Defaults to that
-            of the `initial_weights`' work directory, or else the recipe's.
+            of the published or the work directory's `initial_weights`, or else
+            the recipe's.
         augmentation: a name in `AUGMENTATIONS`. It decides whether images are
             held in memory ("crop_flip", "none") or decoded as they are needed
             ("scale", "scale_aspect_ratio"). Defaults to the recipe's.
@@ -89,7 +92,9 @@ class Experiment:
         if self.dataset not in DATASETS and os.path.isdir(self.dataset):
             # A folder must be found from any other directory, too.
             object.__setattr__(self, "dataset", os.path.abspath(self.dataset))
-        if self.initial_weights is not None:
+        if published.is_tag(self.initial_weights):
+            published.find(self.initial_weights, self.config())
+        elif self.initial_weights is not None:
             path = os.path.abspath(self.initial_weights)
             object.__setattr__(self, "initial_weights", path)
         options = {  # JSON knows no tuples, and settings are compared
@@ -310,6 +315,18 @@ def compile_model(
     )
 
 
+def network_config(experiment: Experiment, facts: DataFacts) -> ResNetConfig:
+    """The config of what is built: the experiment's, with the data's classes.
+
+    Args:
+        experiment: the settings.
+        facts: of the training data.
+    """
+    return dataclasses.replace(
+        experiment.config(), classes=len(facts.class_names)
+    )
+
+
 def build_model(experiment: Experiment, facts: DataFacts) -> keras.Model:
     """Builds the experiment's network with random weights.
 
@@ -322,9 +339,8 @@ def build_model(experiment: Experiment, facts: DataFacts) -> keras.Model:
         (batch, classes).
     """
     return ResNetV2(
-        experiment.config(),
+        network_config(experiment, facts),
         input_shape=facts.image_shape,
-        classes=len(facts.class_names),
         classifier_activation=None,
         name=experiment.model.lower(),
     )

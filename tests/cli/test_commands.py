@@ -4,8 +4,16 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
+
+from keras_resnetv2 import (
+    PreActResNet20,
+    decode_predictions,
+    load_arrays,
+    preprocess_input,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -65,6 +73,24 @@ def test_train_evaluate_resume_export(tmp_path):
 
 
 @pytest.mark.multiprocess
+def test_published_weights_are_exported_with_their_classes(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    args = ("--model=PreActResNet20", "--weights=cifar10")
+    done = run("export", *args, f"--output={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    served = tf.saved_model.load(str(tmp_path / "1"))
+    test = load_arrays("cifar10_sample", "test").take(8)
+    uint8 = served.signatures["serving_uint8"]
+    answer = uint8(images=tf.constant(test.images))["probabilities"]
+    own = PreActResNet20(weights="cifar10")(preprocess_input(test.images))
+    np.testing.assert_allclose(answer, own, atol=1e-5)
+    classify = served.signatures["classify"]
+    png = tf.io.encode_png(test.images[0])[None]
+    best = classify(image_bytes=png)["classes"][0, 0].numpy().decode()
+    assert best == decode_predictions(own, 1)[0][0][1] == "cat"
+
+
+@pytest.mark.multiprocess
 def test_a_training_from_another_ones_settings(tmp_path):
     config = tmp_path / "config.json"
     config.write_text(
@@ -96,6 +122,7 @@ def test_a_training_from_another_ones_settings(tmp_path):
         ("export", [], "--output"),
         ("propagation", [], "no experiment.json"),
         ("export", ["--output=x"], "no experiment.json"),
+        ("export", ["--output=x", "--weights=cifar10"], "by --model and --w"),
     ],
 )
 def test_bad_input_is_one_message(tool, args, says, tmp_path):

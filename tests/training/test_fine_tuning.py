@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from small_training import experiment
 
-from keras_resnetv2 import data, training
+from keras_resnetv2 import PreActResNet20, data, training
 
 SOURCE = experiment(epochs=2)
 
@@ -26,17 +26,17 @@ def folder(tmp_path):
     return root
 
 
-def fine_tuning(folder, source):
-    return dataclasses.replace(
-        SOURCE,
-        dataset=str(folder),
-        batch_size=12,
-        epochs=3,
-        initial_weights=str(source),
-        frozen_stages=1,
-        learning_rate=0.05,
-        backbone_learning_rate=0.005,
-    )
+def fine_tuning(folder, source, **changes):
+    settings = {
+        "dataset": str(folder),
+        "batch_size": 12,
+        "epochs": 3,
+        "initial_weights": str(source),
+        "frozen_stages": 1,
+        "learning_rate": 0.05,
+        "backbone_learning_rate": 0.005,
+    }
+    return dataclasses.replace(SOURCE, **{**settings, **changes})
 
 
 def weights_of(workdir):
@@ -100,6 +100,26 @@ def test_weights_of_another_network(tmp_path, small_fake, folder, options):
     with pytest.raises(ValueError, match="checkpoint of another network"):
         training.train(run, tmp_path / "tuned")
     assert not (tmp_path / "tuned").exists()
+
+
+def test_published_weights_come_with_their_standardization(tmp_path, folder):
+    run = fine_tuning(folder, "cifar10", options={}, epochs=1)
+    assert run.initial_weights == "cifar10"
+    training.train(run, tmp_path / "tuned")
+    model, _, facts, _ = training.load_trained(tmp_path / "tuned")
+    assert facts.standardization == data.STANDARDIZATIONS["cifar10"]
+    published = PreActResNet20(weights="cifar10")
+    for name, same in (("stage1_unit3_conv2", 1), ("stage3_unit3_conv2", 0)):
+        own, theirs = (
+            net.get_layer(name).get_weights()[0] for net in (model, published)
+        )
+        assert np.array_equal(own, theirs) == same
+        np.testing.assert_allclose(own, theirs, atol=0.1)
+
+
+def test_published_weights_of_another_network(folder):
+    with pytest.raises(ValueError, match=r"units_per_stage: \(1, 1, 1\), publ"):
+        fine_tuning(folder, "cifar10")
 
 
 def test_no_weights(tmp_path, folder):

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from keras_resnetv2 import decode_predictions
+from keras_resnetv2.data import CLASS_NAMES, cifar10_sample
+
+
+@pytest.mark.parametrize(
+    "scores, best",
+    [
+        (np.array([[0, 250, 5]], "uint8"), "b"),
+        (np.array([[-128, 120, -120]], "int8"), "b"),
+        (np.array([[False, False, True]]), "c"),
+    ],
+)
+def test_quantised_scores(scores, best):
+    [[(_, name, score)]] = decode_predictions(scores, 1, ["a", "b", "c"])
+    assert (name, score) == (best, scores.max())
+
+
+@pytest.mark.parametrize("scores", [[["x", "y"]], [[0.1, np.nan]]])
+def test_what_ranks_nothing_is_refused(scores):
+    with pytest.raises(ValueError, match="predictions (must be|have NaN)"):
+        decode_predictions(scores, 1, ["a", "b"])
+
+
+def test_names_are_in_the_order_of_the_labels():
+    named = decode_predictions(np.eye(10, dtype="float32"), top=1)
+    names = cifar10_sample.CLASS_NAMES
+    assert named == [[(i, names[i], 1.0)] for i in range(10)]
+
+
+def test_the_best_first_and_of_equals_the_lower_label():
+    scores = np.array([[0.2, 0.5, 0.2, 0.1], [-3.0, -1.0, -2.0, -1.0]])
+    names = ["a", "b", "c", "d"]
+    first, second = decode_predictions(scores, 3, names)
+    assert first == [(1, "b", 0.5), (0, "a", 0.2), (2, "c", 0.2)]
+    assert [label for label, _, _ in second] == [1, 3, 2]
+    assert len(decode_predictions(scores, 99, names)[0]) == 4
+    many = np.tile([0.0, 1.0], (1, 100))
+    [named] = decode_predictions(many, 100, [str(i) for i in range(200)])
+    assert [label for label, _, _ in named] == list(range(1, 200, 2))
+
+
+@pytest.mark.parametrize(
+    "shape, options, says",
+    [
+        ((10,), {}, r"shape \(N, 10\).*got \(10,\)"),
+        ((2, 100), {}, r"got \(2, 100\).*class_names="),
+        ((2, 8, 8, 10), {}, "network with its classifier"),
+        ((2, 3), {"class_names": ("cat", "dog")}, r"\(N, 2\).*got \(2, 3\)"),
+        ((2, 10), {"class_names": "imagenet"}, "'imagenet'.*'cifar10'"),
+        ((2, 10), {"top": 0}, "from 1; got 0"),
+        ((2, 10), {"top": 1.5}, "from 1; got 1.5"),
+    ],
+)
+def test_bad_input_is_named(shape, options, says):
+    with pytest.raises(ValueError, match=says):
+        decode_predictions(np.zeros(shape), **options)
+
+
+def test_every_data_set_of_named_classes_has_unlike_ones():
+    for names in CLASS_NAMES.values():
+        assert len(set(names)) == len(names)

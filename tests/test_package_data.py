@@ -1,0 +1,32 @@
+"""What is no Python is in the wheel, too."""
+
+import pathlib
+import runpy
+import sys
+import types
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGE = ROOT / "keras_resnetv2"
+
+
+def test_every_file_of_the_package_is_installed(monkeypatch):
+    settings = {}
+    fake = types.ModuleType("setuptools")
+    fake.setup = settings.update
+    fake.find_packages = lambda **kwargs: []
+    monkeypatch.setitem(sys.modules, "setuptools", fake)
+    runpy.run_path(str(ROOT / "setup.py"))
+    installed = {
+        path
+        for package, patterns in settings["package_data"].items()
+        for pattern in patterns
+        for path in ROOT.joinpath(*package.split(".")).glob(pattern)
+    }
+    files = {
+        path
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert files == installed
+    names = {path.name for path in files}
+    assert {"PreActResNet20-cifar10.weights.h5", "test.webp"} <= names

@@ -1,0 +1,51 @@
+"""Turns a finished training into published weights.
+
+tools/publish.py --workdir=runs/resnet20
+
+Writes the weights into the package and their answers beside the tests, and
+prints the row for keras_resnetv2/models/published.py; then put it there and run
+tools/model_table.py --write.
+"""
+
+import json
+import pprint
+from pathlib import Path
+
+from absl import flags
+
+from keras_resnetv2 import load_arrays
+from keras_resnetv2.cli import common
+from keras_resnetv2.training import publishing
+
+ROOT = Path(__file__).parents[1]
+
+_FOLDER = flags.DEFINE_string(
+    "folder",
+    str(ROOT / "keras_resnetv2" / "models" / "pretrained"),
+    "Where the .weights.h5 file goes.",
+)
+_RECORDS = flags.DEFINE_string(
+    "records",
+    str(ROOT / "tests" / "models" / "published_predictions.json"),
+    "Where the answers on the bundled test images go.",
+)
+flags.mark_flag_as_required("workdir")
+
+
+def main(argv):
+    """Publishes, and prints the row."""
+    row = publishing.publish(
+        common.WORKDIR.value, _FOLDER.value, common.DATA_DIR.value
+    )
+    sample = load_arrays("cifar10_sample", "test")
+    path = Path(_FOLDER.value) / row.file
+    logits = publishing.answers(row, path, sample.images)
+    file = Path(_RECORDS.value)
+    records = json.loads(file.read_text()) if file.exists() else {}
+    records[row.file] = publishing.record(logits)
+    file.write_text(json.dumps(records) + "\n")
+    pprint.pp(row)
+
+
+if __name__ == "__main__":
+    common.entry_point(main)()
