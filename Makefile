@@ -1,4 +1,5 @@
-# make demo        train, evaluate, export and serve a small net: two minutes
+# make demo        train, evaluate and export a small net, and look at its
+#                  answers beside the published one's: two minutes
 # make test        the fast tests: what CI runs
 # make test-all    also: very deep nets, PyTorch, several processes
 # make test-serving   exports against the servers of others (Linux)
@@ -36,10 +37,13 @@ demo: $(INSTALLED)-train
 	$(BIN)/python tools/evaluate.py --workdir=$(DEMO)/run
 	$(BIN)/python tools/export.py --workdir=$(DEMO)/run \
 	  --output=$(DEMO)/serving
+	$(BIN)/python tools/export.py --model=PreActResNet20 --weights=cifar10 \
+	  --output=$(DEMO)/published
 	$(BIN)/python examples/held_out_pictures.py $(DEMO)/pictures
 	$(BIN)/python examples/classify_without_keras.py \
-	  --model=$(DEMO)/serving/1 --output=$(DEMO)/predictions.png \
-	  $(DEMO)/pictures
+	  --model=here=$(DEMO)/serving/1 \
+	  --model=published=$(DEMO)/published/1 \
+	  --output=$(DEMO)/predictions.png $(DEMO)/pictures
 	@echo "Look at $(DEMO)/predictions.png and $(DEMO)/run/curves.png."
 
 test: $(INSTALLED)-tests
@@ -62,7 +66,7 @@ test-without-tensorflow:
 	$(VENV)-jax/bin/python -m pip install --quiet \
 	  --disable-pip-version-check -e ".[tests]"
 	KERAS_BACKEND=jax $(VENV)-jax/bin/python -m pytest $(PARALLEL) \
-	  tests/training tests/tuning tests/cli
+	  tests/training tests/tuning tests/cli tests/analysis/ablation
 
 $(VENV)-%/.installed:
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)

@@ -1,7 +1,10 @@
-"""Classifies picture files with an exported network, and draws the answers.
+"""Classifies picture files with exported networks, and draws the answers.
 
     python examples/classify_without_keras.py \
         --model=demo/serving/1 --output=predictions.png demo/pictures
+
+Two networks side by side: --model=here=demo/serving/1
+--model=published=demo/published/1
 
 Needs TensorFlow alone: neither Keras nor this package is imported.
 """
@@ -14,41 +17,80 @@ import sys
 sys.modules["keras"] = None
 sys.modules["keras_resnetv2"] = None
 
+import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 from PIL import Image
 
+RIGHT, WRONG = "darkgreen", "firebrick"
+
+
+def answers_of(folder, paths):
+    """Names and scores of the likeliest classes, by an exported network."""
+    files = tf.constant([path.read_bytes() for path in paths])
+    network = tf.saved_model.load(folder)
+    answers = network.signatures["classify"](image_bytes=files)
+    names = answers["classes"][:, 0].numpy().astype(str)
+    return names, answers["scores"][:, 0].numpy()
+
+
+def draw(axes, path, truth, lines):
+    """One picture; under it every network's answer, in its colour."""
+    axes.imshow(Image.open(path))
+    axes.set_axis_off()
+    axes.set_title(f"is: {truth}", fontsize=11)
+    for i, (text, right) in enumerate(lines):
+        axes.text(
+            0.5,
+            -0.05 - 0.13 * i,
+            text,
+            color=RIGHT if right else WRONG,
+            ha="center",
+            va="top",
+            transform=axes.transAxes,
+        )
+
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True, help="an exported version")
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--model",
+        required=True,
+        action="append",
+        help="an exported version, or NAME=VERSION; also more than one",
+    )
     parser.add_argument("--output", required=True, help="the picture to write")
     parser.add_argument("folder", type=pathlib.Path, help="of PNG pictures")
     args = parser.parse_args()
 
-    network = tf.saved_model.load(args.model)
     paths = sorted(args.folder.glob("*.png"))
-    files = tf.constant([path.read_bytes() for path in paths])
-    answers = network.signatures["classify"](image_bytes=files)
-    names = answers["classes"][:, 0].numpy().astype(str)
-    scores = answers["scores"][:, 0].numpy()
+    truths = [path.stem.rsplit("_", 1)[0] for path in paths]
+    under, totals = [[] for _ in paths], []
+    for model in args.model:
+        label, _, folder = model.partition("=")
+        if pathlib.Path(model).exists() or not folder:
+            label, folder = "", model
+        names, scores = answers_of(folder, paths)
+        for lines, truth, name, score in zip(under, truths, names, scores):
+            text = f"{label}: {name} {score:.0%}".removeprefix(": ")
+            lines.append((text, name == truth))
+        totals.append(
+            f"{np.sum(names == truths)}/{len(paths)} {label}".rstrip()
+        )
 
     rows = -(-len(paths) // 5)
-    figure = Figure(figsize=(11, 2.7 * rows), layout="constrained")
-    right = 0
-    for axes, path, name, score in zip(
-        figure.subplots(rows, 5).flat, paths, names, scores
-    ):
-        truth = path.stem.rsplit("_", 1)[0]
-        right += name == truth
-        axes.imshow(Image.open(path))
+    height = 2.5 + 0.28 * len(args.model)
+    figure = Figure(figsize=(11, height * rows), layout="constrained")
+    panels = figure.subplots(rows, 5, squeeze=False).flat
+    for axes, path, truth, lines in zip(panels, paths, truths, under):
+        draw(axes, path, truth, lines)
+    for axes in panels:
         axes.set_axis_off()
-        axes.set_title(
-            f"{name} {score:.0%}\n(is: {truth})",
-            color="darkgreen" if name == truth else "firebrick",
-        )
     figure.savefig(args.output, dpi=90)
-    print(f"{right} of {len(paths)} right; see {args.output}")
+    print(f"Right: {', '.join(totals)}; see {args.output}")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@
 
 Trains a ResNet-20 for a few epochs on the bundled sample, exports it, starts a
 server (it says which), sends held-out pictures as PNG files over both APIs,
-compares the answers with the model's own, and cleans up. There are no published
-weights yet; to serve your own:
+compares the answers with the model's own, and cleans up. To serve others:
 
+    end_to_end.py --weights=cifar10          the published ones of --model
     end_to_end.py --weights=my.weights.h5    of --model, ten CIFAR-10 classes
     end_to_end.py --workdir=runs/resnet20    of a training
     end_to_end.py --output=serving/cifar     keep the export; the name counts
@@ -181,7 +181,9 @@ def main():
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--weights", help="a .weights.h5 file of --model")
+    source.add_argument(
+        "--weights", help="of --model: cifar10 or a .weights.h5 file"
+    )
     source.add_argument("--workdir", help="of a training")
     parser.add_argument("--data_dir", help="of --workdir's data")
     parser.add_argument("--model", default="PreActResNet20", choices=NETWORKS)
