@@ -12,7 +12,12 @@ import numpy
 from absl import logging
 
 from keras_resnetv2._version import __version__
-from keras_resnetv2.training.experiment import DataFacts, Experiment
+from keras_resnetv2.training import hardware
+from keras_resnetv2.training.experiment import (
+    DataFacts,
+    Experiment,
+    network_config,
+)
 from keras_resnetv2.training.settings_file import experiment_fields
 
 _NO_SETTINGS = (
@@ -72,23 +77,33 @@ class Workdir:
         facts: DataFacts,
         data_dir: str | os.PathLike | None = None,
     ) -> None:
-        """Writes the whole configuration, before the first step."""
+        """Writes the whole configuration, before a run's first step."""
         self.path.mkdir(parents=True, exist_ok=True)
+        run = _this_run()
+        earlier = self.runs() if self.settings.exists() else []
         values = {
             "experiment": dataclasses.asdict(experiment),
-            "config": dataclasses.asdict(experiment.config()),
+            "config": dataclasses.asdict(network_config(experiment, facts)),
             "total_steps": experiment.total_steps(facts.images),
             "data": facts.to_json(),
             "data_dir": data_dir and os.path.abspath(data_dir),
-            "versions": {
-                "keras_resnetv2": __version__,
-                "keras": keras.__version__,
-                "backend": keras.backend.backend(),
-                "numpy": numpy.__version__,
-                "python": platform.python_version(),
-            },
+            **run,
+            "earlier_runs": [one for one in earlier if one != run],
         }
         write_atomically(self.settings, json.dumps(values, indent=2) + "\n")
+
+    def runs(self) -> list[dict]:
+        """Versions and device of the runs, each kind once, the last one last.
+
+        Returns:
+            {"versions": {name: version}, "device": in words} of each.
+        """
+        settings = json.loads(self.settings.read_text())
+        last = {
+            "versions": settings["versions"],
+            "device": settings.get("device", "unknown"),
+        }
+        return [*settings.get("earlier_runs", []), last]
 
     def data_dir(self) -> str | None:
         """The `data_dir` that the training was last run with."""
@@ -133,6 +148,21 @@ class Workdir:
                 f"package: there is no {self.settings.name} in it. Give the "
                 "--workdir of a training."
             ) from error
+
+
+def _this_run():
+    backend = keras.backend.backend()
+    return {
+        "versions": {
+            "keras_resnetv2": __version__,
+            "keras": keras.__version__,
+            "backend": backend,
+            backend: hardware.backend_version(),
+            "numpy": numpy.__version__,
+            "python": platform.python_version(),
+        },
+        "device": hardware.device(),
+    }
 
 
 @contextlib.contextmanager
