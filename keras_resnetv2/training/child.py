@@ -1,9 +1,10 @@
 """A training in a process of its own, which ends with the one that began it.
 
 The first line of its standard input is the job, as JSON: "data_dir" and
-"workdir", and either "experiment" (an `Experiment`'s fields) and "begin_from"
-(a work directory, or null), to train; or no more, to test. Or "data_dir" and
-"look_at" (an `Experiment`'s fields): prints what has to be known of its data.
+"workdir", and either "experiment" (an `Experiment`'s fields), "begin_from"
+(a work directory, or null) and, if need be, "checkpoint_steps", to train; or no
+more, to test. Or "data_dir" and "look_at" (an `Experiment`'s fields): prints
+what has to be known of its data.
 Standard input ends with the process that began it, and that stops the training
 after its step.
 """
@@ -19,6 +20,8 @@ import threading
 
 # Not of the settings' fault: another training would end in the same way.
 STOPS_ALL = 3
+# The settings' own fault: the same training would end so again.
+DIVERGED = 4
 # Begins the line that answers "look_at".
 DATA = "data: "
 
@@ -34,7 +37,13 @@ def main() -> None:
     except Exception as error:
         reason = " ".join(str(error).split())
         print(f"error: {type(error).__name__}: {reason}", flush=True)
-        sys.exit(STOPS_ALL if stops_all(error) else 1)
+        sys.exit(_status(error))
+
+
+def _status(error):
+    if stops_all(error):
+        return STOPS_ALL
+    return DIVERGED if type(error).__name__ == "DivergedError" else 1
 
 
 def stops_all(error: BaseException) -> bool:
@@ -71,7 +80,12 @@ def _do(job):
         experiment = training.Experiment(**job["experiment"])
         if job["begin_from"] is not None:
             begin_from(job["begin_from"], workdir, experiment)
-        training.train(experiment, workdir, data_dir=job["data_dir"])
+        training.train(
+            experiment,
+            workdir,
+            data_dir=job["data_dir"],
+            checkpoint_steps=job.get("checkpoint_steps"),
+        )
 
 
 def look_at(experiment, data_dir: str | os.PathLike | None) -> dict:

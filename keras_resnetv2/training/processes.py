@@ -4,10 +4,11 @@ import json
 import pathlib
 import signal
 import subprocess
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
 
 from keras_resnetv2._modules import module_command, module_environment
-from keras_resnetv2.training.child import STOPS_ALL
+from keras_resnetv2.training.child import DIVERGED, STOPS_ALL
 
 _ERROR = "error: "
 
@@ -16,11 +17,21 @@ class TrainingFailedError(RuntimeError):
     """A training came to no result; others still may."""
 
 
+class TrainingDivergedError(TrainingFailedError):
+    """The loss or a weight became no finite number; it would again."""
+
+
 class AllStoppedError(OSError):
     """The fault is no setting's: a full disk, data that are not there."""
 
 
-def run(job: dict, log: pathlib.Path, echo: Callable[[str], None]) -> None:
+def run(
+    job: dict,
+    log: pathlib.Path,
+    echo: Callable[[str], None],
+    begun: Callable[[subprocess.Popen], None] = lambda process: None,
+    environment: Mapping[str, str] = types.MappingProxyType({}),
+) -> None:
     """Does a job in a process of its own, whose memory ends with it.
 
     A process that is killed, for want of memory, say, is a failed training
@@ -30,25 +41,33 @@ def run(job: dict, log: pathlib.Path, echo: Callable[[str], None]) -> None:
         job: see `child`.
         log: file to which what the process prints is appended.
         echo: called with its lines, as they come.
+        begun: called with the process, once it has its job. Where another
+            thread closes its standard input, it stops after its step.
+        environment: variables of the process, beside this one's.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, when the process has ended as well.
         AllStoppedError: where another training would end in the same way.
+        TrainingDivergedError: if the training diverged.
         TrainingFailedError: with the reason, which is the log's last line, too.
     """
     process = subprocess.Popen(
         module_command("keras_resnetv2.training.child"),
-        env=module_environment(PYTHONUNBUFFERED="1"),
+        env=module_environment(PYTHONUNBUFFERED="1", **environment),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        # Ctrl-C in a terminal would reach it, too, and a second request to
+        # stop ends a training at once.
+        process_group=0,
     )
     with process, open(log, "a") as file:
         try:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
+            begun(process)
             last = _listen(process, file, echo)
         except KeyboardInterrupt:
             # It stops after its step, and writes a checkpoint.
@@ -73,6 +92,8 @@ def run(job: dict, log: pathlib.Path, echo: Callable[[str], None]) -> None:
     reason = last.removeprefix(_ERROR)
     if code == STOPS_ALL:
         raise AllStoppedError(reason)
+    if code == DIVERGED:
+        raise TrainingDivergedError(reason)
     raise TrainingFailedError(reason)
 
 
