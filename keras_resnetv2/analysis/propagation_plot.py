@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from keras_resnetv2.analysis.line_styles import line_styles
 from keras_resnetv2.analysis.norms import ratio
 from keras_resnetv2.analysis.rows import Propagation
 from keras_resnetv2.training.workdir import save_figure
@@ -113,7 +114,7 @@ def plot_propagation(
 
 def _draw(axes, panel, measured):
     title, value, logarithmic = PANELS[panel]
-    lines = zip(measured.items(), _styles(len(measured)), strict=True)
+    lines = zip(measured.items(), line_styles(len(measured)), strict=True)
     lowest = np.inf
     for (name, whole), style in lines:
         values = np.array([value(row, whole) for row in whole.rows])
@@ -149,32 +150,3 @@ def _mark_stages(axes, rows):
     for place, (before, after) in enumerate(zip(rows, rows[1:]), 1):
         if before.stage != after.stage:
             axes.axvline(place + 0.5, color="gray", lw=0.8, ls=":")
-
-
-def _styles(number):
-    """Of each line; the later ones are thinner and leave the earlier in sight.
-
-    Colours are told apart with a colour vision deficiency, too (Okabe and Ito,
-    2008); where they come again, the line is dashed.
-    """
-    widths = np.linspace(2.8, 1.2, number) if number > 1 else (1.8,)
-    return [
-        {
-            "lw": width,
-            "color": _COLOURS[i % len(_COLOURS)],
-            "ls": _DASHES[i // len(_COLOURS) % len(_DASHES)],
-        }
-        for i, width in enumerate(widths)
-    ]
-
-
-_COLOURS = (
-    "#000000",
-    "#E69F00",
-    "#56B4E9",
-    "#009E73",
-    "#D55E00",
-    "#CC79A7",
-    "#0072B2",
-)
-_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))

@@ -3,16 +3,10 @@
 import csv
 import io
 import math
-import re
 from collections.abc import Sequence
 
-from keras_resnetv2.tuning.trial_text import (
-    duration,
-    millions,
-    one_line,
-    percent,
-    setting,
-)
+from keras_resnetv2._plain_text import duration, escape_markdown, one_line
+from keras_resnetv2.tuning.trial_text import millions, percent, setting
 from keras_resnetv2.tuning.trials import (
     FIELDS,
     STATUSES,
@@ -20,8 +14,6 @@ from keras_resnetv2.tuning.trials import (
     best,
     ranked,
 )
-
-_MARKS = re.compile(r"[\\|*`\[\]<>&~$]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def csv_table(rows: Sequence[TrialRow]) -> str:
@@ -71,7 +63,7 @@ def markdown_table(
     }
     trials = "trial" if len(rows) == 1 else "trials"
     blocks = [
-        f"# {_escape(title)}",
+        f"# {escape_markdown(title)}",
         f"{len(rows)} {trials}: "
         + ", ".join(f"{n} {status}" for status, n in counts.items())
         + ".",
@@ -85,7 +77,7 @@ def markdown_table(
     if fixed:
         told = (f"{name}={setting(rows[0].values[name])}" for name in fixed)
         blocks.append(
-            f"The same in every trial: {', '.join(map(_escape, told))}."
+            f"The same in every trial: {', '.join(map(escape_markdown, told))}."
         )
     if rows:
         blocks.append(_table(rows, varied, held_out_images))
@@ -116,7 +108,7 @@ def _table(rows, varied, held_out_images):
         "multiply-adds": "---:",
         "epochs": "---:",
         **({"time": "---:"} if with_times else {}),
-        **dict.fromkeys(map(_escape, varied), "---"),
+        **dict.fromkeys(map(escape_markdown, varied), "---"),
         **({"reason": "---"} if with_reasons else {}),
     }
     lines = [head.keys(), head.values()]
@@ -136,7 +128,7 @@ def _table(rows, varied, held_out_images):
             ),
             *([one_line(row.reason or "", 200)] if with_reasons else []),
         ]
-        cells = [_escape(cell) for cell in cells]
+        cells = [escape_markdown(cell) for cell in cells]
         if row is winner:
             cells = [cell and f"**{cell}**" for cell in cells]
         lines.append(cells)
@@ -160,7 +152,3 @@ def _error(error, images):
 
 def _time(seconds):
     return "" if seconds is None else duration(seconds)
-
-
-def _escape(text):
-    return _MARKS.sub(r"\\\g<0>", one_line(text))

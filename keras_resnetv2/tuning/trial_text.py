@@ -1,20 +1,7 @@
 """A trial in words: the units of its numbers, and its line on a terminal."""
 
+from keras_resnetv2._plain_text import duration, one_line
 from keras_resnetv2.tuning.trials import TrialRow
-
-
-def one_line(text: str, length: int | None = None) -> str:
-    """Puts a text on one line, without what cannot be printed.
-
-    Args:
-        text: any, a traceback, say.
-        length: characters to cut it to; None for all.
-    """
-    printable = (c if c.isprintable() else " " for c in text)
-    line = " ".join("".join(printable).split())
-    if length is None or len(line) <= length:
-        return line
-    return line[: length - 1] + "…"
 
 
 def percent(error: float) -> str:
@@ -28,15 +15,6 @@ def millions(number: int) -> str:
     if value >= 10:
         return f"{value:,.0f}M"
     return f"{value:.2f}M" if value >= 0.1 else f"{value:.2g}M"
-
-
-def duration(seconds: float) -> str:
-    """Writes seconds as 1:23 (minutes) or 1:02:03 (hours)."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02}:{seconds:02}"
-    return f"{minutes}:{seconds:02}"
 
 
 def setting(value, digits: int = 4) -> str:

@@ -1,12 +1,7 @@
 import pytest
 from trial_rows import completed, failed
 
-from keras_resnetv2.tuning.trial_text import (
-    duration,
-    millions,
-    one_line,
-    summary_line,
-)
+from keras_resnetv2.tuning.trial_text import millions, summary_line
 
 
 @pytest.mark.parametrize(
@@ -22,19 +17,6 @@ from keras_resnetv2.tuning.trial_text import (
 )
 def test_millions(number, text):
     assert millions(number) == text
-
-
-@pytest.mark.parametrize(
-    "seconds, text", [(0.4, "0:00"), (83, "1:23"), (3599.7, "1:00:00")]
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text
-
-
-def test_one_line():
-    assert one_line(" a\n\tb\x1b\ud800 c ") == "a b c"
-    assert one_line("abcdef", 4) == "abc…"
-    assert one_line("abcd", 4) == "abcd"
 
 
 VALUES = {"depth": 20, "learning_rate": 0.0123456, "unit": "basic"}
