@@ -1,0 +1,179 @@
+"""The result of a run, and results.jsonl: one line of JSON a run."""
+
+import dataclasses
+import datetime
+import json
+import math
+import pathlib
+from collections.abc import Iterable
+
+from keras_resnetv2._checks import check_choice, check_finite
+from keras_resnetv2.analysis.ablation.study import run_name
+from keras_resnetv2.training.experiment import network_config
+from keras_resnetv2.training.logs import read_rows
+from keras_resnetv2.training.recipes import find_recipe
+from keras_resnetv2.training.workdir import Workdir, write_atomically
+
+STATUSES = ("completed", "diverged")
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Attributes:
+        run: its name, see `run_name`.
+        status: "completed" or "diverged".
+        reason: what a diverged training said; else None.
+        seed: of the run.
+        experiment: the fields of its `Experiment`.
+        config: the fields of its network's `ResNetConfig`.
+        schedule: recipe, steps and epochs (whole ones) in all, batch_size, and
+            the learning rate at the end of every epoch.
+        train_error: by epoch, a fraction: over the epoch, of augmented images
+            and changing weights.
+        test_error: by epoch, a fraction of the whole test set.
+        last: the last epoch's test error, which is the one to report; None
+            where the training diverged.
+        best: the lowest test error of an epoch. It was chosen on the test set
+            and serves no comparison. None where there is none.
+        seconds: the epochs took, with everything.
+        finished: the end, ISO 8601 in UTC.
+        versions: of the packages; where it went on with another one, "3.15.1,
+            3.16.0".
+        device: on which it ran, likewise.
+    """
+
+    run: str
+    status: str
+    reason: str | None
+    seed: int
+    experiment: dict
+    config: dict
+    schedule: dict
+    train_error: list[float]
+    test_error: list[float]
+    last: float | None
+    best: float | None
+    seconds: float
+    finished: str | None
+    versions: dict
+    device: str
+
+
+def result_of(workdir: Workdir, diverged: str | None = None) -> Result:
+    """Gathers the result of a training that has ended.
+
+    Args:
+        workdir: its work directory.
+        diverged: what it said, if it diverged.
+
+    Raises:
+        ValueError: if this is not a training's work directory, or lacks epochs.
+    """
+    experiment, facts = workdir.read()
+    rows = read_rows(workdir.metrics)
+    errors = [round(row.test_error, 6) for row in rows]
+    finished = None
+    if rows:
+        finished = datetime.datetime.fromtimestamp(rows[-1].time, datetime.UTC)
+    steps = experiment.total_steps(facts.images)
+    missing = [row.epoch for row in rows] != list(range(1, len(rows) + 1))
+    if missing or not (diverged or rows and rows[-1].step == steps):
+        raise ValueError(
+            f"{workdir.metrics} has not all epochs of this training's "
+            f"{steps:,} steps. Put it back, or remove the run's directory to "
+            "train again."
+        )
+    versions, device = _made_by(workdir)
+    return Result(
+        run=run_name(experiment),
+        status="diverged" if diverged else "completed",
+        reason=diverged,
+        seed=experiment.seed,
+        experiment=dataclasses.asdict(experiment),
+        config=dataclasses.asdict(network_config(experiment, facts)),
+        schedule={
+            "recipe": experiment.recipe,
+            "steps": steps,
+            "epochs": math.ceil(
+                steps / math.ceil(facts.images / experiment.images_per_step)
+            ),
+            "batch_size": experiment.images_per_step,
+            "learning_rate": find_recipe(experiment.recipe).rate(
+                experiment.learning_rate, experiment.batch_size
+            ),
+            "rates": [row.learning_rate for row in rows],
+        },
+        train_error=[round(row.train_error, 6) for row in rows],
+        test_error=errors,
+        last=None if diverged else errors[-1],
+        best=min(errors, default=None),
+        seconds=round(sum(row.seconds for row in rows), 2),
+        finished=finished and finished.isoformat(timespec="seconds"),
+        versions=versions,
+        device=device,
+    )
+
+
+def _made_by(workdir):
+    """What the runs of a training had, in order; mostly it was one run."""
+    runs = workdir.runs()
+    names = dict.fromkeys(name for run in runs for name in run["versions"])
+    versions = {
+        name: _joined(run["versions"].get(name) for run in runs)
+        for name in names
+    }
+    return versions, _joined(run["device"] for run in runs)
+
+
+def _joined(values):
+    return ", ".join(dict.fromkeys(filter(None, values)))
+
+
+def read_results(path: pathlib.Path) -> dict[str, Result]:
+    """Reads results.jsonl; no file is no results.
+
+    Returns:
+        The results by their run's name, in the file's order.
+
+    Raises:
+        ValueError: if it is not as `write_results` leaves it.
+    """
+    if not path.exists():
+        return {}
+    found = {}
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            result = _checked(Result(**json.loads(line)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}, line {number}, is not a run's result "
+                f"({type(error).__name__}: {error}). Remove the line: the next "
+                "call writes it again from the run's work directory."
+            ) from error
+        found[result.run] = result
+    return found
+
+
+def _checked(result):
+    """Refuses what a report could not compute with."""
+    check_choice("status", result.status, STATUSES)
+    errors = [*result.train_error, *result.test_error]
+    if result.status == "completed":
+        errors.append(result.last)
+    for number in (*errors, result.seconds, *result.schedule["rates"]):
+        check_finite("an error, a rate or a time", number)
+    for name in ("steps", "epochs", "batch_size"):
+        check_finite(name, result.schedule[name])
+    if result.last is not None and not result.train_error:
+        raise ValueError("a completed run has epochs")
+    return result
+
+
+def write_results(path: pathlib.Path, results: Iterable[Result]) -> None:
+    """Writes results.jsonl, whole or not at all."""
+    lines = [json.dumps(dataclasses.asdict(result)) for result in results]
+    write_atomically(path, "".join(line + "\n" for line in lines))

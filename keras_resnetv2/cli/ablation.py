@@ -1,0 +1,81 @@
+"""Runs one of the paper's experiments, or goes on where it was cut off.
+
+ablation --study=resnet20 --workdir=runs/resnet20 --epochs=10 --seeds=1
+ablation --study=table1 --workdir=runs/paper --parallel=11
+"""
+
+import sys
+
+from absl import flags
+
+from keras_resnetv2.analysis.ablation.studies import STUDIES
+from keras_resnetv2.cli import common
+
+_STUDY = flags.DEFINE_enum("study", None, list(STUDIES), "What is trained.")
+_EPOCHS = flags.DEFINE_integer(
+    "epochs",
+    None,
+    "Passes over the training images, of every run; the schedule is scaled to "
+    "it. Default: the study's (64,000 steps; quick: 10).",
+)
+_SEEDS = flags.DEFINE_integer(
+    "seeds",
+    None,
+    "Runs a row, with the seeds 0, 1, ... Default: the study's (5; resnet20: "
+    "3; quick: 1). The same command with more of them adds runs.",
+)
+_ROWS = flags.DEFINE_list(
+    "rows", None, "Names of the rows to be run. Default: all. See --list."
+)
+_LIST = flags.DEFINE_boolean("list", False, "List the study's rows, and end.")
+_PARALLEL = flags.DEFINE_integer(
+    "parallel", 1, "Trainings at once, as processes, on the same device."
+)
+_PRECISION = flags.DEFINE_string(
+    "precision", "float32", "Of every run; see train."
+)
+_CHECKPOINT_STEPS = flags.DEFINE_integer(
+    "checkpoint_steps",
+    None,
+    "Write a checkpoint every so many steps, too, not only after an epoch.",
+)
+flags.mark_flag_as_required("study")
+
+
+def main(argv):
+    """Runs the study that the flags describe."""
+    from keras_resnetv2.analysis import ablation
+
+    study = STUDIES[_STUDY.value]
+    if _LIST.value:
+        for row in study.rows:
+            print(f"{row.name}: {row.label}")
+        return
+    if common.WORKDIR.value is None:
+        raise ValueError(
+            "--workdir must be given: the directory of studies, for runs and "
+            "results."
+        )
+    crashed = ablation.run_study(
+        ablation.Plan(
+            study,
+            epochs=_EPOCHS.value,
+            precision=_PRECISION.value,
+            seeds=study.seeds if _SEEDS.value is None else _SEEDS.value,
+        ),
+        common.WORKDIR.value,
+        rows=_ROWS.value,
+        parallel=_PARALLEL.value,
+        data_dir=common.DATA_DIR.value,
+        checkpoint_steps=_CHECKPOINT_STEPS.value,
+    )
+    if crashed:
+        sys.exit(
+            f"Crashed, and without a result: {', '.join(crashed)}. The same "
+            "command tries them again; see "
+            f"{common.WORKDIR.value}/logs."
+        )
+    print(f"Done. Look at it with: report --workdir={common.WORKDIR.value}")
+
+
+entry_point = common.entry_point(main)

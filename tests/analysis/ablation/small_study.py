@@ -1,0 +1,124 @@
+"""A study of two rows, and trainings that are over at once."""
+
+import json
+import threading
+
+from keras_resnetv2.analysis.ablation import Plan, Row, Study
+from keras_resnetv2.data import Standardization
+from keras_resnetv2.training import Experiment, logs
+from keras_resnetv2.training.experiment import DataFacts
+from keras_resnetv2.training.workdir import Workdir
+
+SMALL = {"depth": 8, "widths": (4, 8, 16)}
+
+
+def row(name, published=None, **options):
+    return Row(
+        name=name,
+        label=f"the {name} one",
+        published={} if published is None else {"a paper": published},
+        model="PreActResNet20",
+        options={**SMALL, **options},
+        dataset="fake",
+        batch_size=128,
+    )
+
+
+TINY = Study(
+    name="tiny",
+    title="Two small networks",
+    rows=(
+        row("good", 8.5),
+        row(
+            "exploding",
+            "fail",
+            shortcut="constant_scaling",
+            shortcut_scale=1e30,
+        ),
+    ),
+    tables={"Both": ("good", "exploding")},
+    sources=("a paper",),
+    epochs=3,
+    seeds=2,
+)
+PLAN = Plan(TINY)
+# 6 steps of 128: the 3 epochs of FakeTrainings.
+FACTS = DataFacts(
+    class_names=("one", "two"),
+    image_shape=(32, 32, 3),
+    standardization=Standardization((0.0,) * 3, (1.0,) * 3),
+    images=256,
+)
+
+
+def epoch_row(epoch, test_error):
+    return logs.EpochRow(
+        epoch=epoch,
+        step=2 * epoch,
+        learning_rate=0.1,
+        train_loss=2.0,
+        train_error=0.8,
+        test_loss=2.0,
+        test_error=test_error,
+        images_per_second=100.0,
+        input_wait_seconds=0.0,
+        seconds=4.0,
+        time=1_700_000_000.0 + epoch,
+    )
+
+
+class FakeTrainings:
+    """In place of `processes.run`: leaves what a training would leave.
+
+    Attributes:
+        jobs: names of the runs asked for, in order.
+        errors: what a run raises, by a part of its name.
+        test_errors: by epoch, of every run.
+        epochs: that every run leaves behind.
+        meeting: where given, every training waits there for the others.
+        at_once: the largest number there was at the same time.
+        environments: of the processes.
+    """
+
+    def __init__(self, monkeypatch):
+        from keras_resnetv2.training import processes
+
+        monkeypatch.setattr(processes, "run", self)
+        self.jobs, self.environments = [], []
+        self.errors = {}
+        self.test_errors = [0.5, 0.25, 0.3]
+        self.epochs = [1, 2, 3]
+        self.meeting = None
+        self.at_once = self._now = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, job, log, echo, begun, environment):
+        json.dumps(job)
+        workdir = Workdir(job["workdir"])
+        with self._lock:
+            self.jobs.append(workdir.path.name)
+            self.environments.append(environment)
+            self._now += 1
+            self.at_once = max(self.at_once, self._now)
+        try:
+            self._train(job, workdir, log, echo)
+        finally:
+            with self._lock:
+                self._now -= 1
+
+    def _train(self, job, workdir, log, echo):
+        if self.meeting is not None:
+            self.meeting.wait(timeout=60)
+        log.write_text("a log\n")
+        workdir.write(Experiment(**job["experiment"]), FACTS)
+        rows = [
+            epoch_row(epoch, error)
+            for epoch, error in enumerate(self.test_errors, 1)
+            if epoch in self.epochs
+        ]
+        for part, error in self.errors.items():
+            if part in workdir.path.name:
+                logs.write_rows(workdir.metrics, rows[:1])
+                raise error
+        logs.write_rows(workdir.metrics, rows)
+        echo("epoch 3/3")
