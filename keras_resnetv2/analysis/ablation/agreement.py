@@ -1,0 +1,102 @@
+"""Whether our ranking of a table's rows is the published one."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from keras_resnetv2.analysis.ablation.results import Result
+from keras_resnetv2.analysis.ablation.study import FAIL
+from keras_resnetv2.analysis.ablation.summaries import last_errors
+
+MIN_RUNS = 3
+MIN_ROWS = 3
+_RESAMPLES = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """Kendall's tau-b between two rankings.
+
+    Attributes:
+        tau: 1 for the same ranking, -1 for the opposite one.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        rows: number of rows that both rank.
+        runs: number of runs of the row that has the fewest.
+    """
+
+    tau: float
+    low: float
+    high: float
+    rows: int
+    runs: int
+
+
+def rank_agreement(
+    rows: Iterable[tuple[float | str | None, Sequence[Result]]],
+    fails_above: float = math.inf,
+) -> Agreement:
+    """Compares our medians with published figures, by rank.
+
+    What fails ranks last, tied with all else that does. The interval is a
+    bootstrap over the seeds: each row's runs are drawn anew from its runs, with
+    replacement. It knows nothing of the published figures' own noise.
+
+    Reference: Kendall, "The treatment of ties in ranking problems", 1945;
+    Efron, "Bootstrap methods: another look at the jackknife", 1979.
+
+    Args:
+        rows: the published test error in %, or "fail", and the runs of each.
+            Where there is no figure or no run, the row is left out.
+        fails_above: a median of ours above it, in %, is a fail as well.
+
+    Raises:
+        ValueError: where there are too few rows or runs to tell, or all tie;
+            says what is there and what it needs.
+        ImportError: if scipy is not installed.
+    """
+    rows = [row for row in rows if row[0] is not None and row[1]]
+    if len(rows) < MIN_ROWS:
+        raise ValueError(
+            f"Rows with a published figure and a run: {len(rows)}; it needs "
+            f"{MIN_ROWS}."
+        )
+    fewest = min(len(runs) for _, runs in rows)
+    if fewest < MIN_RUNS:
+        raise ValueError(
+            f"A row has {fewest} run{'s' * (fewest > 1)}; it needs {MIN_RUNS} "
+            "of every row with a published figure."
+        )
+    kendalltau = _import_kendalltau()
+    theirs = [math.inf if error == FAIL else error for error, _ in rows]
+    ours = [np.array(last_errors(runs)) for _, runs in rows]
+
+    def tau(errors):
+        medians = np.array([np.median(row) for row in errors])
+        medians[medians > fails_above] = math.inf
+        return kendalltau(theirs, medians).statistic
+
+    found = tau(ours)
+    if math.isnan(found):
+        raise ValueError("All rows tie in one of the rankings.")
+    random = np.random.default_rng(0)
+    drawn = [
+        tau([random.choice(row, len(row)) for row in ours])
+        for _ in range(_RESAMPLES)
+    ]
+    # A drawing in which all rows tie ranks nothing.
+    low, high = np.nanquantile(drawn, (0.025, 0.975))
+    return Agreement(float(found), float(low), float(high), len(rows), fewest)
+
+
+def _import_kendalltau():
+    try:
+        from scipy.stats import kendalltau
+    except ImportError as error:
+        raise ImportError(
+            f"The agreement of rankings needs SciPy ({error}). Install it "
+            "with `pip install scipy`."
+        ) from error
+    return kendalltau

@@ -1,0 +1,129 @@
+"""Error by epoch, as a picture."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_resnetv2.analysis.ablation.results import Result
+from keras_resnetv2.analysis.ablation.study import FAIL
+from keras_resnetv2.analysis.ablation.summaries import summarize
+from keras_resnetv2.analysis.line_styles import line_styles
+
+SPLITS = {
+    "test": lambda result: result.test_error,
+    "train": lambda result: result.train_error,
+}
+_LAST = {
+    "test": lambda summary: summary.median,
+    "train": lambda summary: summary.train,
+}
+# Largest over smallest, from which on: the ticks of a decade.
+_TICKS = ((15, (1, 2, 5)), (1, (1, 1.5, 2, 3, 4, 5, 7)))
+_FLOOR = 0.01  # %: a logarithm of 0 cannot be drawn
+_SETTINGS = {
+    "font.size": 11,
+    # A row's label is no formula.
+    "text.parse_math": False,
+    # The same on every machine, in every call: no fonts, no random ids.
+    "svg.fonttype": "path",
+    "svg.hashsalt": "keras_resnetv2",
+}
+
+
+def error_curves(
+    rows: Sequence[tuple[str, Sequence[Result]]], split: str
+) -> str | None:
+    """Draws the rows' errors over each other, by epoch.
+
+    A line is the median over the runs, the band behind it reaches from the
+    lowest to the highest, which of one that diverged is 100 %. Both end where
+    the median run diverged. The picture is narrow, for a phone shows it as wide
+    as it is.
+
+    Args:
+        rows: (label, runs) of each. Those without runs are left out.
+        split: "test" or "train".
+
+    Returns:
+        An SVG, the same for the same results; None where there is no epoch.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    bands = [
+        (label, runs, band)
+        for label, runs in rows
+        if runs and len(band := _band([SPLITS[split](run) for run in runs]))
+    ]
+    if not bands:
+        return None
+    with matplotlib.rc_context(_SETTINGS):
+        figure = Figure(
+            figsize=(5.2, 3.9 + 0.22 * len(bands)), layout="constrained"
+        )
+        axes = figure.subplots()
+        for (label, runs, band), style in zip(
+            bands, line_styles(len(bands), 2.2, 1.4)
+        ):
+            last = _LAST[split](summarize(runs))
+            last = last if last == FAIL else f"{last:.2f}"
+            _draw(axes, f"{last}  {label}", band, style)
+        _mark_drops(axes, [run for _, runs in rows for run in runs])
+        _scale(axes, split)
+        figure.legend(
+            loc="outside lower left", frameon=False, fontsize=10, handlelength=3
+        )
+        file = io.StringIO()
+        figure.savefig(
+            file, format="svg", metadata={"Date": None, "Creator": None}
+        )
+    return file.getvalue()
+
+
+def _band(runs):
+    """(epoch, lowest / median / highest) in %, as far as there is a median."""
+    length = max(map(len, runs))
+    errors = np.full((len(runs), length), np.inf)
+    for row, run in zip(errors, runs):
+        row[: len(run)] = np.maximum(100 * np.array(run), _FLOOR)
+    band = np.array([errors.min(0), np.median(errors, axis=0), errors.max(0)]).T
+    band = band[np.isfinite(band[:, 1])]
+    return np.minimum(band, 100.0)
+
+
+def _draw(axes, label, band, style):
+    epochs = np.arange(1, len(band) + 1)
+    lowest, median, highest = band.T
+    axes.plot(
+        epochs,
+        median,
+        label=label,
+        marker="." if len(band) < 40 else None,
+        **style,
+    )
+    axes.fill_between(
+        epochs, lowest, highest, color=style["color"], alpha=0.15, lw=0
+    )
+
+
+def _mark_drops(axes, results):
+    """A dotted line where the learning rate falls."""
+    rates = max((result.schedule["rates"] for result in results), key=len)
+    for epoch, (before, after) in enumerate(zip(rates, rates[1:]), 1):
+        if after < before:
+            axes.axvline(epoch, color="gray", lw=0.8, ls=":")
+
+
+def _scale(axes, split):
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    ticks = next(ticks for span, ticks in _TICKS if high / low > span)
+    axes.yaxis.set_major_locator(LogLocator(subs=ticks))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_title(f"{split} error (%)", loc="left", fontsize=11)
+    axes.set_xlabel("epoch")
+    axes.grid(alpha=0.25)

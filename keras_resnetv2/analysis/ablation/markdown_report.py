@@ -1,0 +1,59 @@
+"""The report as Markdown, its figures in files beside it."""
+
+from collections.abc import Sequence
+
+from keras_resnetv2._plain_text import escape_markdown, one_line
+from keras_resnetv2.analysis.ablation.sections import HOW_TO_READ, Section
+from keras_resnetv2.analysis.ablation.tables import Table
+
+
+def markdown_report(title: str, sections: Sequence[Section]) -> str:
+    """Writes the report.
+
+    Args:
+        title: of all.
+        sections: the studies.
+    """
+    blocks = map(escape_markdown, HOW_TO_READ)
+    blocks = [f"# {escape_markdown(title)}", *blocks]
+    for section in sections:
+        blocks += _section(section)
+    return "\n\n".join(blocks) + "\n"
+
+
+def markdown_table(table: Table) -> str:
+    """A table, under a line with its caption; numbers on the right."""
+    head, *rows = (
+        tuple(map(escape_markdown, row)) for row in (table.head, *table.rows)
+    )
+    sides = ("---", *("---:" for _ in head[1:]))
+    lines = (f"| {' | '.join(row)} |" for row in (head, sides, *rows))
+    return f"**{escape_markdown(table.caption)}**\n\n" + "\n".join(lines)
+
+
+def _section(section):
+    yield f"## {escape_markdown(section.title)}"
+    for caution in section.cautions:
+        yield f"> **{escape_markdown(caution)}**"
+    for comparison in section.comparisons:
+        yield f"### {escape_markdown(comparison.title)}"
+        yield markdown_table(comparison.table)
+        yield from map(escape_markdown, comparison.agreement)
+        if comparison.figures:
+            yield "\n".join(map(_figure, comparison.figures))
+    if section.notes:
+        yield "### Notes"
+        yield "\n".join(f"- {escape_markdown(note)}" for note in section.notes)
+    yield "### How it was run"
+    yield "\n".join(
+        f"- {name}: {escape_markdown(fact)}"
+        for name, fact in section.facts.items()
+    )
+    if section.command:
+        yield f"    {one_line(section.command)}"
+    if section.runs.rows:
+        yield markdown_table(section.runs)
+
+
+def _figure(figure):
+    return f"![{escape_markdown(figure.alt)}]({figure.file})"

@@ -1,0 +1,114 @@
+"""The tables of a report as texts, whatever they are then written in."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from keras_resnetv2._plain_text import duration
+from keras_resnetv2.analysis.ablation.results import Result
+from keras_resnetv2.analysis.ablation.study import FAIL, Study
+from keras_resnetv2.analysis.ablation.summaries import Summary, summarize
+
+SUMMARY_COLUMNS = {
+    "runs": lambda summary: _runs(summary),
+    "median": lambda summary: _error(summary.median),
+    "mean": lambda summary: _error(summary.mean),
+    "spread": lambda summary: _error(summary.spread),
+    "train": lambda summary: _error(summary.train),
+}
+_RUN_COLUMNS = {
+    "seed": lambda result: str(result.seed),
+    "epochs": lambda result: str(len(result.test_error)),
+    "test error": lambda result: _percent(result, result.test_error),
+    "train error": lambda result: _percent(result, result.train_error),
+    "time": lambda result: duration(result.seconds),
+    "finished (UTC)": lambda result: (result.finished or "")[:16],
+    "device": lambda result: result.device,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of texts; "" is a blank cell.
+
+    Attributes:
+        caption: what it shows, and of what.
+        head: of the columns.
+        rows: the cells, as many a row as the head has. The first one is the
+            row's head.
+    """
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def comparison_table(
+    study: Study,
+    names: Sequence[str],
+    results: Mapping[str, Sequence[Result]],
+    caption: str,
+) -> Table:
+    """Our errors of some rows, and the published ones beside them.
+
+    Args:
+        study: the study.
+        names: of the rows.
+        results: the runs of each row.
+        caption: of the table.
+    """
+    rows = [study.row(name) for name in names]
+    sources = [
+        source
+        for source in study.sources
+        if any(source in row.published for row in rows)
+    ]
+    return Table(
+        caption,
+        ("", *SUMMARY_COLUMNS, *sources),
+        tuple(
+            (
+                row.label,
+                *_cells(SUMMARY_COLUMNS, summarize(results[row.name])),
+                *(_error(row.published.get(source)) for source in sources),
+            )
+            for row in rows
+        ),
+    )
+
+
+def runs_table(results: Mapping[str, Sequence[Result]]) -> Table:
+    """Every run there is, one a line.
+
+    Args:
+        results: the runs of each row, by its name: labels may come again in
+            another table.
+    """
+    return Table(
+        "Every run",
+        ("row", *_RUN_COLUMNS),
+        tuple(
+            (name, *_cells(_RUN_COLUMNS, result))
+            for name, runs in results.items()
+            for result in runs
+        ),
+    )
+
+
+def _cells(columns, values):
+    return (write(values) for write in columns.values())
+
+
+def _runs(summary: Summary):
+    if summary.diverged:
+        return f"{summary.runs}, {summary.diverged} diverged"
+    return str(summary.runs) if summary.runs else ""
+
+
+def _error(error):
+    if error is None or error == FAIL:
+        return error or ""
+    return f"{error:.2f}"
+
+
+def _percent(result, errors):
+    return FAIL if result.last is None else _error(100 * errors[-1])
