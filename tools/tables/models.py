@@ -1,0 +1,43 @@
+"""The table of networks."""
+
+import dataclasses
+
+from keras_resnetv2 import MODELS, complexity
+from keras_resnetv2.models.units import UNITS
+
+_HEAD = """\
+| model | layers | unit | input | option A | option B | 10⁶ multiply-adds | \
+MB of activations | the paper's error |
+|---|---|---|---|---|---|---|---|---|
+"""
+_PAPERS_ERRORS = {
+    "PreActResNet110": "6.37",
+    "PreActResNet164": "5.46",
+    "PreActResNet1001": "4.92",
+    "ResNet152V2": "21.1",
+    "ResNet200V2": "20.7",
+}
+
+
+def table() -> str:
+    """A row a model, with its counts."""
+    rows = (_row(name, config) for name, config in MODELS.items())
+    return _HEAD + "".join(rows)
+
+
+def _row(name, config):
+    a, b = (_parameters(config, option) for option in ("padding", "projection"))
+    layers = sum(config.units) * len(UNITS[config.unit]) + 2
+    count = complexity(config)
+    megabytes = 4 * count.activations / 1e6  # float32
+    return (
+        f"| `{name}` | {layers} | {config.unit} | {config.input_size} "
+        f"| {a} | {b} | {count.multiply_adds / 1e6:,.1f} | {megabytes:.1f} "
+        f"| {_PAPERS_ERRORS.get(name, '')} |\n"
+    )
+
+
+def _parameters(config, option):
+    count = complexity(dataclasses.replace(config, dimension_change=option))
+    bold = "**" if option == config.bridge else ""
+    return f"{bold}{count.parameters:,}{bold}"

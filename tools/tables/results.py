@@ -1,0 +1,20 @@
+"""The table of the study that was run, from results/."""
+
+from pathlib import Path
+
+from keras_resnetv2.analysis.ablation import Studydir
+from keras_resnetv2.analysis.ablation.markdown_report import markdown_table
+from keras_resnetv2.analysis.ablation.schedules import schedule_line
+from keras_resnetv2.analysis.ablation.tables import comparison_table
+
+RESULTS = Path(__file__).parents[2] / "results" / "resnet20-10-epochs"
+
+
+def table() -> str:
+    """All rows of the study, under a line with runs and schedule."""
+    directory = Studydir(RESULTS)
+    [plan] = directory.plans()
+    results = plan.results(directory.results())
+    caption = f"Test error (%), {schedule_line(plan, results.values())}"
+    rows = comparison_table(plan.study, list(results), results, caption)
+    return markdown_table(rows) + "\n"
