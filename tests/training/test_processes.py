@@ -120,6 +120,22 @@ def test_what_cannot_be_written_stops_all(tmp_path, monkeypatch):
         run(job, tmp_path / "log.txt", lambda line: None)
 
 
+def test_the_process_has_what_it_is_given(tmp_path):
+    begun = []
+    job = {"data_dir": None, "look_at": dataclasses.asdict(experiment())}
+    with pytest.raises(TrainingFailedError, match="ended with status 1"):
+        run(
+            job,
+            tmp_path / "log.txt",
+            lambda line: None,
+            begun=begun.append,
+            environment={"KERAS_BACKEND": "no_such_backend"},
+        )
+    [process] = begun
+    assert process.returncode == 1
+    assert "no_such_backend" in (tmp_path / "log.txt").read_text()
+
+
 # 40 steps, 8 an epoch.
 LONG = experiment(epochs=5, options={"depth": 8, "widths": (4, 8, 16)})
 

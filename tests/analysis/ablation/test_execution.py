@@ -44,7 +44,7 @@ def names(workdir):
 def test_trainings_that_learn_and_diverge(tmp_path, monkeypatch):
     """Real ones, at once."""
     short = plan(epochs=1)
-    assert run_study(short, tmp_path, parallel=2) == {}
+    assert run_study(short, tmp_path, parallel=2, checkpoint_steps=3) == {}
     results = Studydir(tmp_path).results()
     good, exploding = (
         results[name.replace("epochs=3", "epochs=1") + "0"]
@@ -69,6 +69,12 @@ def test_trainings_that_learn_and_diverge(tmp_path, monkeypatch):
     assert exploding.status == "diverged"
     assert exploding.reason.startswith("DivergedError: ")
     assert exploding.last is None
+    checkpoints = Studydir(tmp_path).run(good.run).checkpoints
+    # The last two are kept; without being asked for, there is one an epoch.
+    assert {file.stem for file in checkpoints.glob("step-*.npz")} == {
+        "step-000000003",
+        "step-000000004",
+    }
     # Both are results: nothing is left to do.
     monkeypatch.delattr(processes, "run")
     assert run_study(short, tmp_path) == {}
