@@ -1,5 +1,6 @@
-"""The paper's equations, measured on a network: tap, table, plot."""
+"""The paper's equations, measured on a network, and its experiments."""
 
+from keras_resnetv2.analysis import ablation
 from keras_resnetv2.analysis.propagation import measure
 from keras_resnetv2.analysis.propagation_plot import PANELS, plot_propagation
 from keras_resnetv2.analysis.rows import Propagation, UnitRow
@@ -9,6 +10,7 @@ __all__ = [
     "PANELS",
     "Propagation",
     "UnitRow",
+    "ablation",
     "measure",
     "measure_trained",
     "plot_propagation",

@@ -1,6 +1,7 @@
 """The paper's experiments: studies as data, their runs, their report."""
 
 from keras_resnetv2.analysis.ablation.execution import run_study
+from keras_resnetv2.analysis.ablation.report import write_report
 from keras_resnetv2.analysis.ablation.results import Result
 from keras_resnetv2.analysis.ablation.studies import STUDIES
 from keras_resnetv2.analysis.ablation.study import Row, Study
@@ -14,4 +15,5 @@ __all__ = [
     "Study",
     "Studydir",
     "run_study",
+    "write_report",
 ]
