@@ -1,7 +1,7 @@
 """The training that most tests of training run: seconds, not minutes."""
 
 from keras_resnetv2 import data
-from keras_resnetv2.training import Experiment, images
+from keras_resnetv2.training import Experiment, images, logs
 
 
 def experiment(**kwargs):
@@ -28,3 +28,23 @@ def cut_fake(monkeypatch):
 
     monkeypatch.setattr(images, "load_arrays", load)
     return load
+
+
+def epoch_row(epoch, **fields):
+    """A line of metrics.csv, of 6 steps an epoch but for what is given."""
+    return logs.EpochRow(
+        **{
+            "epoch": epoch,
+            "step": 6 * epoch,
+            "learning_rate": 0.1,
+            "train_loss": 2.0,
+            "train_error": 0.8,
+            "test_loss": 2.0,
+            "test_error": 0.5,
+            "images_per_second": 100.0,
+            "input_wait_seconds": 0.0,
+            "seconds": 4.0,
+            "time": 0.0,
+            **fields,
+        }
+    )

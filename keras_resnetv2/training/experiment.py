@@ -315,6 +315,29 @@ def compile_model(
     )
 
 
+def changed_settings(experiment: Experiment) -> dict:
+    """The settings that are neither the default nor what its recipe gives.
+
+    Args:
+        experiment: the settings.
+
+    Returns:
+        By name, without model, dataset, options, recipe and seed.
+    """
+    default = Experiment(
+        experiment.model,
+        experiment.dataset,
+        experiment.options,
+        recipe=experiment.recipe,
+        seed=experiment.seed,
+    )
+    return {
+        field.name: getattr(experiment, field.name)
+        for field in dataclasses.fields(experiment)
+        if getattr(experiment, field.name) != getattr(default, field.name)
+    }
+
+
 def network_config(experiment: Experiment, facts: DataFacts) -> ResNetConfig:
     """The config of what is built: the experiment's, with the data's classes.
 

@@ -11,6 +11,7 @@ from keras_resnetv2._modules import module_command, module_environment
 from keras_resnetv2.training.child import DIVERGED, STOPS_ALL
 
 _ERROR = "error: "
+_PROGRESS = ("epoch ", "Resuming")
 
 
 class TrainingFailedError(RuntimeError):
@@ -51,6 +52,7 @@ def run(
         TrainingDivergedError: if the training diverged.
         TrainingFailedError: with the reason, which is the log's last line, too.
     """
+    log.parent.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         module_command("keras_resnetv2.training.child"),
         env=module_environment(PYTHONUNBUFFERED="1", **environment),
@@ -95,6 +97,11 @@ def run(
     if code == DIVERGED:
         raise TrainingDivergedError(reason)
     raise TrainingFailedError(reason)
+
+
+def is_progress(line: str) -> bool:
+    """Whether a line of a training's is worth a terminal's."""
+    return line.startswith(_PROGRESS)
 
 
 def _listen(process, file, echo):

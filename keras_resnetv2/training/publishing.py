@@ -16,9 +16,9 @@ from keras_resnetv2.data import (
 )
 from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.models.published import PublishedWeights
-from keras_resnetv2.training.experiment import Experiment
+from keras_resnetv2.training.experiment import Experiment, changed_settings
 from keras_resnetv2.training.trained import Trained, load_trained
-from keras_resnetv2.training.workdir import removed_on_error
+from keras_resnetv2.training.workdir import write_atomically
 
 _BATCH = 500
 _LOGITS_OF = 8  # images, in a record
@@ -164,25 +164,18 @@ def _write(path, content):
             "Remove them and their row first, or give another folder."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with removed_on_error(part):
-        part.write_bytes(content)
-        os.replace(part, path)
+    write_atomically(path, content)
 
 
 def _command(experiment: Experiment) -> str:
     """The training's command line, less what every training has."""
-    default = Experiment(
-        experiment.model, experiment.dataset, recipe=experiment.recipe
-    )
-    values = {
-        field.name: getattr(experiment, field.name)
-        for field in dataclasses.fields(Experiment)
-        if getattr(experiment, field.name) != getattr(default, field.name)
+    named = {
+        "model": experiment.model,
+        "dataset": experiment.dataset,
+        "recipe": experiment.recipe,
+        **changed_settings(experiment),
+        "seed": experiment.seed,
+        **experiment.options,
     }
-    values.pop("options", None)
-    values |= experiment.options
-    named = {"model": experiment.model, "dataset": experiment.dataset}
-    named |= {"recipe": experiment.recipe, **values, "seed": experiment.seed}
     flags = (f"--{name}={value}" for name, value in named.items())
     return " ".join(["tools/train.py", *flags])

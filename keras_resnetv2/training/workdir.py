@@ -237,12 +237,14 @@ def check_same(
         )
 
 
-def write_atomically(path: pathlib.Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
+def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
+    """Writes a file whole or not at all; a text as UTF-8."""
+    if isinstance(content, str):
+        content = content.encode()
     part = path.with_name(f".{path.name}.part")
     with removed_on_error(part):
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(part, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)

@@ -124,15 +124,13 @@ class TrialRuns:
         return json.loads(evaluation.read_text())
 
     def _process(self, trial_id, job):
-        log = self._directory.log(trial_id)
-        log.parent.mkdir(parents=True, exist_ok=True)
         processes.run(
             {
                 "workdir": str(self._directory.trial(trial_id).path),
                 "data_dir": self._data_dir,
                 **job,
             },
-            log,
+            self._directory.log(trial_id),
             echo=_echo,
         )
 
@@ -143,5 +141,5 @@ class TrialRuns:
 
 
 def _echo(line):
-    if line.startswith(("epoch ", "Resuming")):
+    if processes.is_progress(line):
         print(f"  {line}", flush=True)

@@ -3,6 +3,8 @@
 import json
 import pathlib
 
+from small_training import epoch_row
+
 from keras_resnetv2.training import Experiment, logs, processes
 from keras_resnetv2.training.child import DATA, look_at
 from keras_resnetv2.training.workdir import Workdir
@@ -38,6 +40,7 @@ class FakeTrainings:
             echo(DATA + json.dumps(data))
             return
         self.jobs.append(job)
+        log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("a log\n")
         if error := self.failing.get(len(self.jobs) - 1):
             raise error
@@ -48,19 +51,10 @@ class FakeTrainings:
         workdir.path.mkdir(parents=True, exist_ok=True)
         experiment = Experiment(**job["experiment"])
         rows = [
-            logs.EpochRow(
-                epoch=epoch,
-                step=6 * epoch,
-                learning_rate=0.1,
-                train_loss=2.0,
-                train_error=0.8,
-                test_loss=2.0,
+            epoch_row(
+                epoch,
                 # The last one counts, and not the lowest.
                 test_error=error_of(experiment) / 2 ** (epoch < last),
-                images_per_second=100.0,
-                input_wait_seconds=0.0,
-                seconds=4.0,
-                time=0.0,
             )
             for last in [experiment.epochs]
             for epoch in range(1, last + 1)

@@ -140,8 +140,6 @@ class _Trainings:
         return result_of(self._directory.run(name), diverged)
 
     def _train(self, name, experiment):
-        log = self._directory.log(name)
-        log.parent.mkdir(parents=True, exist_ok=True)
         processes.run(
             {
                 "workdir": str(self._directory.run(name).path),
@@ -150,14 +148,14 @@ class _Trainings:
                 "begin_from": None,
                 "checkpoint_steps": self._checkpoint_steps,
             },
-            log,
+            self._directory.log(name),
             echo=lambda line: self._echo(name, line),
             begun=self._begun,
             environment=_SHARED_GPU if self._parallel > 1 else {},
         )
 
     def _echo(self, name, line):
-        if line.startswith(("epoch ", "Resuming")):
+        if processes.is_progress(line):
             print(f"{name}  {line}", flush=True)
 
     def _begun(self, process):

@@ -6,7 +6,7 @@ import numbers
 import re
 
 from keras_resnetv2.models.configs import ResNetConfig, find_config
-from keras_resnetv2.training.experiment import Experiment
+from keras_resnetv2.training.experiment import Experiment, changed_settings
 
 FAIL = "fail"  # as the paper writes it: a test error above 20 %
 
@@ -185,18 +185,14 @@ def run_name(experiment: Experiment) -> str:
         "PreActResNet20-cifar10-activation_order=original-epochs=10-seed=0",
         also the name of its work directory.
     """
-    default = Experiment(experiment.model, experiment.dataset)
     settings = {
         field.name: experiment.options[field.name]
         for field in dataclasses.fields(ResNetConfig)
         if field.name in experiment.options
     }
-    for field in dataclasses.fields(experiment):
-        value = getattr(experiment, field.name)
-        if field.name not in ("model", "dataset", "options", "seed") and (
-            value != getattr(default, field.name)
-        ):
-            settings[field.name] = value
+    if experiment.recipe != "paper":
+        settings["recipe"] = experiment.recipe
+    settings |= changed_settings(experiment)
     settings["seed"] = experiment.seed
     parts = [f"{name}={value}" for name, value in settings.items()]
     name = "-".join([experiment.model, experiment.dataset, *parts])

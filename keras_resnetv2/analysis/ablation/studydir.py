@@ -108,8 +108,11 @@ class Studydir:
         """What a run's process prints."""
         return self.path / "logs" / f"{name}.txt"
 
-    def check(self, plan: Plan) -> None:
+    def check(self, plan: Plan) -> Plan | None:
         """Checks that a study may be run here, and writes nothing.
+
+        Returns:
+            The study as it was begun here, if it was.
 
         Raises:
             ValueError: if this directory holds something else, or the same
@@ -117,9 +120,12 @@ class Studydir:
         """
         settings = self._settings(plan.study.name)
         if settings.exists():
-            _check_same(settings, self._read(settings), plan)
-        elif not self._plans():
+            before = self._read(settings)
+            _check_same(settings, before, plan)
+            return before
+        if not self._plans():
             check_free(settings, "directory of studies")
+        return None
 
     def claim(self, plan: Plan) -> None:
         """Notes a study that is to be run here.
@@ -130,10 +136,8 @@ class Studydir:
         Raises:
             ValueError: see `check`.
         """
-        settings = self._settings(plan.study.name)
-        self.check(plan)
-        if settings.exists():
-            seeds = max(plan.seeds, self._read(settings).seeds)
+        if before := self.check(plan):
+            seeds = max(plan.seeds, before.seeds)
             plan = dataclasses.replace(plan, seeds=seeds)
         self.path.mkdir(parents=True, exist_ok=True)
         values = {
@@ -143,7 +147,8 @@ class Studydir:
             "seeds": plan.seeds,
         }
         write_atomically(
-            settings, json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+            self._settings(plan.study.name),
+            json.dumps(values, indent=1, ensure_ascii=False) + "\n",
         )
 
     def plans(self) -> list[Plan]:

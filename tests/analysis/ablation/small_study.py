@@ -3,6 +3,8 @@
 import json
 import threading
 
+from small_training import epoch_row
+
 from keras_resnetv2.analysis.ablation import Plan, Row, Study
 from keras_resnetv2.data import Standardization
 from keras_resnetv2.training import Experiment, logs
@@ -51,22 +53,6 @@ FACTS = DataFacts(
 )
 
 
-def epoch_row(epoch, test_error):
-    return logs.EpochRow(
-        epoch=epoch,
-        step=2 * epoch,
-        learning_rate=0.1,
-        train_loss=2.0,
-        train_error=0.8,
-        test_loss=2.0,
-        test_error=test_error,
-        images_per_second=100.0,
-        input_wait_seconds=0.0,
-        seconds=4.0,
-        time=1_700_000_000.0 + epoch,
-    )
-
-
 class FakeTrainings:
     """In place of `processes.run`: leaves what a training would leave.
 
@@ -109,10 +95,13 @@ class FakeTrainings:
     def _train(self, job, workdir, log, echo):
         if self.meeting is not None:
             self.meeting.wait(timeout=60)
+        log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("a log\n")
         workdir.write(Experiment(**job["experiment"]), FACTS)
         rows = [
-            epoch_row(epoch, error)
+            epoch_row(
+                epoch, step=2 * epoch, test_error=error, time=1.7e9 + epoch
+            )
             for epoch, error in enumerate(self.test_errors, 1)
             if epoch in self.epochs
         ]

@@ -1,16 +1,13 @@
 import keras
 import pytest
+from small_training import epoch_row
 
 from keras_resnetv2.analysis.ablation.results import result_of
 from keras_resnetv2.data import STANDARDIZATIONS
 from keras_resnetv2.training import hardware
 from keras_resnetv2.training.experiment import DataFacts, Experiment
-from keras_resnetv2.training.logs import EpochRow, write_rows
+from keras_resnetv2.training.logs import write_rows
 from keras_resnetv2.training.workdir import Workdir
-
-
-def row_of(epoch, step):
-    return EpochRow(epoch, step, 0.1, 2.0, 0.6, 2.0, 0.5, 800.0, 0.0, 60.0, 1e9)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +19,7 @@ def test_an_epoch_ends_with_a_smaller_step(tmp_path, epochs, steps, whole):
     facts = DataFacts(names, shape, STANDARDIZATIONS["imagenet"], 50_000)
     workdir = Workdir(tmp_path)
     workdir.write(experiment, facts)
-    rows = [row_of(e, min(391 * e, steps)) for e in range(1, whole + 1)]
+    rows = [epoch_row(e, step=min(391 * e, steps)) for e in range(1, whole + 1)]
     write_rows(workdir.metrics, rows)
     schedule = result_of(workdir).schedule
     assert (schedule["steps"], schedule["epochs"]) == (steps, whole)
@@ -38,7 +35,7 @@ def test_all_devices_and_versions_that_it_was_made_on(tmp_path, monkeypatch):
         monkeypatch.setattr(hardware, "backend_version", lambda: version)
         for _ in range(2):
             workdir.write(experiment, facts)
-    write_rows(workdir.metrics, [row_of(1, 1)])
+    write_rows(workdir.metrics, [epoch_row(1, step=1)])
     result = result_of(workdir)
     assert len(workdir.runs()) == 3
     assert result.device == "a GPU, a CPU"
