@@ -5,6 +5,7 @@ import pytest
 
 from keras_resnetv2.data import Standardization
 from keras_resnetv2.training import DataFacts, Experiment, load_trained
+from keras_resnetv2.training.experiment import changed_settings
 from keras_resnetv2.training.workdir import Workdir
 
 FACTS = DataFacts(
@@ -134,3 +135,18 @@ def test_workdir_without_a_checkpoint_says_so(tmp_path):
     Workdir(tmp_path).write(experiment(), FACTS)
     with pytest.raises(ValueError, match="no checkpoint yet"):
         load_trained(tmp_path)
+
+
+def test_settings_that_were_changed():
+    """What the recipe brings, the augmentation, is none of them."""
+    settings = Experiment(
+        "ResNet18V2",
+        "folder",
+        {"shortcut": "conv"},
+        recipe="imagenet",
+        epochs=2,
+        batch_size=64,
+        seed=3,
+    )
+    assert settings.augmentation == "scale"
+    assert changed_settings(settings) == {"epochs": 2, "batch_size": 64}
