@@ -59,6 +59,7 @@ setuptools.setup(
     },
     install_requires=[
         "absl-py>=2.1,<3",
+        "filelock>=4,<5",
         "keras>=3.13,<4",
         "numpy>=1.26,<3",
         "pillow>=10.3,<13",

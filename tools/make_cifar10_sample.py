@@ -7,7 +7,6 @@ each class the first 256 training and the first 50 test images in the order of
 the official files, kept in that order; each one's id goes into the CSV.
 """
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,8 @@ import tensorflow_datasets as tfds
 from absl import app, flags
 from PIL import Image
 
+from keras_resnetv2._files import write_atomically
+from keras_resnetv2._tables import csv_table
 from keras_resnetv2.data import cifar10_sample
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "TFDS's folder of datasets.")
@@ -48,12 +49,14 @@ def write_split(split: str, out: Path) -> None:
     Image.fromarray(sheet).save(
         out / f"{split}.webp", lossless=True, quality=100, method=6
     )
-    with open(out / f"{split}.csv", "w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["id", "label"])
-        for example in chosen:
-            name = cifar10_sample.CLASS_NAMES[example["label"]]
-            table.writerow([example["id"].decode(), name])
+    rows = (
+        (
+            example["id"].decode(),
+            cifar10_sample.CLASS_NAMES[example["label"]],
+        )
+        for example in chosen
+    )
+    write_atomically(out / f"{split}.csv", csv_table(("id", "label"), rows))
 
 
 def main(argv: list[str]) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from keras_resnetv2.analysis.line_styles import line_styles
+from keras_resnetv2._plots import line_styles, save_figure
 from keras_resnetv2.analysis.norms import ratio
 from keras_resnetv2.analysis.rows import Propagation
-from keras_resnetv2.training.workdir import save_figure
 
 # What is smaller stands on a panel's lower edge.
 _FLOOR = 1e-20

@@ -1,8 +1,8 @@
 """The table of a measurement: a row a unit."""
 
-import csv
 import dataclasses
-import io
+
+from keras_resnetv2._tables import csv_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,11 +83,8 @@ class Propagation:
 
     def csv(self) -> str:
         """All rows as CSV, with a header, and "output" for x_L at the end."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_NAMES)
-        writer.writerows([*map(dataclasses.astuple, self.rows), self._last()])
-        return text.getvalue()
+        rows = [*map(dataclasses.astuple, self.rows), self._last()]
+        return csv_table(_NAMES, rows)
 
     def table(self) -> str:
         """Each stage's first and last unit, and x_L, as text for a terminal."""

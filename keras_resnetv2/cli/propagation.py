@@ -28,7 +28,8 @@ flags.mark_flag_as_required("workdir")
 def main(argv):
     """Prints a table; writes propagation.csv and propagation.png."""
     from keras_resnetv2 import analysis
-    from keras_resnetv2.training.workdir import Workdir, write_atomically
+    from keras_resnetv2._files import write_atomically
+    from keras_resnetv2.training.workdir import Workdir
 
     directory = Workdir(common.WORKDIR.value)
     measured = analysis.measure_trained(

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from keras_resnetv2._modules import module_command, module_environment
+from keras_resnetv2._processes import module_command, module_environment
 
 _SHOWN = 2000  # characters of an error's end
 

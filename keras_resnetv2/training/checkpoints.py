@@ -10,8 +10,8 @@ import keras
 import numpy as np
 from absl import logging
 
+from keras_resnetv2._files import removed_on_error
 from keras_resnetv2.training.divergence import check_arrays
-from keras_resnetv2.training.workdir import removed_on_error
 
 _NAME = re.compile(r"step-(\d+)\.npz")
 _KEPT = 2

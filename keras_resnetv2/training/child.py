@@ -65,7 +65,7 @@ def stops_all(error: BaseException) -> bool:
 
 def _do(job):
     from keras_resnetv2 import training
-    from keras_resnetv2.training.locks import locked
+    from keras_resnetv2._locks import locked
 
     if "look_at" in job:
         experiment = training.Experiment(**job["look_at"])

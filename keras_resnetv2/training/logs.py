@@ -5,7 +5,9 @@ import dataclasses
 import pathlib
 import shutil
 
-from keras_resnetv2.training.workdir import save_figure, write_atomically
+from keras_resnetv2._files import write_atomically
+from keras_resnetv2._plots import mark_drops, save_figure
+from keras_resnetv2._tables import csv_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,9 +72,8 @@ def read_rows(path: pathlib.Path) -> list[EpochRow]:
 
 def write_rows(path: pathlib.Path, rows: list[EpochRow]) -> None:
     """Writes metrics.csv, whole or not at all."""
-    lines = [",".join(_FIELDS)]
-    lines += [",".join(map(str, dataclasses.astuple(row))) for row in rows]
-    write_atomically(path, "\n".join(lines) + "\n")
+    values = map(dataclasses.astuple, rows)
+    write_atomically(path, csv_table(tuple(_FIELDS), values))
 
 
 class Events:
@@ -143,7 +144,5 @@ def plot_curves(
         axes.set(xlabel="epoch", ylabel=label, ylim=(0, None))
         axes.grid(alpha=0.3)
         axes.legend()
-        for before, after in zip(rows, rows[1:]):
-            if after.learning_rate < before.learning_rate:
-                axes.axvline(before.epoch, color="gray", lw=0.8, ls=":")
+        mark_drops(axes, epochs, [row.learning_rate for row in rows])
     save_figure(figure, path, dpi=120)

@@ -7,7 +7,7 @@ import subprocess
 import types
 from collections.abc import Callable, Mapping
 
-from keras_resnetv2._modules import module_command, module_environment
+from keras_resnetv2._processes import module_command, module_environment
 from keras_resnetv2.training.child import DIVERGED, STOPS_ALL
 
 _ERROR = "error: "

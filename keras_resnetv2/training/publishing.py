@@ -8,6 +8,7 @@ import tempfile
 
 import numpy as np
 
+from keras_resnetv2._files import write_atomically
 from keras_resnetv2.data import (
     STANDARDIZATIONS,
     ImageData,
@@ -18,7 +19,6 @@ from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.models.published import PublishedWeights
 from keras_resnetv2.training.experiment import Experiment, changed_settings
 from keras_resnetv2.training.trained import Trained, load_trained
-from keras_resnetv2.training.workdir import write_atomically
 
 _BATCH = 500
 _LOGITS_OF = 8  # images, in a record

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import keras
 from absl import logging
 
+from keras_resnetv2._files import write_atomically
 from keras_resnetv2.data.crops import evaluation_resize
 from keras_resnetv2.training import checkpoints
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
@@ -19,7 +20,7 @@ from keras_resnetv2.training.experiment import (
 from keras_resnetv2.training.images import load_split
 from keras_resnetv2.training.plain_errors import plain_errors
 from keras_resnetv2.training.strategy import precision
-from keras_resnetv2.training.workdir import Workdir, write_atomically
+from keras_resnetv2.training.workdir import Workdir
 
 
 class Trained(NamedTuple):

@@ -1,6 +1,5 @@
 """A training's work directory: what lies where, and whether it is ours."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -11,6 +10,12 @@ import keras
 import numpy
 from absl import logging
 
+from keras_resnetv2._directories import (
+    check_free,
+    check_same,
+    refused_unless_settings,
+)
+from keras_resnetv2._files import removed_on_error, write_atomically
 from keras_resnetv2._version import __version__
 from keras_resnetv2.training import hardware
 from keras_resnetv2.training.experiment import (
@@ -19,14 +24,6 @@ from keras_resnetv2.training.experiment import (
     network_config,
 )
 from keras_resnetv2.training.settings_file import experiment_fields
-
-_NO_SETTINGS = (
-    AttributeError,
-    KeyError,
-    TypeError,
-    UnicodeError,
-    json.JSONDecodeError,
-)
 
 
 class Workdir:
@@ -163,106 +160,3 @@ def _this_run():
         },
         "device": hardware.device(),
     }
-
-
-@contextlib.contextmanager
-def refused_unless_settings(settings: pathlib.Path, kind: str):
-    """Inside it, a file is read, which may hold something else.
-
-    Args:
-        settings: the file.
-        kind: what it should hold the settings of.
-
-    Raises:
-        ValueError: says what is wrong with it, and what to give instead.
-    """
-    try:
-        yield
-    except _NO_SETTINGS as error:
-        raise ValueError(
-            f"{settings} cannot be read as a {kind}'s settings "
-            f"({type(error).__name__}: {error}). Give the --workdir of a "
-            f"{kind} by this version of the package."
-        ) from error
-
-
-def check_free(settings: pathlib.Path, kind: str) -> None:
-    """Refuses a directory that has no settings in it, but something else.
-
-    Args:
-        settings: the file that would be in it.
-        kind: what the directory would be.
-
-    Raises:
-        ValueError: if it is not empty, or not a directory.
-    """
-    path = settings.parent
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"workdir={str(path)!r} is a file. Give a directory.")
-    if path.exists() and any(
-        # A run killed in its first moment leaves something hidden at most.
-        not entry.name.startswith(".")
-        for entry in path.iterdir()
-    ):
-        raise ValueError(
-            f"workdir={str(path)!r} is neither empty nor a {kind} "
-            f"({settings.name} is missing). Give a new or an empty directory."
-        )
-
-
-def check_same(
-    settings: pathlib.Path, kind: str, before: dict, now: dict
-) -> None:
-    """Refuses to go on with other settings.
-
-    Args:
-        settings: the file that the earlier ones are from.
-        kind: what they are of.
-        before: the settings by name, from the file.
-        now: those asked for.
-
-    Raises:
-        ValueError: names the differences.
-    """
-    differences = [
-        f"{name}: {before.get(name)!r} there, {now[name]!r} asked for"
-        for name in now
-        if before.get(name) != now[name]
-    ]
-    if differences:
-        raise ValueError(
-            f"workdir={str(settings.parent)!r} holds a {kind} with other "
-            f"settings ({'; '.join(differences)}). Go on with its own "
-            "settings, or give another directory."
-        )
-
-
-def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
-    """Writes a file whole or not at all; a text as UTF-8."""
-    if isinstance(content, str):
-        content = content.encode()
-    part = path.with_name(f".{path.name}.part")
-    with removed_on_error(part):
-        with open(part, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-
-
-def save_figure(figure, path: pathlib.Path, dpi: int) -> None:
-    """Writes a figure of the kind of its suffix, whole or not at all."""
-    part = path.with_name(f".{path.name}")
-    with removed_on_error(part):
-        figure.savefig(part, dpi=dpi)
-        os.replace(part, path)
-
-
-@contextlib.contextmanager
-def removed_on_error(part: pathlib.Path):
-    """Removes what was written so far, which would keep a full disk full."""
-    try:
-        yield
-    except Exception:
-        part.unlink(missing_ok=True)
-        raise

@@ -15,7 +15,7 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial
 
 from keras_resnetv2._checks import check_choice
-from keras_resnetv2.training.workdir import write_atomically
+from keras_resnetv2._files import write_atomically
 from keras_resnetv2.tuning.space import SearchSpace
 from keras_resnetv2.tuning.trials import OBJECTIVE
 

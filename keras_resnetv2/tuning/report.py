@@ -4,7 +4,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from keras_resnetv2.training.workdir import write_atomically
+from keras_resnetv2._files import write_atomically
 from keras_resnetv2.tuning.trial_plot import plot_trials
 from keras_resnetv2.tuning.trial_tables import csv_table, markdown_table
 from keras_resnetv2.tuning.trials import TrialRow

@@ -4,13 +4,13 @@ import json
 import os
 import pathlib
 
-from keras_resnetv2.training.workdir import (
-    Workdir,
+from keras_resnetv2._directories import (
     check_free,
     check_same,
     refused_unless_settings,
-    write_atomically,
 )
+from keras_resnetv2._files import write_atomically
+from keras_resnetv2.training.workdir import Workdir
 
 
 class Searchdir:

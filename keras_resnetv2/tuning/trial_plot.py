@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from keras_resnetv2._plain_text import one_line
-from keras_resnetv2.training.workdir import save_figure
+from keras_resnetv2._plots import save_figure
 from keras_resnetv2.tuning.trial_text import percent
 from keras_resnetv2.tuning.trials import COSTS, TrialRow, best, front
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from keras_tuner.engine.trial import Trial
 
+from keras_resnetv2._files import write_atomically
 from keras_resnetv2.training import processes
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.logs import read_rows
-from keras_resnetv2.training.workdir import write_atomically
 from keras_resnetv2.tuning import report
 from keras_resnetv2.tuning.searchdir import Searchdir
 from keras_resnetv2.tuning.space import SearchSpace

@@ -1,10 +1,9 @@
 """Trials as tables: CSV for programs, Markdown for people."""
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 
+from keras_resnetv2 import _tables
 from keras_resnetv2._plain_text import duration, escape_markdown, one_line
 from keras_resnetv2.tuning.trial_text import millions, percent, setting
 from keras_resnetv2.tuning.trials import (
@@ -28,18 +27,10 @@ def csv_table(rows: Sequence[TrialRow]) -> str:
     """
     fixed = [name for name in FIELDS if name not in ("values", "reason")]
     names = [*fixed, *_hyper_parameters(rows), "reason"]
-    file = io.StringIO()
-    writer = csv.DictWriter(file, names, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        cells = {name: getattr(row, name) for name in (*fixed, "reason")}
-        writer.writerow(
-            {
-                name: one_line(value) if isinstance(value, str) else value
-                for name, value in (cells | row.values).items()
-            }
-        )
-    return file.getvalue()
+    cells = (vars(row) | row.values for row in rows)
+    return _tables.csv_table(
+        names, ([_cell(row.get(name)) for name in names] for row in cells)
+    )
 
 
 def markdown_table(
@@ -84,6 +75,10 @@ def markdown_table(
     return "\n\n".join(blocks) + "\n"
 
 
+def _cell(value):
+    return one_line(value) if isinstance(value, str) else value
+
+
 def _hyper_parameters(rows):
     return list(dict.fromkeys(name for row in rows for name in row.values))
 
@@ -100,18 +95,18 @@ def _is_fixed(rows, name):
 def _table(rows, varied, held_out_images):
     with_times = any(row.seconds is not None for row in rows)
     with_reasons = any(row.reason for row in rows)
-    head = {
-        "trial": "---",
-        "status": "---",
-        "error": "---:",
-        "parameters": "---:",
-        "multiply-adds": "---:",
-        "epochs": "---:",
-        **({"time": "---:"} if with_times else {}),
-        **dict.fromkeys(map(escape_markdown, varied), "---"),
-        **({"reason": "---"} if with_reasons else {}),
+    head = {  # of a column, and whether it stands on the right
+        "trial": False,
+        "status": False,
+        "error": True,
+        "parameters": True,
+        "multiply-adds": True,
+        "epochs": True,
+        **({"time": True} if with_times else {}),
+        **dict.fromkeys(map(escape_markdown, varied), False),
+        **({"reason": False} if with_reasons else {}),
     }
-    lines = [head.keys(), head.values()]
+    lines = []
     winner = best(rows)
     for row in _sorted(rows):
         cells = [
@@ -132,7 +127,7 @@ def _table(rows, varied, held_out_images):
         if row is winner:
             cells = [cell and f"**{cell}**" for cell in cells]
         lines.append(cells)
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return _tables.markdown_table(list(head), lines, list(head.values()))
 
 
 def _sorted(rows):

@@ -19,8 +19,8 @@ from fake_trainings import (  # noqa: E402
 )
 
 from keras_resnetv2 import tuning  # noqa: E402
+from keras_resnetv2._locks import LockedError  # noqa: E402
 from keras_resnetv2.training import Experiment, read_settings  # noqa: E402
-from keras_resnetv2.training.locks import LockedError  # noqa: E402
 from keras_resnetv2.training.processes import (  # noqa: E402
     AllStoppedError,
     TrainingFailedError,

@@ -3,13 +3,20 @@
 import dataclasses
 
 from keras_resnetv2 import MODELS, complexity
+from keras_resnetv2._tables import markdown_table
 from keras_resnetv2.models.units import UNITS
 
-_HEAD = """\
-| model | layers | unit | input | option A | option B | 10⁶ multiply-adds | \
-MB of activations | the paper's error |
-|---|---|---|---|---|---|---|---|---|
-"""
+_HEAD = (
+    "model",
+    "layers",
+    "unit",
+    "input",
+    "option A",
+    "option B",
+    "10⁶ multiply-adds",
+    "MB of activations",
+    "the paper's error",
+)
 _PAPERS_ERRORS = {
     "PreActResNet110": "6.37",
     "PreActResNet164": "5.46",
@@ -22,7 +29,7 @@ _PAPERS_ERRORS = {
 def table() -> str:
     """A row a model, with its counts."""
     rows = (_row(name, config) for name, config in MODELS.items())
-    return _HEAD + "".join(rows)
+    return markdown_table(_HEAD, rows) + "\n"
 
 
 def _row(name, config):
@@ -31,9 +38,15 @@ def _row(name, config):
     count = complexity(config)
     megabytes = 4 * count.activations / 1e6  # float32
     return (
-        f"| `{name}` | {layers} | {config.unit} | {config.input_size} "
-        f"| {a} | {b} | {count.multiply_adds / 1e6:,.1f} | {megabytes:.1f} "
-        f"| {_PAPERS_ERRORS.get(name, '')} |\n"
+        f"`{name}`",
+        f"{layers}",
+        config.unit,
+        f"{config.input_size}",
+        a,
+        b,
+        f"{count.multiply_adds / 1e6:,.1f}",
+        f"{megabytes:.1f}",
+        _PAPERS_ERRORS.get(name, ""),
     )
 
 

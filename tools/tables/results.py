@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from keras_resnetv2.analysis.ablation import Studydir
-from keras_resnetv2.analysis.ablation.markdown_report import markdown_table
+from keras_resnetv2.analysis.ablation.markdown_report import captioned_table
 from keras_resnetv2.analysis.ablation.schedules import schedule_line
 from keras_resnetv2.analysis.ablation.tables import comparison_table
 
@@ -17,4 +17,4 @@ def table() -> str:
     results = plan.results(directory.results())
     caption = f"Test error (%), {schedule_line(plan, results.values())}"
     rows = comparison_table(plan.study, list(results), results, caption)
-    return markdown_table(rows) + "\n"
+    return captioned_table(rows) + "\n"

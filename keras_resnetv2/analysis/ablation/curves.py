@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_resnetv2._plots import line_styles, mark_drops
 from keras_resnetv2.analysis.ablation.results import Result
 from keras_resnetv2.analysis.ablation.study import FAIL
 from keras_resnetv2.analysis.ablation.summaries import summarize
-from keras_resnetv2.analysis.line_styles import line_styles
 
 SPLITS = {
     "test": lambda result: result.test_error,
@@ -69,7 +69,10 @@ def error_curves(
             last = _LAST[split](summarize(runs))
             last = last if last == FAIL else f"{last:.2f}"
             _draw(axes, f"{last}  {label}", band, style)
-        _mark_drops(axes, [run for _, runs in rows for run in runs])
+        rates = max(
+            (run.schedule["rates"] for _, runs in rows for run in runs), key=len
+        )
+        mark_drops(axes, range(1, len(rates) + 1), rates)
         _scale(axes, split)
         figure.legend(
             loc="outside lower left", frameon=False, fontsize=10, handlelength=3
@@ -105,14 +108,6 @@ def _draw(axes, label, band, style):
     axes.fill_between(
         epochs, lowest, highest, color=style["color"], alpha=0.15, lw=0
     )
-
-
-def _mark_drops(axes, results):
-    """A dotted line where the learning rate falls."""
-    rates = max((result.schedule["rates"] for result in results), key=len)
-    for epoch, (before, after) in enumerate(zip(rates, rates[1:]), 1):
-        if after < before:
-            axes.axvline(epoch, color="gray", lw=0.8, ls=":")
 
 
 def _scale(axes, split):

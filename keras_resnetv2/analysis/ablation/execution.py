@@ -5,12 +5,12 @@ import dataclasses
 import os
 import threading
 
+from keras_resnetv2._locks import locked
 from keras_resnetv2.analysis.ablation.results import Result, result_of
 from keras_resnetv2.analysis.ablation.study import run_name
 from keras_resnetv2.analysis.ablation.studydir import Plan, Studydir
 from keras_resnetv2.training import processes
 from keras_resnetv2.training.experiment import Experiment
-from keras_resnetv2.training.locks import locked
 
 # Several trainings on one GPU: none may take all of its memory at once.
 _SHARED_GPU = {

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from keras_resnetv2._plain_text import escape_markdown, one_line
+from keras_resnetv2._tables import markdown_table
 from keras_resnetv2.analysis.ablation.sections import HOW_TO_READ, Section
 from keras_resnetv2.analysis.ablation.tables import Table
 
@@ -21,14 +22,14 @@ def markdown_report(title: str, sections: Sequence[Section]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def markdown_table(table: Table) -> str:
+def captioned_table(table: Table) -> str:
     """A table, under a line with its caption; numbers on the right."""
     head, *rows = (
         tuple(map(escape_markdown, row)) for row in (table.head, *table.rows)
     )
-    sides = ("---", *("---:" for _ in head[1:]))
-    lines = (f"| {' | '.join(row)} |" for row in (head, sides, *rows))
-    return f"**{escape_markdown(table.caption)}**\n\n" + "\n".join(lines)
+    right = [False, *(True for _ in head[1:])]
+    text = markdown_table(head, rows, right)
+    return f"**{escape_markdown(table.caption)}**\n\n{text}"
 
 
 def _section(section):
@@ -37,7 +38,7 @@ def _section(section):
         yield f"> **{escape_markdown(caution)}**"
     for comparison in section.comparisons:
         yield f"### {escape_markdown(comparison.title)}"
-        yield markdown_table(comparison.table)
+        yield captioned_table(comparison.table)
         yield from map(escape_markdown, comparison.agreement)
         if comparison.figures:
             yield "\n".join(map(_figure, comparison.figures))
@@ -52,7 +53,7 @@ def _section(section):
     if section.command:
         yield f"    {one_line(section.command)}"
     if section.runs.rows:
-        yield markdown_table(section.runs)
+        yield captioned_table(section.runs)
 
 
 def _figure(figure):

@@ -5,6 +5,12 @@ import json
 import os
 import pathlib
 
+from keras_resnetv2._directories import (
+    check_free,
+    check_same,
+    refused_unless_settings,
+)
+from keras_resnetv2._files import write_atomically
 from keras_resnetv2.analysis.ablation.results import (
     Result,
     read_results,
@@ -12,13 +18,7 @@ from keras_resnetv2.analysis.ablation.results import (
 )
 from keras_resnetv2.analysis.ablation.study import Row, Study, run_name
 from keras_resnetv2.training.experiment import Experiment
-from keras_resnetv2.training.workdir import (
-    Workdir,
-    check_free,
-    check_same,
-    refused_unless_settings,
-    write_atomically,
-)
+from keras_resnetv2.training.workdir import Workdir
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,9 @@ import keras
 import pytest
 from small_study import PLAN, TINY, FakeTrainings
 
+from keras_resnetv2 import _locks
 from keras_resnetv2.analysis.ablation import Studydir, execution, run_study
-from keras_resnetv2.training import locks, processes
+from keras_resnetv2.training import processes
 
 GOOD, EXPLODING = (
     f"PreActResNet20-fake-depth=8-widths=(4, 8, 16){options}-epochs=3"
@@ -227,7 +228,7 @@ def test_one_that_begins_too_late_is_asked_as_well(tmp_path):
 
 
 def test_two_processes_do_not_share_a_directory(trainings, tmp_path):
-    with locks.locked(tmp_path):
+    with _locks.locked(tmp_path):
         with pytest.raises(ValueError, match="Another process is at work"):
             run_study(PLAN, tmp_path)
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from keras_resnetv2.training.locks import LockedError, locked
+from keras_resnetv2._locks import LockedError, locked
 
 
 def test_one_at_a_time(tmp_path):
@@ -65,3 +65,32 @@ def test_a_killed_process_holds_nothing(tmp_path):
         other.communicate()
     with locked(tmp_path):
         pass
+
+
+TAKE = """
+import fcntl, sys
+file = open(sys.argv[1] + "/.lock", "w")
+try:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("locked")
+"""
+
+
+def test_version_0_1_0_respects_it(tmp_path):
+    take = [sys.executable, "-c", TAKE, tmp_path]
+    with locked(tmp_path):
+        assert subprocess.check_output(take) == b"locked\n"
+    assert subprocess.check_output(take) == b""
+
+
+WITHOUT_FCNTL = """
+import sys
+sys.modules["fcntl"] = None  # as on Windows
+import keras_resnetv2.analysis, keras_resnetv2.tuning
+"""
+
+
+def test_searches_and_studies_import_where_there_is_no_fcntl():
+    pytest.importorskip("keras_tuner")
+    subprocess.run([sys.executable, "-c", WITHOUT_FCNTL], check=True)

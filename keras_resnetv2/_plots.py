@@ -1,6 +1,12 @@
-"""Lines that are told apart."""
+"""What our plots share: how they are written, and how lines are told apart."""
+
+import os
+import pathlib
+from collections.abc import Sequence
 
 import numpy as np
+
+from keras_resnetv2._files import removed_on_error
 
 _COLOURS = (
     "#000000",
@@ -39,3 +45,24 @@ def line_styles(
         }
         for i, width in enumerate(widths)
     ]
+
+
+def mark_drops(axes, epochs: Sequence[int], rates: Sequence[float]) -> None:
+    """Draws a dotted line where the learning rate falls.
+
+    Args:
+        axes: of matplotlib, over epochs.
+        epochs: numbers of epochs.
+        rates: the learning rate of each.
+    """
+    for epoch, before, after in zip(epochs, rates, rates[1:]):
+        if after < before:
+            axes.axvline(epoch, color="gray", lw=0.8, ls=":")
+
+
+def save_figure(figure, path: pathlib.Path, dpi: int) -> None:
+    """Writes a figure of the kind of its suffix, whole or not at all."""
+    part = path.with_name(f".{path.name}")
+    with removed_on_error(part):
+        figure.savefig(part, dpi=dpi)
+        os.replace(part, path)

@@ -1,0 +1,85 @@
+"""Whether a directory is free, or holds what a command goes on with."""
+
+import contextlib
+import json
+import pathlib
+
+_NO_SETTINGS = (
+    AttributeError,
+    KeyError,
+    TypeError,
+    UnicodeError,
+    json.JSONDecodeError,
+)
+
+
+@contextlib.contextmanager
+def refused_unless_settings(settings: pathlib.Path, kind: str):
+    """Inside it, a file is read, which may hold something else.
+
+    Args:
+        settings: the file.
+        kind: what it should hold the settings of.
+
+    Raises:
+        ValueError: says what is wrong with it, and what to give instead.
+    """
+    try:
+        yield
+    except _NO_SETTINGS as error:
+        raise ValueError(
+            f"{settings} cannot be read as a {kind}'s settings "
+            f"({type(error).__name__}: {error}). Give the --workdir of a "
+            f"{kind} by this version of the package."
+        ) from error
+
+
+def check_free(settings: pathlib.Path, kind: str) -> None:
+    """Refuses a directory that has no settings in it, but something else.
+
+    Args:
+        settings: the file that would be in it.
+        kind: what the directory would be.
+
+    Raises:
+        ValueError: if it is not empty, or not a directory.
+    """
+    path = settings.parent
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"workdir={str(path)!r} is a file. Give a directory.")
+    if path.exists() and any(
+        # A run killed in its first moment leaves something hidden at most.
+        not entry.name.startswith(".")
+        for entry in path.iterdir()
+    ):
+        raise ValueError(
+            f"workdir={str(path)!r} is neither empty nor a {kind} "
+            f"({settings.name} is missing). Give a new or an empty directory."
+        )
+
+
+def check_same(
+    settings: pathlib.Path, kind: str, before: dict, now: dict
+) -> None:
+    """Refuses to go on with other settings.
+
+    Args:
+        settings: the file that the earlier ones are from.
+        kind: what they are of.
+        before: the settings by name, from the file.
+        now: those asked for.
+
+    Raises:
+        ValueError: names the differences.
+    """
+    differences = [
+        f"{name}: {before.get(name)!r} there, {now[name]!r} asked for"
+        for name in now
+        if before.get(name) != now[name]
+    ]
+    if differences:
+        raise ValueError(
+            f"workdir={str(settings.parent)!r} holds a {kind} with other "
+            f"settings ({'; '.join(differences)}). Go on with its own "
+            "settings, or give another directory."
+        )

@@ -1,0 +1,28 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import os
+import pathlib
+
+
+def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
+    """Writes a file whole or not at all; a text as UTF-8."""
+    if isinstance(content, str):
+        content = content.encode()
+    part = path.with_name(f".{path.name}.part")
+    with removed_on_error(part):
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+
+
+@contextlib.contextmanager
+def removed_on_error(part: pathlib.Path):
+    """Removes what was written so far, which would keep a full disk full."""
+    try:
+        yield
+    except Exception:
+        part.unlink(missing_ok=True)
+        raise
