@@ -17,7 +17,7 @@ check_backend()
 register_with_keras()
 
 if TYPE_CHECKING:
-    from keras_resnetv2 import analysis, data, export, training, tuning
+    from keras_resnetv2 import analysis, data, export, studies, training, tuning
     from keras_resnetv2.data import (
         decode_predictions,
         load_arrays,
@@ -78,7 +78,7 @@ _NAMES = {
     "keras_resnetv2.export": ("export_saved_model",),
 }
 _MODULE_OF = {name: module for module, row in _NAMES.items() for name in row}
-_SUBPACKAGES = ("analysis", "data", "export", "training", "tuning")
+_SUBPACKAGES = ("analysis", "data", "export", "studies", "training", "tuning")
 
 __all__ = [
     "BatchNormalization",
@@ -112,6 +112,7 @@ __all__ = [
     "load_arrays",
     "load_backbone",
     "preprocess_input",
+    "studies",
     "training",
     "tuning",
 ]

@@ -87,7 +87,7 @@ def test_version_0_1_0_respects_it(tmp_path):
 WITHOUT_FCNTL = """
 import sys
 sys.modules["fcntl"] = None  # as on Windows
-import keras_resnetv2.analysis, keras_resnetv2.tuning
+import keras_resnetv2.studies, keras_resnetv2.tuning
 """
 
 

@@ -8,8 +8,8 @@ import sys
 
 from absl import flags
 
-from keras_resnetv2.analysis.ablation.studies import STUDIES
 from keras_resnetv2.cli import common
+from keras_resnetv2.studies.studies import STUDIES
 
 _STUDY = flags.DEFINE_enum("study", None, list(STUDIES), "What is trained.")
 _EPOCHS = flags.DEFINE_integer(
@@ -44,7 +44,7 @@ flags.mark_flag_as_required("study")
 
 def main(argv):
     """Runs the study that the flags describe."""
-    from keras_resnetv2.analysis import ablation
+    from keras_resnetv2 import studies
 
     study = STUDIES[_STUDY.value]
     if _LIST.value:
@@ -56,8 +56,8 @@ def main(argv):
             "--workdir must be given: the directory of studies, for runs and "
             "results."
         )
-    crashed = ablation.run_study(
-        ablation.Plan(
+    crashed = studies.run_study(
+        studies.Plan(
             study,
             epochs=_EPOCHS.value,
             precision=_PRECISION.value,

@@ -12,9 +12,9 @@ flags.mark_flag_as_required("workdir")
 
 def main(argv):
     """Writes report.html, report.md and its figures into the directory."""
-    from keras_resnetv2.analysis import ablation
+    from keras_resnetv2 import studies
 
-    written = ablation.write_report(common.WORKDIR.value)
+    written = studies.write_report(common.WORKDIR.value)
     print(f"Look at {written.html}; in Markdown: {written.markdown}.")
 
 

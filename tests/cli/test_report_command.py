@@ -4,8 +4,8 @@ import pathlib
 import subprocess
 import sys
 
-from keras_resnetv2.analysis.ablation.study import Row, Study
-from keras_resnetv2.analysis.ablation.studydir import Plan, Studydir
+from keras_resnetv2.studies.study import Row, Study
+from keras_resnetv2.studies.studydir import Plan, Studydir
 
 ROOT = pathlib.Path(__file__).parents[2]
 

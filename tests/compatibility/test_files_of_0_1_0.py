@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 import keras_resnetv2
-from keras_resnetv2 import analysis, data, training
-from keras_resnetv2.analysis import ablation
+from keras_resnetv2 import analysis, data, studies, training
 
 FILES = pathlib.Path(__file__).with_name("files_0_1_0")
 ANSWERS = json.loads((FILES / "answers.json").read_text())
@@ -115,10 +114,10 @@ def test_a_search_goes_on(files):
 
 
 def test_a_study_goes_on(files):
-    directory = ablation.Studydir(files / "study")
+    directory = studies.Studydir(files / "study")
     [plan] = directory.plans()
-    assert ablation.run_study(plan, directory.path, rows=("good",)) == {}
+    assert studies.run_study(plan, directory.path, rows=("good",)) == {}
     [result] = directory.results().values()
     assert result.last == 0.796875
-    ablation.write_report(directory.path)
+    studies.write_report(directory.path)
     assert "79.69" in directory.markdown.read_text()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from keras_resnetv2 import MODELS, ResNetConfig
-from keras_resnetv2.analysis.ablation import Studydir
 from keras_resnetv2.models import published
+from keras_resnetv2.studies import Studydir
 
 TOOL = Path(__file__).parents[2] / "tools" / "model_table.py"
 

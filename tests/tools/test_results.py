@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from keras_resnetv2.analysis.ablation import Studydir
-from keras_resnetv2.analysis.ablation.report import write_report
-from keras_resnetv2.analysis.ablation.study import run_name
 from keras_resnetv2.models import weight_files
 from keras_resnetv2.models.published import PUBLISHED
+from keras_resnetv2.studies import Studydir
+from keras_resnetv2.studies.report import write_report
+from keras_resnetv2.studies.study import run_name
 from keras_resnetv2.training import Experiment
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -50,7 +50,7 @@ def test_published_weights_are_of_a_run_that_is_told(row):
 @pytest.mark.parametrize("path", DIRECTORIES, ids=lambda path: path.name)
 def test_the_runs_are_the_shipped_studies(path):
     """As they are now: not of rows that have been changed since."""
-    from keras_resnetv2.analysis.ablation import STUDIES
+    from keras_resnetv2.studies import STUDIES
 
     directory = Studydir(path)
     results = directory.results()

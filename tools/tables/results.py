@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from keras_resnetv2.analysis.ablation import Studydir
-from keras_resnetv2.analysis.ablation.markdown_report import captioned_table
-from keras_resnetv2.analysis.ablation.schedules import schedule_line
-from keras_resnetv2.analysis.ablation.tables import comparison_table
+from keras_resnetv2.studies import Studydir
+from keras_resnetv2.studies.markdown_report import captioned_table
+from keras_resnetv2.studies.schedules import schedule_line
+from keras_resnetv2.studies.tables import comparison_table
 
 RESULTS = Path(__file__).parents[2] / "results" / "resnet20-10-epochs"
 

@@ -5,8 +5,8 @@ import threading
 
 from small_training import epoch_row
 
-from keras_resnetv2.analysis.ablation import Plan, Row, Study
 from keras_resnetv2.data import Standardization
+from keras_resnetv2.studies import Plan, Row, Study
 from keras_resnetv2.training import Experiment, logs
 from keras_resnetv2.training.experiment import DataFacts
 from keras_resnetv2.training.workdir import Workdir

@@ -4,8 +4,8 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
-from keras_resnetv2.analysis.ablation.sections import HOW_TO_READ, Section
-from keras_resnetv2.analysis.ablation.tables import Table
+from keras_resnetv2.studies.sections import HOW_TO_READ, Section
+from keras_resnetv2.studies.tables import Table
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --shade: #8881; }

@@ -10,7 +10,7 @@ import pytest
 from small_study import PLAN, TINY, FakeTrainings
 
 from keras_resnetv2 import _locks
-from keras_resnetv2.analysis.ablation import Studydir, execution, run_study
+from keras_resnetv2.studies import Studydir, execution, run_study
 from keras_resnetv2.training import processes
 
 GOOD, EXPLODING = (

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from keras_resnetv2.analysis.ablation.results import Result
-from keras_resnetv2.analysis.ablation.studydir import Plan
+from keras_resnetv2.studies.results import Result
+from keras_resnetv2.studies.studydir import Plan
 from keras_resnetv2.training.recipes import find_recipe
 
 _PUBLISHED_ON = {"cifar10", "cifar100"}

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 from report_studies import PLAN, STUDY, result
 
-from keras_resnetv2.analysis.ablation.schedules import cautions, schedule_line
+from keras_resnetv2.studies.schedules import cautions, schedule_line
 
 
 def test_length_precision_and_runs():

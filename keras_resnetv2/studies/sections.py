@@ -4,18 +4,18 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
-from keras_resnetv2.analysis.ablation.agreement import rank_agreement
-from keras_resnetv2.analysis.ablation.curves import SPLITS, error_curves
-from keras_resnetv2.analysis.ablation.facts import command, facts
-from keras_resnetv2.analysis.ablation.results import Result
-from keras_resnetv2.analysis.ablation.schedules import (
+from keras_resnetv2.studies.agreement import rank_agreement
+from keras_resnetv2.studies.curves import SPLITS, error_curves
+from keras_resnetv2.studies.facts import command, facts
+from keras_resnetv2.studies.results import Result
+from keras_resnetv2.studies.schedules import (
     cautions,
     is_shortened,
     schedule_line,
 )
-from keras_resnetv2.analysis.ablation.study import FAIL
-from keras_resnetv2.analysis.ablation.studydir import Plan
-from keras_resnetv2.analysis.ablation.tables import (
+from keras_resnetv2.studies.study import FAIL
+from keras_resnetv2.studies.studydir import Plan
+from keras_resnetv2.studies.tables import (
     Table,
     comparison_table,
     runs_table,

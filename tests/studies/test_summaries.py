@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 from report_studies import PLAN, result
 
-from keras_resnetv2.analysis.ablation.study import FAIL
-from keras_resnetv2.analysis.ablation.summaries import Summary, summarize
+from keras_resnetv2.studies.study import FAIL
+from keras_resnetv2.studies.summaries import Summary, summarize
 
 
 def runs(*errors):

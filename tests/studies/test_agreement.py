@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from report_studies import PLAN, result
 
-from keras_resnetv2.analysis.ablation import agreement
-from keras_resnetv2.analysis.ablation.agreement import rank_agreement
-from keras_resnetv2.analysis.ablation.study import FAIL
+from keras_resnetv2.studies import agreement
+from keras_resnetv2.studies.agreement import rank_agreement
+from keras_resnetv2.studies.study import FAIL
 
 pytest.importorskip("scipy")
 

@@ -3,8 +3,8 @@
 import pytest
 from report_studies import PLAN
 
-from keras_resnetv2.analysis.ablation import STUDIES, Plan
-from keras_resnetv2.analysis.ablation.facts import command
+from keras_resnetv2.studies import STUDIES, Plan
+from keras_resnetv2.studies.facts import command
 
 QUICK = STUDIES["quick"]
 

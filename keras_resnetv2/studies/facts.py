@@ -5,9 +5,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from keras_resnetv2._plain_text import duration
-from keras_resnetv2.analysis.ablation.results import Result
-from keras_resnetv2.analysis.ablation.studies import STUDIES
-from keras_resnetv2.analysis.ablation.studydir import Plan
+from keras_resnetv2.studies.results import Result
+from keras_resnetv2.studies.studies import STUDIES
+from keras_resnetv2.studies.studydir import Plan
 
 
 def facts(plan: Plan, results: Sequence[Result]) -> dict[str, str]:

@@ -7,8 +7,8 @@ import pytest
 from small_study import TINY, row
 
 from keras_resnetv2 import ResNetConfig
-from keras_resnetv2.analysis.ablation import STUDIES, Plan, Study
-from keras_resnetv2.analysis.ablation.study import run_name
+from keras_resnetv2.studies import STUDIES, Plan, Study
+from keras_resnetv2.studies.study import run_name
 
 SHIPPED = pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
 

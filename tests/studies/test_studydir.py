@@ -6,7 +6,7 @@ import json
 import pytest
 from small_study import PLAN, TINY, FakeTrainings, row
 
-from keras_resnetv2.analysis.ablation import Studydir, run_study
+from keras_resnetv2.studies import Studydir, run_study
 
 
 @pytest.fixture

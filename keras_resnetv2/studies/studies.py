@@ -5,7 +5,7 @@ Reference: He et al., 2016, Tables 1, 2 and 3; figures are medians of 5 runs.
 
 import dataclasses
 
-from keras_resnetv2.analysis.ablation.study import FAIL, Row, Study
+from keras_resnetv2.studies.study import FAIL, Row, Study
 
 _ORIGINAL = {"activation_order": "original"}
 _ORDERS = {

@@ -9,9 +9,9 @@ import pytest
 from markdown_it import MarkdownIt
 from report_studies import PLAN, STUDY, results, studydir
 
-from keras_resnetv2.analysis.ablation import sections
-from keras_resnetv2.analysis.ablation.report import write_report
-from keras_resnetv2.analysis.ablation.study import FAIL
+from keras_resnetv2.studies import sections
+from keras_resnetv2.studies.report import write_report
+from keras_resnetv2.studies.study import FAIL
 
 OTHER = dataclasses.replace(
     PLAN,

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from report_studies import PLAN, result
 
-from keras_resnetv2.analysis.ablation.curves import error_curves
+from keras_resnetv2.studies.curves import error_curves
 
 
 def run(seed, test, **fields):

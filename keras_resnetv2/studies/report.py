@@ -3,10 +3,10 @@
 import os
 
 from keras_resnetv2._files import write_atomically
-from keras_resnetv2.analysis.ablation.html_report import html_report
-from keras_resnetv2.analysis.ablation.markdown_report import markdown_report
-from keras_resnetv2.analysis.ablation.sections import section_of
-from keras_resnetv2.analysis.ablation.studydir import Studydir
+from keras_resnetv2.studies.html_report import html_report
+from keras_resnetv2.studies.markdown_report import markdown_report
+from keras_resnetv2.studies.sections import section_of
+from keras_resnetv2.studies.studydir import Studydir
 
 TITLE = "Ablation studies"
 

@@ -11,12 +11,12 @@ from keras_resnetv2._directories import (
     refused_unless_settings,
 )
 from keras_resnetv2._files import write_atomically
-from keras_resnetv2.analysis.ablation.results import (
+from keras_resnetv2.studies.results import (
     Result,
     read_results,
     write_results,
 )
-from keras_resnetv2.analysis.ablation.study import Row, Study, run_name
+from keras_resnetv2.studies.study import Row, Study, run_name
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.workdir import Workdir
 

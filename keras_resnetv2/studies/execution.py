@@ -6,9 +6,9 @@ import os
 import threading
 
 from keras_resnetv2._locks import locked
-from keras_resnetv2.analysis.ablation.results import Result, result_of
-from keras_resnetv2.analysis.ablation.study import run_name
-from keras_resnetv2.analysis.ablation.studydir import Plan, Studydir
+from keras_resnetv2.studies.results import Result, result_of
+from keras_resnetv2.studies.study import run_name
+from keras_resnetv2.studies.studydir import Plan, Studydir
 from keras_resnetv2.training import processes
 from keras_resnetv2.training.experiment import Experiment
 

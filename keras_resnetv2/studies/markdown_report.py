@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from keras_resnetv2._plain_text import escape_markdown, one_line
 from keras_resnetv2._tables import markdown_table
-from keras_resnetv2.analysis.ablation.sections import HOW_TO_READ, Section
-from keras_resnetv2.analysis.ablation.tables import Table
+from keras_resnetv2.studies.sections import HOW_TO_READ, Section
+from keras_resnetv2.studies.tables import Table
 
 
 def markdown_report(title: str, sections: Sequence[Section]) -> str:

@@ -5,8 +5,8 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from keras_resnetv2.analysis.ablation.results import Result
-from keras_resnetv2.analysis.ablation.study import FAIL
+from keras_resnetv2.studies.results import Result
+from keras_resnetv2.studies.study import FAIL
 
 
 @dataclasses.dataclass(frozen=True)
