@@ -66,7 +66,7 @@ test-without-tensorflow:
 	$(VENV)-jax/bin/python -m pip install --quiet \
 	  --disable-pip-version-check -e ".[tests]"
 	KERAS_BACKEND=jax $(VENV)-jax/bin/python -m pytest $(PARALLEL) \
-	  tests/training tests/tuning tests/cli tests/analysis/ablation
+	  tests/training tests/tuning tests/cli tests/studies
 
 $(VENV)-%/.installed:
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
@@ -77,6 +77,7 @@ $(VENV)-%/.installed:
 lint: $(INSTALLED)-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 $(INSTALLED)-%: setup.py Makefile
 	@$(PYTHON) -c 'import sys; v = sys.version_info; \
