@@ -11,7 +11,7 @@ def module_command(name: str) -> list[str]:
     """The command line of `python -m NAME`, of this copy of the package.
 
     Args:
-        name: of the module, "keras_resnetv2.training.child", say.
+        name: of the module, "keras_resnetv2.jobs.child", say.
     """
     # -P: the working directory may be that of another copy.
     return [sys.executable, "-P", "-m", name]

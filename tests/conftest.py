@@ -4,6 +4,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import pytest
+from small_training import cut_fake
 
 pytest_plugins = ["differences", "jpeg_fixtures"]
 
@@ -16,3 +17,9 @@ def fresh_keras():
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def small_fake(monkeypatch):
+    """The `fake` data, cut to 200 training and 70 test images."""
+    return cut_fake(monkeypatch)

@@ -29,7 +29,10 @@ _ROWS = flags.DEFINE_list(
 )
 _LIST = flags.DEFINE_boolean("list", False, "List the study's rows, and end.")
 _PARALLEL = flags.DEFINE_integer(
-    "parallel", 1, "Trainings at once, as processes, on the same device."
+    "parallel",
+    1,
+    "Trainings at once, as processes. Of several each has a GPU of its own, "
+    "where there are enough; otherwise they share.",
 )
 _PRECISION = flags.DEFINE_string(
     "precision", "float32", "Of every run; see train."

@@ -1,22 +1,17 @@
 """`run_study`: trains what is missing, goes on with what was cut off."""
 
-import concurrent.futures
+import contextlib
 import dataclasses
+import functools
 import os
-import threading
 
 from keras_resnetv2._locks import locked
+from keras_resnetv2.jobs import processes
+from keras_resnetv2.jobs.pool import Pool, Task
 from keras_resnetv2.studies.results import Result, result_of
 from keras_resnetv2.studies.study import run_name
 from keras_resnetv2.studies.studydir import Plan, Studydir
-from keras_resnetv2.training import processes
 from keras_resnetv2.training.experiment import Experiment
-
-# Several trainings on one GPU: none may take all of its memory at once.
-_SHARED_GPU = {
-    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-}
 
 
 def run_study(
@@ -39,7 +34,8 @@ def run_study(
         plan: the study, and how it is run.
         workdir: directory of studies, see `Studydir`.
         rows: names of those to be run; None for all.
-        parallel: number of trainings at once, on the same device.
+        parallel: number of trainings at once. Of several each has a GPU of
+            its own, where there are enough; otherwise they share.
         data_dir: where TensorFlow Datasets keeps its data.
         checkpoint_steps: steps between checkpoints; None for one an epoch.
 
@@ -97,7 +93,7 @@ def _line(result: Result):
 
 
 class _Trainings:
-    """Several at once; where one cannot go on for want of something, all stop.
+    """Trains the runs of a study.
 
     Attributes:
         crashed: name to reason of those that came to no result.
@@ -106,41 +102,35 @@ class _Trainings:
     def __init__(self, directory, parallel, data_dir, checkpoint_steps):
         self.crashed = {}
         self._directory = directory
-        self._parallel = parallel
+        self._pool = Pool(parallel)
         self._data_dir = data_dir and str(data_dir)
         self._checkpoint_steps = checkpoint_steps
-        self._live = set()
-        self._stopped = False
-        self._lock = threading.Lock()
 
     def results(self, experiments: dict[str, Experiment]):
         """Does all runs, and gives the result of each as it ends."""
-        pool = concurrent.futures.ThreadPoolExecutor(self._parallel)
-        futures = {
-            pool.submit(self._train, name, experiment): name
+        tasks = {
+            name: self._task(name, experiment)
             for name, experiment in experiments.items()
         }
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                name = futures[future]
+        # Closed here, so that all have ended before this one does.
+        with contextlib.closing(self._pool.run(tasks)) as ended:
+            for name, failure in ended:
                 try:
-                    yield self._result(name, future)
-                except (processes.TrainingFailedError, ValueError) as failure:
-                    self.crashed[name] = str(failure)
-                    print(f"{name}: crashed: {failure}", flush=True)
-        finally:
-            self._stop(pool)
+                    yield self._result(name, failure)
+                except (processes.TrainingFailedError, ValueError) as error:
+                    self.crashed[name] = str(error)
+                    print(f"{name}: crashed: {error}", flush=True)
 
-    def _result(self, name, future):
+    def _result(self, name, failure):
         diverged = None
-        try:
-            future.result()
-        except processes.TrainingDivergedError as divergence:
-            diverged = str(divergence)
+        if isinstance(failure, processes.TrainingDivergedError):
+            diverged = str(failure)
+        elif failure is not None:
+            raise failure
         return result_of(self._directory.run(name), diverged)
 
-    def _train(self, name, experiment):
-        processes.run(
+    def _task(self, name, experiment):
+        return Task(
             {
                 "workdir": str(self._directory.run(name).path),
                 "data_dir": self._data_dir,
@@ -149,28 +139,11 @@ class _Trainings:
                 "checkpoint_steps": self._checkpoint_steps,
             },
             self._directory.log(name),
-            echo=lambda line: self._echo(name, line),
-            begun=self._begun,
-            environment=_SHARED_GPU if self._parallel > 1 else {},
+            replicas=experiment.replicas,
+            echo=functools.partial(_echo, name),
         )
 
-    def _echo(self, name, line):
-        if processes.is_progress(line):
-            print(f"{name}  {line}", flush=True)
 
-    def _begun(self, process):
-        with self._lock:
-            self._live.add(process)
-            stopped = self._stopped
-        if stopped:
-            process.stdin.close()
-
-    def _stop(self, pool):
-        """Each ends after its step, with a checkpoint."""
-        pool.shutdown(wait=False, cancel_futures=True)
-        with self._lock:
-            self._stopped = True
-            live = list(self._live)
-        for process in live:
-            process.stdin.close()
-        pool.shutdown()
+def _echo(name, line):
+    if processes.is_progress(line):
+        print(f"{name}  {line}", flush=True)

@@ -13,8 +13,8 @@ import grpc
 from absl import logging
 
 from keras_resnetv2._locks import locked
-from keras_resnetv2.training import processes
-from keras_resnetv2.training.child import DATA
+from keras_resnetv2.jobs import processes
+from keras_resnetv2.jobs.child import DATA
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.tuning.distributed import chief, roles, worker
 from keras_resnetv2.tuning.oracles import (

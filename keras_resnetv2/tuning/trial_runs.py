@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from keras_tuner.engine.trial import Trial
 
 from keras_resnetv2._files import write_atomically
-from keras_resnetv2.training import processes
+from keras_resnetv2.jobs import processes
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.logs import read_rows
 from keras_resnetv2.tuning import report

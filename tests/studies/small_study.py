@@ -67,7 +67,7 @@ class FakeTrainings:
     """
 
     def __init__(self, monkeypatch):
-        from keras_resnetv2.training import processes
+        from keras_resnetv2.jobs import processes
 
         monkeypatch.setattr(processes, "run", self)
         self.jobs, self.environments = [], []

@@ -10,8 +10,9 @@ import pytest
 from small_study import PLAN, TINY, FakeTrainings
 
 from keras_resnetv2 import _locks
-from keras_resnetv2.studies import Studydir, execution, run_study
-from keras_resnetv2.training import processes
+from keras_resnetv2.jobs import processes
+from keras_resnetv2.jobs.pool import Pool
+from keras_resnetv2.studies import Studydir, run_study
 
 GOOD, EXPLODING = (
     f"PreActResNet20-fake-depth=8-widths=(4, 8, 16){options}-epochs=3"
@@ -219,11 +220,11 @@ def test_no_other_begins(tmp_path, monkeypatch):
     assert len(jobs) <= 2
 
 
-def test_one_that_begins_too_late_is_asked_as_well(tmp_path):
-    trainings = execution._Trainings(Studydir(tmp_path), 1, None, None)
-    assert list(trainings.results({})) == []
+def test_one_that_begins_too_late_is_asked_as_well():
+    pool = Pool(1)
+    assert list(pool.run({})) == []
     with waiting() as process:
-        trainings._begun(process)
+        pool._begun(process)
         process.wait(timeout=60)
 
 

@@ -5,8 +5,9 @@ import pathlib
 
 from small_training import epoch_row
 
-from keras_resnetv2.training import Experiment, logs, processes
-from keras_resnetv2.training.child import DATA, look_at
+from keras_resnetv2.jobs import processes
+from keras_resnetv2.jobs.child import DATA, look_at
+from keras_resnetv2.training import Experiment, logs
 from keras_resnetv2.training.workdir import Workdir
 
 TEST = {"loss": 1.5, "error": 0.25}

@@ -20,11 +20,11 @@ from fake_trainings import (  # noqa: E402
 
 from keras_resnetv2 import tuning  # noqa: E402
 from keras_resnetv2._locks import LockedError  # noqa: E402
-from keras_resnetv2.training import Experiment, read_settings  # noqa: E402
-from keras_resnetv2.training.processes import (  # noqa: E402
+from keras_resnetv2.jobs.processes import (  # noqa: E402
     AllStoppedError,
     TrainingFailedError,
 )
+from keras_resnetv2.training import Experiment, read_settings  # noqa: E402
 from keras_resnetv2.tuning.oracles import FAILURES_IN_A_ROW  # noqa: E402
 
 BASE = experiment(epochs=2, held_out=0.25, seed=5)
@@ -343,7 +343,7 @@ import gc, pathlib, sys
 sys.path.insert(0, sys.argv[1])
 from small_training import experiment
 from keras_resnetv2 import tuning
-from keras_resnetv2.training import processes
+from keras_resnetv2.jobs import processes
 from tuning.fake_trainings import FakeTrainings
 
 fake, resident = FakeTrainings(), []

@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable, Mapping
 
 from keras_resnetv2._processes import module_command, module_environment
-from keras_resnetv2.training.child import DIVERGED, STOPS_ALL
+from keras_resnetv2.jobs.child import DIVERGED, STOPS_ALL
 
 _ERROR = "error: "
 _PROGRESS = ("epoch ", "Resuming")
@@ -54,7 +54,7 @@ def run(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
-        module_command("keras_resnetv2.training.child"),
+        module_command("keras_resnetv2.jobs.child"),
         env=module_environment(PYTHONUNBUFFERED="1", **environment),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -15,13 +15,13 @@ import pytest
 from small_training import cut_fake, experiment
 
 from keras_resnetv2 import training
-from keras_resnetv2.training import checkpoints, logs
-from keras_resnetv2.training.child import begin_from, stops_all
-from keras_resnetv2.training.processes import (
+from keras_resnetv2.jobs.child import begin_from, stops_all
+from keras_resnetv2.jobs.processes import (
     AllStoppedError,
     TrainingFailedError,
     run,
 )
+from keras_resnetv2.training import checkpoints, logs
 from keras_resnetv2.training.workdir import Workdir
 
 
@@ -123,7 +123,7 @@ def test_what_cannot_be_written_stops_all(tmp_path, monkeypatch):
 def test_the_process_has_what_it_is_given(tmp_path):
     begun = []
     job = {"data_dir": None, "look_at": dataclasses.asdict(experiment())}
-    with pytest.raises(TrainingFailedError, match="ended with status 1"):
+    with pytest.raises(TrainingFailedError, match="no_such_backend"):
         run(
             job,
             tmp_path / "log.txt",
@@ -156,7 +156,7 @@ def test_ctrl_c_loses_no_step(tmp_path):
 
 PARENT = """
 import json, pathlib, sys
-from keras_resnetv2.training import processes
+from keras_resnetv2.jobs import processes
 processes.run(json.loads(sys.argv[1]), pathlib.Path(sys.argv[2]), print)
 """
 

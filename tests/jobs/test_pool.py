@@ -1,0 +1,120 @@
+"""Several jobs at once, and which GPUs each of them sees."""
+
+import sys
+
+import pytest
+
+from keras_resnetv2.jobs.gpus import Gpus, visible_gpus
+from keras_resnetv2.jobs.pool import Pool, Task
+from keras_resnetv2.jobs.processes import AllStoppedError, TrainingFailedError
+
+
+@pytest.fixture
+def child(tmp_path, monkeypatch):
+    """Makes a shell script the child; it has the job in $job."""
+
+    def replace(script):
+        path = tmp_path / "child"
+        path.write_text(f"#!/bin/sh\nread job\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(path))
+
+    return replace
+
+
+def task(folder, name, replicas=None, echo=lambda line: None):
+    return Task({"workdir": name}, folder / f"{name}.txt", replicas, echo)
+
+
+@pytest.mark.parametrize(
+    "listed, gpus",
+    [
+        ("0,1", ["0", "1"]),
+        ("3, GPU-8f", ["3", "GPU-8f"]),
+        ("", []),
+        ("-1", []),
+        ("2,-1,0", ["2"]),
+    ],
+)
+def test_the_gpus_that_a_child_would_see(monkeypatch, listed, gpus):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
+    assert visible_gpus() == gpus
+
+
+@pytest.mark.parametrize("status, gpus", [(0, ["0", "1"]), (9, [])])
+def test_the_gpus_that_nvidia_smi_finds(monkeypatch, tmp_path, status, gpus):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\necho 0\necho 1\nexit {status}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert visible_gpus() == gpus
+    tool.unlink()
+    assert visible_gpus() == []
+
+
+def seen(environment):
+    return environment.get("CUDA_VISIBLE_DEVICES")
+
+
+def test_jobs_take_gpus_in_turn():
+    gpus = Gpus("0123")
+    with gpus.environment(2) as first, gpus.environment(None) as second:
+        assert (seen(first), seen(second)) == ("0,1", "2")
+        with gpus.environment(1) as third, gpus.environment(2) as fourth:
+            # Nothing is free any more: the last one shares.
+            assert (seen(third), seen(fourth)) == ("3", "0,1")
+    with gpus.environment(9) as all_of_them:
+        assert seen(all_of_them) == "0,1,2,3"
+
+
+@pytest.mark.parametrize("names", ["", "0"])
+def test_one_gpu_is_shared_as_it_is(names):
+    with Gpus(names).environment(None) as environment:
+        assert seen(environment) is None
+        assert environment["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+
+
+def test_what_the_jobs_of_a_pool_see(child, monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    meet = 'touch "$0-$$"; while [ $(ls "$0"-* | wc -l) -lt 2 ]; do :; done'
+    child(f'{meet}\necho "$CUDA_VISIBLE_DEVICES"')
+    lines = []
+    tasks = {
+        name: task(tmp_path, name, replicas, lines.append)
+        for name, replicas in (("two", 2), ("one", None))
+    }
+    ended = dict(Pool(2).run(tasks))
+    assert ended == {"two": None, "one": None}
+    assert sorted(lines) in (["4,5", "6"], ["4", "5,6"])
+
+
+def test_one_job_at_a_time_sees_all(child, monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
+    child('echo "$CUDA_VISIBLE_DEVICES"')
+    lines = []
+    tasks = {name: task(tmp_path, name, 1, lines.append) for name in "ab"}
+    assert list(Pool(1).run(tasks)) == [("a", None), ("b", None)]
+    assert lines == ["4,5,6", "4,5,6"]
+
+
+def test_a_job_that_fails_leaves_the_others(child, tmp_path):
+    child('case "$job" in *bad*) echo error: E: so; exit 1;; esac')
+    tasks = {name: task(tmp_path, name) for name in ("bad", "good")}
+    ended = dict(Pool(1).run(tasks))
+    assert ended["good"] is None
+    assert isinstance(ended["bad"], TrainingFailedError)
+
+
+def test_what_stops_one_stops_all(child, tmp_path):
+    child(
+        'case "$job" in *full*) echo error: OSError: full; exit 3;; esac\n'
+        "cat; echo stopped; exit 143"
+    )
+    tasks = {name: task(tmp_path, name) for name in ("long", "full", "later")}
+    with pytest.raises(AllStoppedError, match="full"):
+        list(Pool(2).run(tasks))
+    assert "stopped" in (tmp_path / "long.txt").read_text()
+    # Of the later one: it may have begun, and was asked to stop.
+    later = tmp_path / "later.txt"
+    assert not later.exists() or "stopped" in later.read_text()
