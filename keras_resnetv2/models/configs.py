@@ -3,37 +3,45 @@
 import dataclasses
 import itertools
 import numbers
+import typing
 from collections.abc import Iterator
+from typing import Literal
 
 from keras_resnetv2._checks import (
     check_choice,
     check_finite,
     check_fraction,
 )
-from keras_resnetv2.models.activations import ACTIVATION_ORDERS
-from keras_resnetv2.models.batch_normalization import BATCH_NORMALIZATIONS
-from keras_resnetv2.models.layers import KERNEL_INITIALIZERS
-from keras_resnetv2.models.shortcuts import (
-    DIMENSION_CHANGES,
-    SHORTCUT_OPTIONS,
-    SHORTCUTS,
-)
+from keras_resnetv2.models.shortcuts import SHORTCUT_OPTIONS
 from keras_resnetv2.models.stems import STEMS
 from keras_resnetv2.models.units import UNITS, UnitSpec
 
+# What a type checker and `ResNetConfig` let through; the tests hold these
+# against the tables that say what each name does.
+StemName = Literal["cifar", "imagenet"]
+UnitName = Literal["single", "basic", "bottleneck"]
+ActivationOrderName = Literal[
+    "original",
+    "bn_after_addition",
+    "relu_before_addition",
+    "relu_only_preactivation",
+    "full_preactivation",
+]
+ShortcutName = Literal[
+    "identity",
+    "constant_scaling",
+    "exclusive_gating",
+    "shortcut_only_gating",
+    "conv",
+    "dropout",
+]
+DimensionChangeName = Literal["padding", "projection"]
+BottleneckStrideName = Literal["conv1", "conv2"]
+KernelInitializerName = Literal["he_normal", "he_normal_fan_out"]
+BatchNormalizationName = Literal["per_replica", "synchronized"]
+
 # Index of the convolution that carries a bottleneck's stride.
 BOTTLENECK_STRIDES = {"conv1": 0, "conv2": 1}
-
-_CHOICES = {
-    "stem": STEMS,
-    "unit": UNITS,
-    "activation_order": ACTIVATION_ORDERS,
-    "shortcut": SHORTCUTS,
-    "dimension_change": DIMENSION_CHANGES,
-    "bottleneck_stride": BOTTLENECK_STRIDES,
-    "kernel_initializer": KERNEL_INITIALIZERS,
-    "batch_normalization": BATCH_NORMALIZATIONS,
-}
 
 _DEPTH_MULTIPLES = {"single": 6, "basic": 6, "bottleneck": 9}
 
@@ -93,19 +101,19 @@ class ResNetConfig:
     depth: int | None = None
     units_per_stage: tuple[int, ...] | None = None
     widths: tuple[int, ...] = (16, 32, 64)
-    stem: str = "cifar"
-    unit: str = "basic"
+    stem: StemName = "cifar"
+    unit: UnitName = "basic"
     classes: int = 10
-    activation_order: str = "full_preactivation"
-    shortcut: str = "identity"
+    activation_order: ActivationOrderName = "full_preactivation"
+    shortcut: ShortcutName = "identity"
     shortcut_scale: float | None = None
     residual_scale: float | None = None
     gate_bias: float | None = None
     dropout_rate: float | None = None
-    dimension_change: str | None = None
-    bottleneck_stride: str = "conv1"
-    kernel_initializer: str = "he_normal"
-    batch_normalization: str = "per_replica"
+    dimension_change: DimensionChangeName | None = None
+    bottleneck_stride: BottleneckStrideName = "conv1"
+    kernel_initializer: KernelInitializerName = "he_normal"
+    batch_normalization: BatchNormalizationName = "per_replica"
     stochastic_depth: float = 0.0
 
     def __post_init__(self):
@@ -186,6 +194,14 @@ class ResNetConfig:
                 )
 
 
+# By field, the names that its type has.
+CHOICES = {
+    field.name: typing.get_args(kind)
+    for field in dataclasses.fields(ResNetConfig)
+    for kind in (field.type, *typing.get_args(field.type))
+    if typing.get_origin(kind) is Literal
+}
+
 _OPTION_FIELDS = tuple(
     dict.fromkeys(key for row in SHORTCUT_OPTIONS.values() for key in row)
 )
@@ -205,11 +221,11 @@ def check_config(config) -> None:
 
 
 def _check_choices(config):
-    for field, table in _CHOICES.items():
+    for field, choices in CHOICES.items():
         value = getattr(config, field)
         if field == "dimension_change" and value is None:
             continue
-        check_choice(field, value, table)
+        check_choice(field, value, choices)
 
 
 def _check_bottleneck_stride(config):

@@ -3,6 +3,15 @@ import dataclasses
 import pytest
 
 from keras_resnetv2 import MODELS, ResNetConfig
+from keras_resnetv2.models import (
+    activations,
+    batch_normalization,
+    configs,
+    layers,
+    shortcuts,
+    stems,
+    units,
+)
 from keras_resnetv2.models.configs import find_config
 
 
@@ -127,3 +136,20 @@ def test_unknown_model_lists_the_known_ones():
     with pytest.raises(ValueError, match="'ResNet50'.*PreActResNet20"):
         find_config("ResNet50")
     assert find_config("preactresnet20") is MODELS["PreActResNet20"]
+
+
+TABLES = {
+    "stem": stems.STEMS,
+    "unit": units.UNITS,
+    "activation_order": activations.ACTIVATION_ORDERS,
+    "shortcut": shortcuts.SHORTCUTS,
+    "dimension_change": shortcuts.DIMENSION_CHANGES,
+    "bottleneck_stride": configs.BOTTLENECK_STRIDES,
+    "kernel_initializer": layers.KERNEL_INITIALIZERS,
+    "batch_normalization": batch_normalization.BATCH_NORMALIZATIONS,
+}
+
+
+def test_types_name_what_the_tables_have():
+    tables = {field: tuple(table) for field, table in TABLES.items()}
+    assert configs.CHOICES == tables
