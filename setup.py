@@ -53,14 +53,15 @@ setuptools.setup(
     python_requires=">=3.11,<3.14",
     packages=setuptools.find_packages(include=["keras_resnetv2*"]),
     package_data={
-        "keras_resnetv2": ["py.typed"],
+        "keras_resnetv2": ["py.typed", "*.pyi"],
         "keras_resnetv2.data": ["sample/*"],
-        "keras_resnetv2.models": ["pretrained/*"],
+        "keras_resnetv2.models": ["*.pyi", "pretrained/*"],
     },
     install_requires=[
         "absl-py>=2.1,<3",
         "filelock>=4,<5",
         "keras>=3.13,<4",
+        "lazy-loader>=0.4,<1",
         "numpy>=1.26,<3",
         "pillow>=10.3,<13",
         "tqdm>=4.66,<5",

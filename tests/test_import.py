@@ -92,5 +92,6 @@ def test_every_public_name_is_there():
     for name in keras_resnetv2.__all__:
         assert getattr(keras_resnetv2, name) is not None
     assert set(keras_resnetv2.__all__) == set(dir(keras_resnetv2))
+    assert set(keras_resnetv2.MODELS) <= set(dir(keras_resnetv2))
     with pytest.raises(AttributeError, match="no_such_name"):
         keras_resnetv2.no_such_name

@@ -28,5 +28,10 @@ def test_every_file_of_the_package_is_installed(monkeypatch):
         if path.is_file() and path.suffix not in (".py", ".pyc")
     }
     assert files == installed
-    names = {path.name for path in files}
-    assert {"PreActResNet20-cifar10.weights.h5", "test.webp"} <= names
+    assert {path.name for path in files} >= {
+        "PreActResNet20-cifar10.weights.h5",
+        "__init__.pyi",
+        "applications.pyi",
+        "py.typed",
+        "test.webp",
+    }

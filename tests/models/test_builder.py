@@ -17,7 +17,7 @@ from keras_resnetv2 import (
     feature_taps,
     load_backbone,
 )
-from keras_resnetv2.models.applications import NamedBuilder
+from keras_resnetv2.models import applications
 
 KERAS_SIGNATURE = [
     "include_top",
@@ -39,16 +39,35 @@ def test_signature_is_visible_and_true(name):
     assert [p.name for p in positional] == KERAS_SIGNATURE
     assert parameters["classes"].default == MODELS[name].classes
     assert parameters["name"].default == name.lower()
-    # The protocol that type checkers read names the same parameters.
-    protocol = inspect.signature(NamedBuilder.__call__).parameters
-    assert list(protocol)[1:] == list(parameters)
     # Every option of a unit that a config has.
     options = {p.name for p in parameters.values() if p.kind == p.KEYWORD_ONLY}
     own = {"depth", "units_per_stage", "widths", "stem", "classes"}
     assert options == set(ResNetConfig.__dataclass_fields__) - own
+    for option in options:
+        assert parameters[option].default == getattr(MODELS[name], option)
     for parameter in parameters:
         assert f"{parameter}:" in builder.__doc__
     assert pickle.loads(pickle.dumps(builder)) is builder
+    assert getattr(applications, name) is builder
+    assert list(builder.__annotations__) == [*parameters, "return"]
+
+
+@pytest.mark.parametrize(
+    "args, kwargs, says",
+    [
+        ((), {"shortcuts": "conv"}, "unexpected keyword argument 'shortcuts'"),
+        ((), {"depth": 26}, "unexpected keyword argument 'depth'"),
+        ((True,), {"include_top": True}, "multiple values .*'include_top'"),
+        ((None,) * 9, {}, "too many positional arguments"),
+    ],
+)
+def test_arguments_are_taken_as_a_function_takes_them(args, kwargs, says):
+    with pytest.raises(TypeError, match=rf"PreActResNet20\(\) .*{says}"):
+        PreActResNet20(*args, **kwargs)
+    model = PreActResNet20(False, None, None, (64, 32, 3), "max", 7)
+    assert model.output_shape == (None, 64)
+    model = PreActResNet20(True, None, None, None, None, 7, None, "seven")
+    assert model.output_shape == (None, 7) and model.name == "seven"
 
 
 def test_default_output():
