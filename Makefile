@@ -78,6 +78,7 @@ lint: $(INSTALLED)-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
 
 $(INSTALLED)-%: setup.py Makefile
 	@$(PYTHON) -c 'import sys; v = sys.version_info; \

@@ -76,7 +76,12 @@ setuptools.setup(
         + tuner
         + tests
         + notebooks
-        + ["import-linter>=2.3,<3", "pre-commit>=4,<5", "ruff>=0.14,<1"],
+        + [
+            "import-linter>=2.3,<3",
+            "mypy>=1.15,<3",
+            "pre-commit>=4,<5",
+            "ruff>=0.14,<1",
+        ],
     },
     entry_points={
         "console_scripts": [
