@@ -77,7 +77,7 @@ setuptools.setup(
         + tests
         + notebooks
         + [
-            "import-linter>=2.3,<3",
+            "import-linter>=2.17,<3",
             "mypy>=1.15,<3",
             "pre-commit>=4,<5",
             "ruff>=0.14,<1",

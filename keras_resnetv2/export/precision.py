@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_resnetv2.export.saved_model import PRECISIONS
+from keras_resnetv2.export.settings import PRECISIONS
 
 _HEAD = (
     keras.layers.Activation,

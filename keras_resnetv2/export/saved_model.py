@@ -11,13 +11,10 @@ from keras_resnetv2.data.standardization import (
     get_standardization,
 )
 from keras_resnetv2.export import server_files, versions
+from keras_resnetv2.export.settings import PIXEL_LIMIT, PRECISIONS
 
 if TYPE_CHECKING:
     import keras
-
-# Names of the export's, and the dtype policies that they mean.
-PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-PIXEL_LIMIT = 50_000_000
 
 
 def export_saved_model(
@@ -135,8 +132,14 @@ def export_saved_model(
             model, directory, precision=precision, **around
         )
     name = server_files.model_name(directory)
+    from keras_resnetv2.export import version_files
+    from keras_resnetv2.export.signatures import Serving
+
     version = versions.add(
-        directory, lambda part: _write(model, part, name, precision, around)
+        directory,
+        lambda part: version_files.write(
+            model, part, name, precision, Serving(**around)
+        ),
     )
     server_files.write(directory)
     return version
@@ -186,51 +189,3 @@ def _whole(name, value, least):
             f"received {value!r}."
         )
     return int(value)
-
-
-def _write(model, part, name, precision, around):
-    from keras_resnetv2.export import (
-        outputs,
-        prediction_log,
-        self_check,
-        warm_up,
-    )
-    from keras_resnetv2.export.precision import with_precision
-    from keras_resnetv2.export.signatures import Serving
-
-    serving = Serving(**around)
-    pixels, requests = warm_up.make(model, serving)
-    answer = outputs.answer_of(
-        with_precision(model, "float32"), serving.standardization
-    )
-    expected = answer(pixels)
-    allowed = self_check.allowed(answer, pixels, expected, precision)
-    write_graph(with_precision(model, precision), part, serving)
-    prediction_log.write(
-        part,
-        name,
-        [(request.signature, request.inputs) for request in requests],
-    )
-    self_check.check(part, requests, expected, serving.class_names, allowed)
-
-
-def write_graph(model: "keras.Model", path: pathlib.Path, serving) -> None:
-    """Writes the SavedModel itself, neither checked nor warmed up.
-
-    Args:
-        model: a classifier, in the precision it is to have.
-        path: the directory to write.
-        serving: a `Serving`.
-    """
-    import tensorflow as tf
-
-    from keras_resnetv2.export import signatures
-
-    module, served = signatures.make(model, serving)
-    path.mkdir(parents=True)
-    labels = path / "labels.txt"
-    lines = "".join(f"{name}\n" for name in serving.class_names)
-    labels.write_text(lines, "utf-8")
-    module.labels = tf.saved_model.Asset(str(labels))
-    tf.saved_model.save(module, str(path), signatures=served)
-    labels.unlink()  # saving has copied it into assets/
