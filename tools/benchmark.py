@@ -28,6 +28,7 @@ def with_keras_batch_norm(layer):
     """Clones a layer; ours becomes Keras's batch normalization."""
     config = layer.get_config()
     if isinstance(layer, BatchNormalization):
+        config.pop("network_config", None)
         return keras.layers.BatchNormalization.from_config(config)
     return type(layer).from_config(config)
 

@@ -1,27 +1,16 @@
-"""The residual units of a built network, found by the names of its layers."""
+"""The residual units of a built network, as places in its graph."""
 
 import dataclasses
-import re
 
 import keras
+
+from keras_resnetv2.models.network_configs import config_of
 
 # What carries the signal where channels or size change, by its layer.
 TRANSITIONS = {
     "shortcut_padding": "padding",
     "shortcut_projection": "projection",
 }
-
-# Fig. 2 by its layers.
-_SHORTCUTS = {
-    "shortcut_scale": "constant_scaling",
-    "residual_scale": "constant_scaling",
-    "residual_gated": "exclusive_gating",
-    "shortcut_gated": "shortcut_only_gating",
-    "shortcut_conv": "conv",
-    "shortcut_dropout": "dropout",
-}
-
-_UNIT = re.compile(r"(stage\d+_unit\d+)_(.+)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +19,7 @@ class Unit:
 
     Attributes:
         name: "stage2_unit1".
+        kind: the shortcut's name in Fig. 2, "identity" for the original.
         layers: its layers, by their names without the unit's.
         x: what it takes, (batch, H, W, C).
         shortcut: h(x), the first of the two that are added.
@@ -39,18 +29,13 @@ class Unit:
     """
 
     name: str
+    kind: str
     layers: dict[str, keras.layers.Layer]
     x: keras.KerasTensor
     shortcut: keras.KerasTensor
     residual: keras.KerasTensor
     y: keras.KerasTensor
     output: keras.KerasTensor
-
-    @property
-    def kind(self) -> str:
-        """The shortcut's name in Fig. 2, "identity" for the original."""
-        found = (name for key, name in _SHORTCUTS.items() if key in self.layers)
-        return next(found, "identity")
 
     @property
     def transition(self) -> str:
@@ -88,12 +73,17 @@ def find_units(model: keras.Model) -> list[Unit]:
     Raises:
         ValueError: if it has none, or computes in half precision.
     """
-    layers = {}
-    for layer in getattr(model, "layers", ()):
-        if match := _UNIT.fullmatch(layer.name):
-            layers.setdefault(match[1], {})[match[2]] = layer
+    try:
+        specs = config_of(model).unit_specs()
+    except ValueError:
+        specs = ()
     units = []
-    for name, roles in layers.items():
+    for name, spec in specs:
+        roles = {
+            layer.name.removeprefix(f"{name}_"): layer
+            for layer in model.layers
+            if layer.name.startswith(f"{name}_")
+        }
         add = roles.get("add", roles.get("out"))
         if not isinstance(add, keras.layers.Add):
             continue
@@ -102,6 +92,7 @@ def find_units(model: keras.Model) -> list[Unit]:
         units.append(
             Unit(
                 name,
+                spec.shortcut,
                 roles,
                 x,
                 shortcut,

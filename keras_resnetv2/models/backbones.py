@@ -1,15 +1,10 @@
 """All of a network but its classifier, and trained weights for it."""
 
-import random
-import re
-
 from keras_resnetv2.models import published, weight_files
 from keras_resnetv2.models import weights as weights_lib
-from keras_resnetv2.models.builder import ResNetV2
-from keras_resnetv2.models.dropout import Dropout
+from keras_resnetv2.models.builder import feature_taps
 from keras_resnetv2.models.network import ResNet
-
-_OURS = re.compile(r"(stem|stage\d+_unit\d+|head)_")
+from keras_resnetv2.models.network_configs import config_of
 
 
 def load_backbone(model, weights) -> None:
@@ -38,16 +33,18 @@ def load_backbone(model, weights) -> None:
 
 
 def backbone(model):
-    """A model of the same layers without the classifier, if it has one."""
-    if all(layer.name != "predictions" for layer in model.layers):
-        return model
-    return ResNet(model.input, model.get_layer("predictions").input)
+    """A model of the same layers without what follows the last activation."""
+    config = config_of(model)
+    end = feature_taps(config)[f"stride{config.strides}"]
+    return ResNet(model.input, model.get_layer(end).output)
 
 
 def _row_of(model, tag):
     rows = [row for row in published.PUBLISHED if row.tag == tag]
-    mine = _anatomy(model)
-    fitting = [row for row in rows if _anatomy_of(row) == mine]
+    config = config_of(model)
+    fitting = [
+        row for row in rows if not published.differences(row.config, config)
+    ]
     if not fitting:
         raise ValueError(
             f"weights={tag!r} are not published for {model.name}, but for "
@@ -61,25 +58,3 @@ def _row_of(model, tag):
             ".weights.h5 file."
         )
     return fitting[0]
-
-
-def _anatomy_of(row):
-    # Initial weights nobody sees: what is drawn later must not depend on them.
-    state = random.getstate()
-    try:
-        return _anatomy(ResNetV2(row.config, include_top=False))
-    finally:
-        random.setstate(state)
-
-
-def _anatomy(model):
-    """Our layers and what they compute, less what training alone does."""
-    return {
-        layer.name: (
-            type(layer).__name__,
-            *(getattr(layer, key, None) for key in ("filters", "strides")),
-            *(getattr(layer, key, None) for key in ("scale", "offset")),
-        )
-        for layer in model.layers
-        if _OURS.match(layer.name) and not isinstance(layer, Dropout)
-    }

@@ -32,6 +32,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         epsilon: added to the variance. Defaults to 1e-5.
         center: whether to add beta.
         scale: whether to multiply by gamma.
+        network_config: of a network's first one, the network's `ResNetConfig`
+            as JSON: a layer is what saving, loading and cloning carry over.
         **kwargs: as for `keras.layers.BatchNormalization`.
 
     Raises:
@@ -45,6 +47,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         epsilon=1e-5,
         center=True,
         scale=True,
+        *,
+        network_config=None,
         **kwargs,
     ):
         if kwargs.get("renorm"):
@@ -61,6 +65,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
             scale=scale,
             **kwargs,
         )
+        self.network_config = network_config
+
+    def get_config(self):
+        """The constructor's arguments."""
+        config = super().get_config()
+        if self.network_config is not None:
+            config["network_config"] = self.network_config
+        return config
 
     def add_weight(self, *args, trainable=True, aggregation="none", **kwargs):
         """As Keras's, with the moving statistics averaged over replicas."""

@@ -107,6 +107,7 @@ def ResNetV2(
     if input_tensor is not None:
         inputs = inputs_lib.source(input_tensor)
     model = ResNet(inputs, x, name=name)
+    model.get_layer("stem_bn").network_config = config.to_json()
     weights_lib.load(model, weights)
     return model
 

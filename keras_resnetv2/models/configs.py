@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import numbers
 import typing
 from collections.abc import Iterator
@@ -155,6 +156,16 @@ class ResNetConfig:
     def strides(self) -> int:
         """Input pixels per pixel of the last stage's map, along one side."""
         return STEMS[self.stem].strides * 2 ** (len(self.widths) - 1)
+
+    def to_json(self) -> str:
+        """As one JSON object of all fields."""
+        # NumPy's numbers become Python's.
+        return json.dumps(dataclasses.asdict(self), default=lambda n: n.item())
+
+    @classmethod
+    def from_json(cls, text: str) -> "ResNetConfig":
+        """The inverse of `to_json`."""
+        return cls(**json.loads(text))
 
     def unit_specs(self) -> Iterator[tuple[str, UnitSpec]]:
         """Yields (layer name prefix, spec) of every unit, first to last."""

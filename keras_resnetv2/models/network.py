@@ -5,6 +5,8 @@ import sys
 
 import keras
 
+from keras_resnetv2.models.configs import ResNetConfig
+from keras_resnetv2.models.network_configs import config_of
 from keras_resnetv2.models.replicated_model import ReplicatedModel
 
 
@@ -34,3 +36,12 @@ class ResNet(ReplicatedModel):
     def __init__(self, inputs, outputs, name=None, **kwargs):
         with _deep_recursion():
             super().__init__(inputs, outputs, name=name, **kwargs)
+
+    @property
+    def config(self) -> ResNetConfig:
+        """The config of the network, or of the one that it is built on.
+
+        Raises:
+            ValueError: for a model that does not begin with one of ours.
+        """
+        return config_of(self)

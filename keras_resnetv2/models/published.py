@@ -98,22 +98,31 @@ def find(tag: str, config: ResNetConfig) -> PublishedWeights:
     nearest = min(
         rows,
         key=lambda row: (
-            len(_differences(row.config, config)),
+            len(differences(row.config, config)),
             _unlike(row.config, config),
         ),
     )
-    differences = _differences(nearest.config, config)
-    if differences:
+    found = differences(nearest.config, config)
+    if found:
         raise ValueError(
             f"weights={tag!r} are not published for this network. They are "
             f"for {', '.join(row.label for row in rows)}; from "
-            f"{nearest.label} this one differs in {'; '.join(differences)}. "
+            f"{nearest.label} this one differs in {'; '.join(found)}. "
             "Build one of these, or train it."
         )
     return nearest
 
 
-def _differences(published, config):
+def differences(published: ResNetConfig, config: ResNetConfig) -> list[str]:
+    """In what a network's answers differ from a published one's.
+
+    Args:
+        published: the config of the published network.
+        config: of the other one.
+
+    Returns:
+        A phrase a field; none where the weights are the network's.
+    """
     there, here = _trained_function(published), _trained_function(config)
     return [
         f"{name}: {here[name]!r}, published {there[name]!r}"

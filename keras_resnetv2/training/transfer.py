@@ -1,8 +1,8 @@
 """Fine-tuning: keeping a network's first stages as they are."""
 
-import re
-
 import keras
+
+from keras_resnetv2.models.network_configs import config_of
 
 
 def freeze(model: keras.Model, frozen_stages: int | None) -> None:
@@ -33,25 +33,20 @@ def freeze(model: keras.Model, frozen_stages: int | None) -> None:
     """
     if frozen_stages is None:
         return
-    places = {layer: _place(layer.name) for layer in model.layers}
-    stages = max((place or 0 for place in places.values()), default=0)
-    if not stages:
+    try:
+        stages = len(config_of(model).widths)
+    except ValueError as error:
         raise ValueError(
             f"{model.name} has no layers called stage1_..., so there is "
             "nothing to freeze by stages. If the network is a layer of it, "
             "freeze that: freeze(model.get_layer(...), frozen_stages)."
-        )
+        ) from error
     if frozen_stages not in range(stages + 1):
         raise ValueError(
             f"frozen_stages must be None, 0 (the stem) or up to {stages} (the "
             f"stem and all stages of {model.name}); received {frozen_stages!r}."
         )
-    for layer, place in places.items():
-        if place is not None and place <= frozen_stages:
+    kept = ("stem_", *(f"stage{k}_" for k in range(1, frozen_stages + 1)))
+    for layer in model.layers:
+        if layer.name.startswith(kept):
             layer.trainable = False
-
-
-def _place(name):
-    """A layer's stage; 0 in the stem, None in neither."""
-    match = re.match(r"stem_|stage(\d+)_", name)
-    return match and int(match[1] or 0)

@@ -1,0 +1,174 @@
+"""The config of a built network: carried by its stem, or read off its layers.
+
+Networks saved by 0.1.0 do not carry one. Nothing else reads layers' names.
+"""
+
+import dataclasses
+import re
+
+import keras
+
+from keras_resnetv2.models.activations import ACTIVATION_ORDERS
+from keras_resnetv2.models.configs import (
+    BOTTLENECK_STRIDES,
+    MODELS,
+    ResNetConfig,
+)
+from keras_resnetv2.models.layers import KERNEL_INITIALIZERS
+from keras_resnetv2.models.units import UNITS
+
+_UNIT = re.compile(r"(stage(\d+)_unit(\d+))_(.+)")
+
+
+def config_of(model: keras.Model) -> ResNetConfig:
+    """The config that a network was built from.
+
+    Args:
+        model: one of ours, or a functional model on the layers of one.
+
+    Returns:
+        The config. Of a network that 0.1.0 saved, one that builds the same
+        network.
+
+    Raises:
+        ValueError: for a model without the layers of one of ours.
+    """
+    layers = {layer.name: layer for layer in getattr(model, "layers", ())}
+    for layer in layers.values():
+        if text := getattr(layer, "network_config", None):
+            return ResNetConfig.from_json(text)
+    units = _units(layers)
+    if not units or "stem_conv" not in layers:
+        raise ValueError(
+            f"{getattr(model, 'name', model)!r} has no layers called "
+            "stem_conv, stage1_unit1_conv1 and so on; expected a network of "
+            "keras_resnetv2. Where it is a layer of another model, give it "
+            "alone."
+        )
+    return _with_depth(_read(layers, units))
+
+
+def _units(layers):
+    """(stage, unit) to the unit's layers, by their names without its own."""
+    units = {}
+    for name, layer in layers.items():
+        if match := _UNIT.fullmatch(name):
+            place = int(match[2]), int(match[3])
+            units.setdefault(place, {})[match[4]] = layer
+    return units
+
+
+def _read(layers, units):
+    stages = max(stage for stage, _ in units)
+    first, last = units[1, 1], units[max(units)]
+    stem = "imagenet" if "stem_pool" in layers else "cifar"
+    unit = {len(convs): name for name, convs in UNITS.items()}[
+        sum(f"conv{i}" in first for i in (1, 2, 3))
+    ]
+    roles = set().union(*units.values())
+    options = {
+        "units_per_stage": tuple(
+            sum(place[0] == stage for place in units)
+            for stage in range(1, stages + 1)
+        ),
+        "widths": tuple(
+            units[stage, 1]["conv1"].filters for stage in range(1, stages + 1)
+        ),
+        "stem": stem,
+        "unit": unit,
+        "classes": _classes(layers, stem),
+        "activation_order": _activation_order(layers, first, roles, unit),
+        "kernel_initializer": {v: k for k, v in KERNEL_INITIALIZERS.items()}[
+            layers["stem_conv"].kernel_initializer.mode
+        ],
+        "batch_normalization": (
+            "synchronized" if layers["stem_bn"].synchronized else "per_replica"
+        ),
+        **_shortcut(first),
+    }
+    if unit == "bottleneck" and stages > 1:
+        options["bottleneck_stride"] = next(
+            name
+            for name in BOTTLENECK_STRIDES
+            if units[2, 1][name].strides == (2, 2)
+        )
+    if "residual_drop" in last:
+        options["stochastic_depth"] = last["residual_drop"].rate
+    config = ResNetConfig(**options)
+    for change in ("padding", "projection"):
+        if f"shortcut_{change}" in roles and config.bridge != change:
+            return ResNetConfig(**options, dimension_change=change)
+    return config
+
+
+def _classes(layers, stem):
+    if "predictions" in layers:
+        return layers["predictions"].units
+    return next(
+        config.classes for config in MODELS.values() if config.stem == stem
+    )
+
+
+def _activation_order(layers, unit, roles, kind):
+    """The row of Fig. 4, by the operations that there are at the edges."""
+    last = f"conv{len(UNITS[kind])}"
+    found = {
+        "before": {
+            op
+            for op in ("bn", "relu")
+            # The last unit's stand behind it.
+            if f"preact_{op}" in roles or f"head_{op}" in layers
+        },
+        "after": {op for op in ("bn", "relu") if f"{last}_{op}" in unit},
+        "after_addition": {"add", "add_bn"} & unit.keys(),
+    }
+    after_addition = {
+        (): set(),
+        ("relu",): {"add"},
+        ("bn", "relu"): {"add", "add_bn"},
+    }
+    return next(
+        name
+        for name, order in ACTIVATION_ORDERS.items()
+        if set(order.before) == found["before"]
+        and set(order.after) == found["after"]
+        and after_addition[order.after_addition] == found["after_addition"]
+    )
+
+
+def _shortcut(unit):
+    """The branch of Fig. 2 and its options."""
+    if "gate" in unit:
+        exclusive = "residual_gated" in unit
+        return {
+            "shortcut": (
+                "exclusive_gating" if exclusive else "shortcut_only_gating"
+            ),
+            "gate_bias": unit["gate"].bias_initializer.value,
+        }
+    if {"shortcut_scale", "residual_scale"} & unit.keys():
+        return {
+            "shortcut": "constant_scaling",
+            **{
+                name: unit[name].scale if name in unit else 1.0
+                for name in ("shortcut_scale", "residual_scale")
+            },
+        }
+    if "shortcut_dropout" in unit:
+        return {
+            "shortcut": "dropout",
+            "dropout_rate": unit["shortcut_dropout"].rate,
+        }
+    return {"shortcut": "conv" if "shortcut_conv" in unit else "identity"}
+
+
+def _with_depth(config):
+    """The same network written by its depth, as the CIFAR nets are."""
+    counts = config.units_per_stage
+    if config.stem != "cifar" or len(counts) != 3 or len(set(counts)) > 1:
+        return config
+    depth = sum(counts) * len(UNITS[config.unit]) + 2
+    try:
+        return dataclasses.replace(config, depth=depth, units_per_stage=None)
+    except ValueError:  # an odd number of single units
+        return config
