@@ -1,25 +1,10 @@
 """Several jobs at once, and which GPUs each of them sees."""
 
-import sys
-
 import pytest
 
 from keras_resnetv2.jobs.gpus import Gpus, visible_gpus
 from keras_resnetv2.jobs.pool import Pool, Task
 from keras_resnetv2.jobs.processes import AllStoppedError, TrainingFailedError
-
-
-@pytest.fixture
-def child(tmp_path, monkeypatch):
-    """Makes a shell script the child; it has the job in $job."""
-
-    def replace(script):
-        path = tmp_path / "child"
-        path.write_text(f"#!/bin/sh\nread job\n{script}\n")
-        path.chmod(0o755)
-        monkeypatch.setattr(sys, "executable", str(path))
-
-    return replace
 
 
 def task(folder, name, replicas=None, echo=lambda line: None):
@@ -78,7 +63,7 @@ def test_one_gpu_is_shared_as_it_is(names):
 def test_what_the_jobs_of_a_pool_see(child, monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
     meet = 'touch "$0-$$"; while [ $(ls "$0"-* | wc -l) -lt 2 ]; do :; done'
-    child(f'{meet}\necho "$CUDA_VISIBLE_DEVICES"')
+    child(f'read job\n{meet}\necho "$CUDA_VISIBLE_DEVICES"')
     lines = []
     tasks = {
         name: task(tmp_path, name, replicas, lines.append)
@@ -91,7 +76,7 @@ def test_what_the_jobs_of_a_pool_see(child, monkeypatch, tmp_path):
 
 def test_one_job_at_a_time_sees_all(child, monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6")
-    child('echo "$CUDA_VISIBLE_DEVICES"')
+    child('read job\necho "$CUDA_VISIBLE_DEVICES"')
     lines = []
     tasks = {name: task(tmp_path, name, 1, lines.append) for name in "ab"}
     assert list(Pool(1).run(tasks)) == [("a", None), ("b", None)]
@@ -99,7 +84,7 @@ def test_one_job_at_a_time_sees_all(child, monkeypatch, tmp_path):
 
 
 def test_a_job_that_fails_leaves_the_others(child, tmp_path):
-    child('case "$job" in *bad*) echo error: E: so; exit 1;; esac')
+    child('read job\ncase "$job" in *bad*) echo error: E: so; exit 1;; esac')
     tasks = {name: task(tmp_path, name) for name in ("bad", "good")}
     ended = dict(Pool(1).run(tasks))
     assert ended["good"] is None
@@ -108,8 +93,8 @@ def test_a_job_that_fails_leaves_the_others(child, tmp_path):
 
 def test_what_stops_one_stops_all(child, tmp_path):
     child(
-        'case "$job" in *full*) echo error: OSError: full; exit 3;; esac\n'
-        "cat; echo stopped; exit 143"
+        'read job; case "$job" in *full*) echo error: OSError: full; exit 3\n'
+        "esac; cat; echo stopped; exit 143"
     )
     tasks = {name: task(tmp_path, name) for name in ("long", "full", "later")}
     with pytest.raises(AllStoppedError, match="full"):

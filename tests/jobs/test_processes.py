@@ -25,23 +25,6 @@ from keras_resnetv2.training import checkpoints, logs
 from keras_resnetv2.training.workdir import Workdir
 
 
-@pytest.fixture
-def child(tmp_path, monkeypatch):
-    """Makes a shell script the child."""
-
-    def replace(script):
-        path = tmp_path / "child"
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(0o755)
-        monkeypatch.setattr(sys, "executable", str(path))
-
-    # Tests in a shell's background (`make test &`) begin with SIGINT ignored,
-    # and their children would, too.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield replace
-    signal.signal(signal.SIGINT, before)
-
-
 def test_the_job_arrives_and_the_lines_come_back(child, tmp_path):
     child("read job; echo \"$job\"; printf 'caf\\351\\n' >&2; echo; echo end")
     lines, job = [], {"workdir": "a b", "data_dir": None}
