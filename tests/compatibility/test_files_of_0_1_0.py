@@ -64,9 +64,13 @@ def test_a_network_is_frozen_by_stages(name):
     assert {"stage2_unit1_conv1", "head_bn"} < thawed
 
 
-def test_a_network_takes_a_backbone():
-    model = keras.models.load_model(FILES / "full_preactivation.keras")
-    before = model.get_layer("predictions").get_weights()[0]
+@pytest.mark.parametrize(
+    "name, classifier",
+    [("full_preactivation", "predictions"), ("own_head", "my_classes")],
+)
+def test_a_network_takes_a_backbone(name, classifier):
+    model = keras.models.load_model(FILES / f"{name}.keras")
+    before = model.get_layer(classifier).get_weights()[0]
     path = str(FILES / "network.weights.h5")
     keras_resnetv2.load_backbone(model, path)
     donor = keras_resnetv2.ResNetV2(config(), weights=path)
@@ -74,18 +78,25 @@ def test_a_network_takes_a_backbone():
         np.testing.assert_array_equal(
             *(net.get_layer(layer).get_weights()[0] for net in (model, donor))
         )
-    after = model.get_layer("predictions").get_weights()[0]
+    after = model.get_layer(classifier).get_weights()[0]
     np.testing.assert_array_equal(after, before)
     with pytest.raises(ValueError, match="published"):
         keras_resnetv2.load_backbone(model, "cifar10")
 
 
-def test_a_network_is_measured():
-    model = keras.models.load_model(FILES / "exclusive_gating.keras")
-    measured = analysis.measure(model, images(), np.arange(4))
-    assert [row.shortcut for row in measured.rows] == ["exclusive_gating"] * 3
+@pytest.mark.parametrize(
+    "name, shortcut",
+    [("exclusive_gating", "exclusive_gating"), ("own_head", "identity")],
+)
+def test_a_network_is_measured(name, shortcut):
+    model = keras.models.load_model(FILES / f"{name}.keras")
+    labels = np.arange(4) % 3
+    measured = analysis.measure(model, images().astype("float32"), labels)
+    assert [row.shortcut for row in measured.rows] == [shortcut] * 3
     assert [row.transition for row in measured.rows] == [
-        "padding" if filters > 2 else "" for filters in (2, 4, 8)
+        "",
+        "padding",
+        "padding",
     ]
     assert max(row.numpy_difference for row in measured.rows) < 1e-5
 
