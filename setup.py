@@ -53,9 +53,9 @@ setuptools.setup(
     python_requires=">=3.11,<3.14",
     packages=setuptools.find_packages(include=["keras_resnetv2*"]),
     package_data={
-        "keras_resnetv2": ["py.typed", "*.pyi"],
+        "keras_resnetv2": ["py.typed", "*.pyi", "*/*.pyi"],
         "keras_resnetv2.data": ["sample/*"],
-        "keras_resnetv2.models": ["*.pyi", "pretrained/*"],
+        "keras_resnetv2.models": ["pretrained/*"],
     },
     install_requires=[
         "absl-py>=2.1,<3",

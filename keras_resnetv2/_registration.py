@@ -9,47 +9,62 @@ import importlib
 import importlib.util
 import sys
 
-_MODULES = ("keras_resnetv2.models", "keras_resnetv2.training.optimizers")
-_PACKAGES = ("keras_resnetv2.models", "keras_resnetv2.training")
-
-
-def register() -> None:
-    """Imports the modules that define classes for Keras to load."""
-    for module in _MODULES:
-        importlib.import_module(module)
+_PACKAGE = "keras_resnetv2"
+_MODULES = (
+    "models.batch_normalization",
+    "models.dropout",
+    "models.layers",
+    "models.network",
+    "training.losses",
+    "training.optimizers",
+)
 
 
 def register_with_keras() -> None:
     """Registers now if Keras has been imported, else as soon as it is."""
-    if "keras" in sys.modules:
-        register()
+    if sys.modules.get("keras"):
+        _register()
     else:
         sys.meta_path.insert(0, _AfterKeras())
 
 
-class _AfterKeras:
-    """A finder that lets the others find Keras, and registers behind it."""
+def _register():
+    for module in _MODULES:
+        importlib.import_module(f"{_PACKAGE}.{module}")
 
-    _searching = False
+
+class _AfterKeras:
+    """A finder that lets the others find, and registers once Keras is there.
+
+    Where one of our modules asked for Keras, it is half imported itself: then
+    it is not before the outermost one is whole.
+    """
+
+    def __init__(self):
+        self._searching = False
+        self._running = 0
 
     def find_spec(self, name, path=None, target=None):
-        if name != "keras" or self._searching:
+        ours = name.startswith(f"{_PACKAGE}.")
+        if self._searching or not (ours or name == "keras"):
             return None
         self._searching = True
         try:
             spec = importlib.util.find_spec(name)
         finally:
             self._searching = False
-        if spec is not None:
+        if spec is not None and spec.loader is not None:
             run = spec.loader.exec_module
-
-            def run_and_register(module):
-                sys.meta_path.remove(self)
-                run(module)
-                # Where one of ours has asked for Keras, it is half imported
-                # and goes on by itself; see keras_resnetv2.__getattr__.
-                if not any(name in sys.modules for name in _PACKAGES):
-                    register()
-
-            spec.loader.exec_module = run_and_register
+            spec.loader.exec_module = lambda module: self._run(run, module)
         return spec
+
+    def _run(self, run, module):
+        self._running += 1
+        try:
+            run(module)
+        finally:
+            self._running -= 1
+        if not self._running and sys.modules.get("keras"):
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+                _register()

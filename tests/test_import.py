@@ -1,12 +1,14 @@
 """What `import keras_resnetv2` pulls in, and says where there is no backend."""
 
 import os
+import pkgutil
 import subprocess
 import sys
 
 import pytest
 
 import keras_resnetv2
+from keras_resnetv2 import cli
 
 
 def run(code, *args, **env):
@@ -77,8 +79,11 @@ def test_saved_models_load_in_a_fresh_process(tmp_path):
         "import keras_resnetv2, importlib.util;"
         "importlib.util.find_spec('keras'); import keras",
         "import keras_resnetv2; keras_resnetv2.MODELS; import keras",
-        "from keras_resnetv2.models.configs import MODELS; import keras;"
-        "from keras_resnetv2 import training",
+        # Keras comes after one of ours, in the middle of one, before one.
+        "import keras_resnetv2.models.configs; import keras",
+        "from keras_resnetv2.models.layers import conv; import keras",
+        "from keras_resnetv2.training import SGD; import keras",
+        "import keras; from keras_resnetv2.models.configs import MODELS",
     ):
         done = run(LOAD.format(imports=imports), path)
         assert done.returncode == 0, (imports, done.stderr)
@@ -86,6 +91,41 @@ def test_saved_models_load_in_a_fresh_process(tmp_path):
             "ResNet",
             "keras_resnetv2.training.optimizers",
         ]
+
+
+HELP = """
+import importlib, sys
+sys.argv = ["command", "--help"]
+try:
+    importlib.import_module("keras_resnetv2.cli." + {command!r}).entry_point()
+except SystemExit:
+    print([name for name in {heavy} if name in sys.modules])
+"""
+HEAVY = ["keras", "tensorflow", "jax", "keras_tuner", "matplotlib"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        module.name
+        for module in pkgutil.iter_modules(cli.__path__)
+        if module.name not in ("common", "experiment_flags")
+    ],
+)
+def test_help_starts_no_backend(command):
+    done = run(HELP.format(command=command, heavy=HEAVY))
+    assert done.stdout.splitlines()[-1].endswith("[]"), done.stdout
+    assert "--verbosity" in done.stdout or "--helpfull" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "package", ["analysis", "export", "studies", "training"]
+)
+def test_no_lazy_name_is_that_of_a_file(package):
+    # The file, once imported, would take the name's place.
+    package = getattr(keras_resnetv2, package)
+    files = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    assert not files & set(package.__all__) - {"ablation"}
 
 
 def test_every_public_name_is_there():

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from keras_resnetv2.models import layer_names
 from keras_resnetv2.models.network_configs import config_of
 
 # What carries the signal where channels or size change, by its layer.
@@ -120,5 +121,6 @@ def find_units(model: keras.Model) -> list[Unit]:
 
 def _stem_output(model):
     names = {layer.name for layer in model.layers}
-    last = "stem_pool" if "stem_pool" in names else "stem_relu"
-    return model.get_layer(last).output
+    pool = f"{layer_names.STEM}_pool"
+    relu = f"{layer_names.STEM}_relu"
+    return model.get_layer(pool if pool in names else relu).output

@@ -1,5 +1,5 @@
 """Export of trained networks for serving."""
 
-from keras_resnetv2.export.saved_model import export_saved_model
+import lazy_loader
 
-__all__ = ["export_saved_model"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

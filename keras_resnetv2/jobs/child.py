@@ -102,7 +102,7 @@ def look_at(experiment, data_dir: str | os.PathLike | None) -> dict:
         "classes" (how many), "input_shape" [H, W, C], and the number of images
         "tested" on while training.
     """
-    from keras_resnetv2.training.experiment import shape_of
+    from keras_resnetv2.training.data_facts import shape_of
     from keras_resnetv2.training.images import load_training
 
     images, tested = load_training(experiment, data_dir)

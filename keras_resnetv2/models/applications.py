@@ -6,14 +6,14 @@ the code and do not run it; `tools/generate_stubs.py` writes it.
 
 import dataclasses
 import inspect
-import re
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
+from keras_resnetv2._options import attribute
 from keras_resnetv2.models.builder import ResNetV2
-from keras_resnetv2.models.configs import MODELS, ResNetConfig
+from keras_resnetv2.models.configs import MODELS, SIZE_FIELDS, ResNetConfig
 
 _DOC = """Builds {name}: {description}.
 
@@ -48,12 +48,10 @@ Example:
 """
 
 
-# A named network has its own of these.
-_FIXED = ("depth", "units_per_stage", "widths", "stem", "classes")
 _OPTIONS = [
     field
     for field in dataclasses.fields(ResNetConfig)
-    if field.name not in _FIXED
+    if field.name not in SIZE_FIELDS
 ]
 
 
@@ -89,15 +87,6 @@ def _signature(name, config):
     return arguments.replace(parameters=parameters)
 
 
-def _option_docs():
-    """What `ResNetConfig` says of the options; nothing under `python -OO`."""
-    entries = re.finditer(
-        r"^    (\w+): .+(\n {8}.+)*", inspect.getdoc(ResNetConfig), re.M
-    )
-    docs = {entry[1]: entry[0] for entry in entries}
-    return "\n".join(docs[row.name] for row in _OPTIONS if row.name in docs)
-
-
 def _named_builder(model_name: str) -> Callable[..., keras.Model]:
     config = MODELS[model_name]
     signature = _signature(model_name, config)
@@ -124,7 +113,9 @@ def _named_builder(model_name: str) -> Callable[..., keras.Model]:
         f"{config.widths} filters",
         size=config.input_size,
         classes=config.classes,
-        options=_option_docs(),
+        options="\n".join(
+            attribute(field, getattr(config, field.name)) for field in _OPTIONS
+        ),
         strides=config.strides,
     )
     return builder

@@ -6,7 +6,7 @@ import keras
 
 from keras_resnetv2._checks import check_choice
 from keras_resnetv2.models import inputs as inputs_lib
-from keras_resnetv2.models import layers
+from keras_resnetv2.models import layer_names, layers
 from keras_resnetv2.models import weights as weights_lib
 from keras_resnetv2.models.activations import (
     ACTIVATION_ORDERS,
@@ -88,7 +88,7 @@ def ResNetV2(
         x,
         end_of_network(ACTIVATION_ORDERS[config.activation_order]),
         batch_normalization=config.batch_normalization,
-        name="head",
+        name=layer_names.HEAD,
     )
     if include_top:
         pooling = "avg"
@@ -101,13 +101,13 @@ def ResNetV2(
             activation=classifier_activation,
             kernel_initializer=layers.kernel_initializer("he_normal"),
             dtype=_head_dtype(),
-            name="predictions",
+            name=layer_names.CLASSIFIER,
         )(x)
 
     if input_tensor is not None:
         inputs = inputs_lib.source(input_tensor)
     model = ResNet(inputs, x, name=name)
-    model.get_layer("stem_bn").network_config = config.to_json()
+    model.get_layer(f"{layer_names.STEM}_bn").network_config = config.to_json()
     weights_lib.load(model, weights)
     return model
 
@@ -130,12 +130,12 @@ def feature_taps(config: ResNetConfig) -> dict[str, str]:
     """
     first = config.strides // 2 ** (len(config.units) - 1)
     taps = {
-        f"stride{first * 2**s}": f"stage{s + 1}_unit{units}_out"
+        f"stride{first * 2**s}": f"{layer_names.unit(s + 1, units)}_out"
         for s, units in enumerate(config.units)
     }
     end = end_of_network(ACTIVATION_ORDERS[config.activation_order])
     if end:
-        taps[f"stride{config.strides}"] = f"head_{end[-1]}"
+        taps[f"stride{config.strides}"] = f"{layer_names.HEAD}_{end[-1]}"
     return taps
 
 
@@ -164,13 +164,16 @@ def _stem(x, config):
         stem.kernel_size,
         strides=stem.conv_strides,
         initializer=config.kernel_initializer,
-        name="stem_conv",
+        name=f"{layer_names.STEM}_conv",
     )
     x = layers.apply_ops(
-        x, STEM, batch_normalization=config.batch_normalization, name="stem"
+        x,
+        STEM,
+        batch_normalization=config.batch_normalization,
+        name=layer_names.STEM,
     )
     if stem.pooled:
-        x = layers.max_pool(x, name="stem_pool")
+        x = layers.max_pool(x, name=f"{layer_names.STEM}_pool")
     return x
 
 

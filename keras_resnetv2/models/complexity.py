@@ -16,7 +16,7 @@ from keras_resnetv2.models.activations import (
 )
 from keras_resnetv2.models.configs import ResNetConfig, check_config
 from keras_resnetv2.models.stems import STEMS
-from keras_resnetv2.models.units import UNITS
+from keras_resnetv2.models.unit_spec import UNITS
 
 
 @dataclasses.dataclass(frozen=True)

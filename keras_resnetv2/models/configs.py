@@ -4,18 +4,27 @@ import dataclasses
 import itertools
 import json
 import numbers
-import typing
 from collections.abc import Iterator
 from typing import Literal
 
 from keras_resnetv2._checks import (
-    check_choice,
     check_finite,
     check_fraction,
 )
-from keras_resnetv2.models.shortcuts import SHORTCUT_OPTIONS
+from keras_resnetv2._options import (
+    check_options,
+    choices_of,
+    documented,
+    option,
+)
+from keras_resnetv2.models import layer_names
 from keras_resnetv2.models.stems import STEMS
-from keras_resnetv2.models.units import UNITS, UnitSpec
+from keras_resnetv2.models.unit_spec import (
+    SHORTCUT_OPTIONS,
+    UNITS,
+    UnitSpec,
+    shortcuts_with,
+)
 
 # What a type checker and `ResNetConfig` let through; the tests hold these
 # against the tables that say what each name does.
@@ -47,6 +56,22 @@ BOTTLENECK_STRIDES = {"conv1": 0, "conv2": 1}
 _DEPTH_MULTIPLES = {"single": 6, "basic": 6, "bottleneck": 9}
 
 
+# What a named network has of its own; every builder takes the other options.
+SIZE_FIELDS = ("depth", "units_per_stage", "widths", "stem", "classes")
+
+
+def _shortcut_option(name, help):
+    users = shortcuts_with(name)
+    default = SHORTCUT_OPTIONS[users[0]][name]
+    return option(
+        None,
+        f"{help}, with {' or '.join(users)}",
+        unset=default,
+        source="Table 1",
+    )
+
+
+@documented
 @dataclasses.dataclass(frozen=True)
 class ResNetConfig:
     """Everything that defines a pre-activation (or ablated) ResNet.
@@ -59,33 +84,7 @@ class ResNetConfig:
     Fig. 5 (first and last unit), section 5 (networks).
 
     Attributes:
-        depth: number of layers as in the paper, or None.
-        units_per_stage: number of residual units in each stage, or None.
-        widths: filters of each stage. A bottleneck's output has four times as
-            many. Every stage but the first halves the map.
-        stem: "cifar" (3x3 convolution) or "imagenet" (7x7/2, 3x3/2 max-pool).
-        unit: "basic" (3x3, 3x3), "bottleneck" (1x1, 3x3, 1x1), "single" (3x3).
-        classes: default number of classes.
-        activation_order: a row of Fig. 4: "original", "bn_after_addition",
-            "relu_before_addition", "relu_only_preactivation" or
-            "full_preactivation".
-        shortcut: a branch of Fig. 2: "identity", "constant_scaling",
-            "exclusive_gating", "shortcut_only_gating", "conv" or "dropout".
-        shortcut_scale: factor on the shortcut (constant_scaling; None: 0.5).
-        residual_scale: factor on F (constant_scaling; None: 0.5).
-        gate_bias: initial bias of the gates (gating; None: -6.0).
-        dropout_rate: of the shortcut (dropout; None: 0.5).
-        dimension_change: where channels or map size change, "padding"
-            (option A) or "projection" (option B). None: the paper's choice,
-            padding in CIFAR nets of basic or single units, else projection.
-        bottleneck_stride: "conv1" (the paper's) or "conv2" (fb.resnet.torch's).
-        kernel_initializer: of the convolutions, "he_normal" or
-            "he_normal_fan_out".
-        batch_normalization: "per_replica" (the paper's) or "synchronized" over
-            the replicas of a tf.distribute strategy (TensorFlow only).
-        stochastic_depth: in training, the fraction of the images for which the
-            last unit drops F; unit l of L drops l/L of it (Huang et al., 2016,
-            "Deep Networks with Stochastic Depth"). 0 is off.
+        {attributes}
 
     Raises:
         ValueError: for an unknown name, a depth that does not fit its unit, an
@@ -99,29 +98,84 @@ class ResNetConfig:
         (3, 3, 3)
     """
 
-    depth: int | None = None
-    units_per_stage: tuple[int, ...] | None = None
-    widths: tuple[int, ...] = (16, 32, 64)
-    stem: StemName = "cifar"
-    unit: UnitName = "basic"
-    classes: int = 10
-    activation_order: ActivationOrderName = "full_preactivation"
-    shortcut: ShortcutName = "identity"
-    shortcut_scale: float | None = None
-    residual_scale: float | None = None
-    gate_bias: float | None = None
-    dropout_rate: float | None = None
-    dimension_change: DimensionChangeName | None = None
-    bottleneck_stride: BottleneckStrideName = "conv1"
-    kernel_initializer: KernelInitializerName = "he_normal"
-    batch_normalization: BatchNormalizationName = "per_replica"
-    stochastic_depth: float = 0.0
+    depth: int | None = option(
+        None, "number of layers as the paper counts", unset="by stages"
+    )
+    units_per_stage: tuple[int, ...] | None = option(
+        None, "number of residual units in each stage", unset="by depth"
+    )
+    widths: tuple[int, ...] = option(
+        (16, 32, 64),
+        "filters of each stage; a bottleneck's output has four times as many. "
+        "Every stage but the first halves the map",
+    )
+    stem: StemName = option(
+        "cifar",
+        "what comes first: cifar is a 3x3 convolution, imagenet one of 7x7/2 "
+        "and a 3x3/2 max-pool",
+    )
+    unit: UnitName = option(
+        "basic",
+        "convolutions of a unit: basic has 3x3, 3x3; bottleneck 1x1, 3x3, 1x1; "
+        "single 3x3",
+        source="section 5; single: Table 3",
+    )
+    classes: int = option(10, "default number of classes")
+    activation_order: ActivationOrderName = option(
+        "full_preactivation",
+        "where batch normalization and ReLU stand",
+        source="Fig. 4, Table 2",
+    )
+    shortcut: ShortcutName = option(
+        "identity", "what the shortcut does", source="Fig. 2, Table 1"
+    )
+    shortcut_scale: float | None = _shortcut_option(
+        "shortcut_scale", "factor on the shortcut"
+    )
+    residual_scale: float | None = _shortcut_option(
+        "residual_scale", "factor on the residual branch F"
+    )
+    gate_bias: float | None = _shortcut_option(
+        "gate_bias", "initial bias of the gates"
+    )
+    dropout_rate: float | None = _shortcut_option(
+        "dropout_rate", "dropped fraction of the shortcut, 0 <= rate < 1"
+    )
+    dimension_change: DimensionChangeName | None = option(
+        None,
+        "where channels or map size change: padding is option A, projection "
+        "option B",
+        unset="the paper's choice, padding in CIFAR nets of basic or single "
+        "units, else projection",
+        source="He et al., 2015",
+    )
+    bottleneck_stride: BottleneckStrideName = option(
+        "conv1",
+        "which convolution of a bottleneck has the stride: conv1 in the "
+        "authors' code, conv2 in fb.resnet.torch",
+    )
+    kernel_initializer: KernelInitializerName = option(
+        "he_normal",
+        "of the convolutions' weights; he_normal_fan_out is the torch recipe's",
+    )
+    batch_normalization: BatchNormalizationName = option(
+        "per_replica",
+        "whose statistics normalise a batch: each replica's own, as in the "
+        "paper, or those of all replicas of a tf.distribute strategy "
+        "(TensorFlow only)",
+    )
+    stochastic_depth: float = option(
+        0.0,
+        "in training, the fraction of the images for which the last unit "
+        "drops F, 0 <= fraction < 1; unit l of L drops l/L of it, and 0 is off",
+        source="Huang et al., 2016",
+    )
 
     def __post_init__(self):
         for field in ("units_per_stage", "widths"):  # lists come from JSON
             if isinstance(getattr(self, field), list):
                 object.__setattr__(self, field, tuple(getattr(self, field)))
-        _check_choices(self)
+        check_options(self)
         _check_bottleneck_stride(self)
         _check_size(self)
         _check_shortcut_options(self)
@@ -183,7 +237,7 @@ class ResNetConfig:
         for s, (units, width) in enumerate(zip(self.units, self.widths)):
             for u in range(units):
                 yield (
-                    f"stage{s + 1}_unit{u + 1}",
+                    layer_names.unit(s + 1, u + 1),
                     UnitSpec(
                         unit=self.unit,
                         width=width,
@@ -206,12 +260,7 @@ class ResNetConfig:
 
 
 # By field, the names that its type has.
-CHOICES = {
-    field.name: typing.get_args(kind)
-    for field in dataclasses.fields(ResNetConfig)
-    for kind in (field.type, *typing.get_args(field.type))
-    if typing.get_origin(kind) is Literal
-}
+CHOICES = choices_of(ResNetConfig)
 
 _OPTION_FIELDS = tuple(
     dict.fromkeys(key for row in SHORTCUT_OPTIONS.values() for key in row)
@@ -229,14 +278,6 @@ def check_config(config) -> None:
             f"config must be a ResNetConfig; received {config!r}. Take one "
             "from keras_resnetv2.MODELS or make one."
         )
-
-
-def _check_choices(config):
-    for field, choices in CHOICES.items():
-        value = getattr(config, field)
-        if field == "dimension_change" and value is None:
-            continue
-        check_choice(field, value, choices)
 
 
 def _check_bottleneck_stride(config):
@@ -315,11 +356,10 @@ def _check_shortcut_options(config):
         if value is None:
             continue
         if field not in allowed:
-            users = [n for n, row in SHORTCUT_OPTIONS.items() if field in row]
             raise ValueError(
                 f"{field} does nothing with shortcut={config.shortcut!r}; "
                 f"received {field}={value!r}. Leave it out, or choose "
-                f"shortcut={' or '.join(map(repr, users))}."
+                f"shortcut={' or '.join(map(repr, shortcuts_with(field)))}."
             )
         check_finite(field, value)
         if field == "dropout_rate":

@@ -4,10 +4,10 @@ Networks saved by 0.1.0 do not carry one. Nothing else reads layers' names.
 """
 
 import dataclasses
-import re
 
 import keras
 
+from keras_resnetv2.models import layer_names
 from keras_resnetv2.models.activations import ACTIVATION_ORDERS
 from keras_resnetv2.models.configs import (
     BOTTLENECK_STRIDES,
@@ -15,9 +15,9 @@ from keras_resnetv2.models.configs import (
     ResNetConfig,
 )
 from keras_resnetv2.models.layers import KERNEL_INITIALIZERS
-from keras_resnetv2.models.units import UNITS
+from keras_resnetv2.models.unit_spec import UNITS
 
-_UNIT = re.compile(r"(stage(\d+)_unit(\d+))_(.+)")
+_STEM_CONV = f"{layer_names.STEM}_conv"
 
 
 def config_of(model: keras.Model) -> ResNetConfig:
@@ -38,7 +38,7 @@ def config_of(model: keras.Model) -> ResNetConfig:
         if text := getattr(layer, "network_config", None):
             return ResNetConfig.from_json(text)
     units = _units(layers)
-    if not units or "stem_conv" not in layers:
+    if not units or _STEM_CONV not in layers:
         raise ValueError(
             f"{getattr(model, 'name', model)!r} has no layers called "
             "stem_conv, stage1_unit1_conv1 and so on; expected a network of "
@@ -52,16 +52,16 @@ def _units(layers):
     """(stage, unit) to the unit's layers, by their names without its own."""
     units = {}
     for name, layer in layers.items():
-        if match := _UNIT.fullmatch(name):
-            place = int(match[2]), int(match[3])
-            units.setdefault(place, {})[match[4]] = layer
+        if match := layer_names.UNIT_LAYER.fullmatch(name):
+            place = int(match[1]), int(match[2])
+            units.setdefault(place, {})[match[3]] = layer
     return units
 
 
 def _read(layers, units):
     stages = max(stage for stage, _ in units)
     first, last = units[1, 1], units[max(units)]
-    stem = "imagenet" if "stem_pool" in layers else "cifar"
+    stem = "imagenet" if f"{layer_names.STEM}_pool" in layers else "cifar"
     unit = {len(convs): name for name, convs in UNITS.items()}[
         sum(f"conv{i}" in first for i in (1, 2, 3))
     ]
@@ -79,10 +79,12 @@ def _read(layers, units):
         "classes": _classes(layers, stem),
         "activation_order": _activation_order(layers, first, roles, unit),
         "kernel_initializer": {v: k for k, v in KERNEL_INITIALIZERS.items()}[
-            layers["stem_conv"].kernel_initializer.mode
+            layers[_STEM_CONV].kernel_initializer.mode
         ],
         "batch_normalization": (
-            "synchronized" if layers["stem_bn"].synchronized else "per_replica"
+            "synchronized"
+            if layers[f"{layer_names.STEM}_bn"].synchronized
+            else "per_replica"
         ),
         **_shortcut(first),
     }
@@ -102,8 +104,8 @@ def _read(layers, units):
 
 
 def _classes(layers, stem):
-    if "predictions" in layers:
-        return layers["predictions"].units
+    if layer_names.CLASSIFIER in layers:
+        return layers[layer_names.CLASSIFIER].units
     return next(
         config.classes for config in MODELS.values() if config.stem == stem
     )
@@ -117,7 +119,7 @@ def _activation_order(layers, unit, roles, kind):
             op
             for op in ("bn", "relu")
             # The last unit's stand behind it.
-            if f"preact_{op}" in roles or f"head_{op}" in layers
+            if f"preact_{op}" in roles or f"{layer_names.HEAD}_{op}" in layers
         },
         "after": {op for op in ("bn", "relu") if f"{last}_{op}" in unit},
         "after_addition": {"add", "add_bn"} & unit.keys(),

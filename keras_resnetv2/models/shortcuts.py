@@ -69,14 +69,6 @@ SHORTCUTS = {
     "dropout": dropout,
 }
 
-# The options a shortcut has, with the paper's defaults.
-SHORTCUT_OPTIONS = {
-    "constant_scaling": {"shortcut_scale": 0.5, "residual_scale": 0.5},
-    "exclusive_gating": {"gate_bias": -6.0},
-    "shortcut_only_gating": {"gate_bias": -6.0},
-    "dropout": {"dropout_rate": 0.5},
-}
-
 
 def padding(x, activated, spec, name):
     """Option A: the raw signal, subsampled, zero channels appended."""

@@ -1,62 +1,12 @@
 """The residual unit: y = h(x) + F(x), x' = f(y). Fig. 4 in one function."""
 
-import dataclasses
-
 import keras
 
 from keras_resnetv2.models import layers
 from keras_resnetv2.models.activations import ACTIVATION_ORDERS, BETWEEN
 from keras_resnetv2.models.dropout import Dropout
 from keras_resnetv2.models.shortcuts import SHORTCUTS
-
-# (kernel size, filters as a multiple of the stage's width) a convolution.
-UNITS = {
-    "single": ((3, 1),),
-    "basic": ((3, 1), (3, 1)),
-    "bottleneck": ((1, 1), (3, 1), (1, 4)),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class UnitSpec:
-    """What one unit needs to know.
-
-    Attributes:
-        unit: a name in `UNITS`.
-        width: filters of the stage; the unit's output has `filters`.
-        strides: stride of the unit.
-        strided_conv: index of the convolution that carries the stride.
-        preactivated: whether the unit has a pre-activation of its own (the
-            first unit of a network has none: the stem's stands in).
-        activation_order: a name in `ACTIVATION_ORDERS`.
-        shortcut: a name in `SHORTCUTS`, its options below.
-        dimension_change: a name in `DIMENSION_CHANGES`.
-        kernel_initializer: a name in `KERNEL_INITIALIZERS`.
-        batch_normalization: a name in `BATCH_NORMALIZATIONS`.
-        drop_rate: fraction of the images for which F is dropped in training.
-    """
-
-    unit: str
-    width: int
-    strides: int
-    strided_conv: int
-    preactivated: bool
-    activation_order: str
-    shortcut: str
-    shortcut_scale: float | None
-    residual_scale: float | None
-    gate_bias: float | None
-    dropout_rate: float | None
-    dimension_change: str
-    kernel_initializer: str
-    batch_normalization: str
-    drop_rate: float
-
-    @property
-    def filters(self) -> int:
-        """Channels of the unit's output."""
-        _, multiple = UNITS[self.unit][-1]
-        return multiple * self.width
+from keras_resnetv2.models.unit_spec import UNITS, UnitSpec
 
 
 def residual_unit(x, spec: UnitSpec, name: str):

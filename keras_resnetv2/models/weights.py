@@ -4,7 +4,7 @@ import os
 
 import h5py
 
-from keras_resnetv2.models import published, weight_files
+from keras_resnetv2.models import layer_names, published, weight_files
 from keras_resnetv2.models.configs import ResNetConfig
 
 
@@ -72,7 +72,7 @@ def load(model, weights) -> None:
     own = {layer.name for layer in model.layers if layer.weights}
     stored = _layer_names(weights)
     # A network without its top takes the weights of the whole one.
-    other = sorted((own - stored) | (stored - own - {"predictions"}))
+    other = sorted((own - stored) | (stored - own - {layer_names.CLASSIFIER}))
     if stored and other:
         raise ValueError(
             f"weights={os.fspath(weights)!r} are those of another network: "

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from keras_resnetv2._checks import check_choice, check_finite
 from keras_resnetv2._files import write_atomically
 from keras_resnetv2.studies.study import run_name
-from keras_resnetv2.training.experiment import network_config
 from keras_resnetv2.training.logs import read_rows
+from keras_resnetv2.training.networks import network_config
 from keras_resnetv2.training.recipes import find_recipe
 from keras_resnetv2.training.workdir import Workdir
 

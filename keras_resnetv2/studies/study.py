@@ -132,7 +132,7 @@ class Study:
             row: one of `rows`.
             seed: of the run.
             epochs: replaces the study's; the schedule is scaled to it.
-            precision: a name in `PRECISIONS`.
+            precision: a precision that `Experiment` takes.
         """
         own = dataclasses.asdict(find_config(row.model))
         return Experiment(

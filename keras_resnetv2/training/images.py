@@ -15,8 +15,9 @@ from keras_resnetv2.data import (
     open_images,
     training_batches,
 )
+from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import has_accelerator
-from keras_resnetv2.training.experiment import DataFacts, Experiment
+from keras_resnetv2.training.experiment import Experiment
 
 # Of images in memory that are kept on the accelerator.
 _DEVICE_BYTES = 2 * 1024**3

@@ -4,14 +4,11 @@ import os
 
 import keras
 
-from keras_resnetv2.training import checkpoints, logs, recipes
+from keras_resnetv2.training import checkpoints, logs
+from keras_resnetv2.training.compiling import schedule_of
+from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import make_deterministic
-from keras_resnetv2.training.experiment import (
-    DataFacts,
-    Experiment,
-    build_model,
-    compile_model,
-)
+from keras_resnetv2.training.experiment import Experiment, check_divides
 from keras_resnetv2.training.images import (
     check_same_data,
     experiment_batches,
@@ -23,10 +20,10 @@ from keras_resnetv2.training.initial import (
 )
 from keras_resnetv2.training.input_wait import InputWait
 from keras_resnetv2.training.monitor import Monitor
+from keras_resnetv2.training.networks import build_model, compile_model
 from keras_resnetv2.training.plain_errors import plain_errors
 from keras_resnetv2.training.stop_requests import StopRequests
 from keras_resnetv2.training.strategy import (
-    check_divides,
     make_strategy,
     precision,
     scope,
@@ -120,7 +117,7 @@ def train(
                 facts=facts,
                 test=test,
                 tested_on=experiment.tested_on,
-                schedule=recipes.schedule_of(model.optimizer),
+                schedule=schedule_of(model.optimizer),
                 batch_size=batch_size,
                 total_steps=steps,
                 first_step=first_step,

@@ -10,8 +10,8 @@ import keras
 from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.training import checkpoints, divergence, evaluation
 from keras_resnetv2.training import logs as logs_lib
+from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import seed_step
-from keras_resnetv2.training.experiment import DataFacts
 from keras_resnetv2.training.input_wait import InputWait
 from keras_resnetv2.training.progress import Progress
 from keras_resnetv2.training.stop_requests import StopRequests

@@ -4,7 +4,10 @@ import dataclasses
 import inspect
 import json
 import os
+import typing
+from typing import Literal
 
+from keras_resnetv2._options import kind_of, names_of, quoted
 from keras_resnetv2.training.experiment import Experiment
 
 
@@ -52,7 +55,7 @@ def experiment_fields(values, path: str | os.PathLike) -> dict:
             f"{path} cannot be read as a training's settings: its JSON is no "
             'object like {"model": "PreActResNet20", "dataset": "cifar10"}.'
         )
-    known = {field.name: field.type for field in dataclasses.fields(Experiment)}
+    known = {field.name: field for field in dataclasses.fields(Experiment)}
     unknown = sorted(values.keys() - known)
     if unknown:
         raise ValueError(
@@ -61,16 +64,24 @@ def experiment_fields(values, path: str | os.PathLike) -> dict:
             'to the network goes into "options".'
         )
     for name, value in values.items():
-        if not _fits(value, known[name]):
+        field = known[name]
+        if value is None and field.default is None:
+            continue
+        if not _fits(value, kind_of(field)):
+            expected = quoted(names_of(field)) or inspect.formatannotation(
+                field.type
+            )
             raise ValueError(
                 f"{path}: {name}={value!r} is of the wrong type; write "
-                f"{inspect.formatannotation(known[name])}."
+                f"{expected}."
             )
     return values
 
 
 def _fits(value, kind):
-    # JSON writes 1.0 as it likes.
-    return isinstance(value, kind) or (
-        isinstance(value, int) and isinstance(float(value), kind)
-    )
+    kind = typing.get_origin(kind) or kind
+    if kind is Literal:
+        return isinstance(value, str)
+    if kind is float:  # JSON writes 1.0 as it likes
+        return isinstance(value, int | float)
+    return isinstance(value, kind)

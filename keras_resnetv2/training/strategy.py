@@ -5,8 +5,7 @@ import contextlib
 import keras
 
 from keras_resnetv2._checks import check_choice
-
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "float64")
+from keras_resnetv2.training.experiment import CHOICES
 
 
 def make_strategy(replicas: int | None = None):
@@ -69,19 +68,6 @@ def _make_logical_cpus(tf, count):
             ) from error
 
 
-def check_divides(batch_size: int, replicas: int) -> None:
-    """Refuses a batch that cannot be shared out evenly.
-
-    Raises:
-        ValueError: if `batch_size` is no multiple of `replicas`.
-    """
-    if batch_size % replicas:
-        raise ValueError(
-            f"batch_size={batch_size} does not divide among "
-            f"replicas={replicas}. Choose a multiple of it."
-        )
-
-
 def scope(strategy) -> contextlib.AbstractContextManager:
     """The strategy's scope; of None, a context that does nothing."""
     return strategy.scope() if strategy else contextlib.nullcontext()
@@ -97,7 +83,7 @@ def precision(name: str):
     Raises:
         ValueError: for another name.
     """
-    check_choice("precision", name, PRECISIONS)
+    check_choice("precision", name, CHOICES["precision"])
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:

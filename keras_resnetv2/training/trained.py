@@ -11,13 +11,11 @@ from absl import logging
 from keras_resnetv2._files import write_atomically
 from keras_resnetv2.data.crops import evaluation_resize
 from keras_resnetv2.training import checkpoints
+from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
-from keras_resnetv2.training.experiment import (
-    DataFacts,
-    Experiment,
-    build_model,
-)
+from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.images import load_split
+from keras_resnetv2.training.networks import build_model
 from keras_resnetv2.training.plain_errors import plain_errors
 from keras_resnetv2.training.strategy import precision
 from keras_resnetv2.training.workdir import Workdir
@@ -54,7 +52,7 @@ def load_trained(
 
     Args:
         workdir: the training's directory.
-        dtype: a name in `PRECISIONS`; None for the training's.
+        dtype: a precision that `Experiment` takes; None for the training's.
         image_size: of the network's input in pixels; None for the training's.
 
     Returns:

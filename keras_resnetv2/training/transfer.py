@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_resnetv2.models import layer_names
 from keras_resnetv2.models.network_configs import config_of
 
 
@@ -46,7 +47,8 @@ def freeze(model: keras.Model, frozen_stages: int | None) -> None:
             f"frozen_stages must be None, 0 (the stem) or up to {stages} (the "
             f"stem and all stages of {model.name}); received {frozen_stages!r}."
         )
-    kept = ("stem_", *(f"stage{k}_" for k in range(1, frozen_stages + 1)))
+    stages = map(layer_names.stage, range(1, frozen_stages + 1))
+    kept = tuple(f"{name}_" for name in (layer_names.STEM, *stages))
     for layer in model.layers:
         if layer.name.startswith(kept):
             layer.trainable = False

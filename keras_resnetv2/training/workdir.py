@@ -18,11 +18,9 @@ from keras_resnetv2._directories import (
 from keras_resnetv2._files import removed_on_error, write_atomically
 from keras_resnetv2._version import __version__
 from keras_resnetv2.training import hardware
-from keras_resnetv2.training.experiment import (
-    DataFacts,
-    Experiment,
-    network_config,
-)
+from keras_resnetv2.training.data_facts import DataFacts
+from keras_resnetv2.training.experiment import Experiment
+from keras_resnetv2.training.networks import network_config
 from keras_resnetv2.training.settings_file import experiment_fields
 
 

@@ -10,19 +10,17 @@ import numpy as np
 
 from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.models.builder import ResNetV2
-from keras_resnetv2.training import recipes
+from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.divergence import DivergedError, check_loss
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
-from keras_resnetv2.training.experiment import (
-    DataFacts,
-    Experiment,
-    compile_model,
-)
+from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.images import experiment_batches
 from keras_resnetv2.training.initial import (
     initial_standardization,
     load_initial_weights,
 )
+from keras_resnetv2.training.networks import compile_model
+from keras_resnetv2.training.recipes import find_recipe
 from keras_resnetv2.training.strategy import precision
 from keras_resnetv2.training.transfer import freeze
 from keras_resnetv2.tuning.space import SearchSpace
@@ -190,7 +188,7 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
         batch_size = experiment.images_per_step
         steps_per_epoch = math.ceil(len(train) / batch_size)
         epochs = epochs or experiment.epochs
-        epochs = epochs or round(recipes.find_recipe(experiment.recipe).epochs)
+        epochs = epochs or round(find_recipe(experiment.recipe).epochs)
         with _scope_of(model):
             compile_model(model, experiment, epochs * steps_per_epoch)
             optimizer = model.optimizer

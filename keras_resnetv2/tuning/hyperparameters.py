@@ -4,12 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 
 from keras_resnetv2.data import AUGMENTATIONS
-from keras_resnetv2.models.activations import ACTIVATION_ORDERS
-from keras_resnetv2.models.shortcuts import (
-    DIMENSION_CHANGES,
-    SHORTCUT_OPTIONS,
-    SHORTCUTS,
-)
+from keras_resnetv2.models.configs import CHOICES
+from keras_resnetv2.models.unit_spec import shortcuts_with
 from keras_resnetv2.training.experiment import Experiment
 
 
@@ -47,8 +43,7 @@ class Hyperparameter:
 
 def _needing(option):
     """The shortcuts that have an option, as `Hyperparameter.needs`."""
-    owners = [name for name, row in SHORTCUT_OPTIONS.items() if option in row]
-    return ("shortcut", tuple(owners))
+    return ("shortcut", shortcuts_with(option))
 
 
 # What is searched unless the user says otherwise. A setting stands behind the
@@ -62,8 +57,8 @@ HYPERPARAMETERS = {
         (29, 83), step=9, needs=("unit", ("bottleneck",))
     ),
     "width": Hyperparameter((16, 64), step=8),
-    "activation_order": Hyperparameter(list(ACTIVATION_ORDERS)),
-    "shortcut": Hyperparameter(list(SHORTCUTS)),
+    "activation_order": Hyperparameter(list(CHOICES["activation_order"])),
+    "shortcut": Hyperparameter(list(CHOICES["shortcut"])),
     "shortcut_scale": Hyperparameter(
         (0.25, 1.0), needs=_needing("shortcut_scale")
     ),
@@ -73,9 +68,12 @@ HYPERPARAMETERS = {
     "gate_bias": Hyperparameter((-10.0, 0.0), needs=_needing("gate_bias")),
     "dropout_rate": Hyperparameter((0.1, 0.5), needs=_needing("dropout_rate")),
     "dimension_change": Hyperparameter(
-        list(DIMENSION_CHANGES),
+        list(CHOICES["dimension_change"]),
         # "conv" takes its place.
-        needs=("shortcut", tuple(n for n in SHORTCUTS if n != "conv")),
+        needs=(
+            "shortcut",
+            tuple(n for n in CHOICES["shortcut"] if n != "conv"),
+        ),
     ),
     "learning_rate": Hyperparameter((0.01, 0.3), sampling="log"),
     "weight_decay": Hyperparameter((1e-5, 1e-3), sampling="log"),

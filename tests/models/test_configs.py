@@ -10,7 +10,7 @@ from keras_resnetv2.models import (
     layers,
     shortcuts,
     stems,
-    units,
+    unit_spec,
 )
 from keras_resnetv2.models.configs import find_config
 
@@ -140,7 +140,7 @@ def test_unknown_model_lists_the_known_ones():
 
 TABLES = {
     "stem": stems.STEMS,
-    "unit": units.UNITS,
+    "unit": unit_spec.UNITS,
     "activation_order": activations.ACTIVATION_ORDERS,
     "shortcut": shortcuts.SHORTCUTS,
     "dimension_change": shortcuts.DIMENSION_CHANGES,
@@ -153,3 +153,11 @@ TABLES = {
 def test_types_name_what_the_tables_have():
     tables = {field: tuple(table) for field, table in TABLES.items()}
     assert configs.CHOICES == tables
+
+
+def test_the_docstring_has_every_option_with_its_values():
+    doc = " ".join(ResNetConfig.__doc__.split())
+    for field in dataclasses.fields(ResNetConfig):
+        assert f" {field.name}: {field.metadata['help']}." in doc
+    assert 'One of "padding", "projection". Default: the paper' in doc
+    assert "{attributes}" not in doc

@@ -8,7 +8,7 @@ from small_training import epoch_row
 from keras_resnetv2.data import Standardization
 from keras_resnetv2.studies import Plan, Row, Study
 from keras_resnetv2.training import Experiment, logs
-from keras_resnetv2.training.experiment import DataFacts
+from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.workdir import Workdir
 
 SMALL = {"depth": 8, "widths": (4, 8, 16)}

@@ -4,8 +4,7 @@ from small_training import epoch_row
 
 from keras_resnetv2.data import STANDARDIZATIONS
 from keras_resnetv2.studies.results import result_of
-from keras_resnetv2.training import hardware
-from keras_resnetv2.training.experiment import DataFacts, Experiment
+from keras_resnetv2.training import DataFacts, Experiment, hardware
 from keras_resnetv2.training.logs import write_rows
 from keras_resnetv2.training.workdir import Workdir
 

@@ -9,8 +9,8 @@ from keras_resnetv2 import training
 from keras_resnetv2.training import (
     DivergedError,
     checkpoints,
+    compiling,
     logs,
-    recipes,
 )
 
 
@@ -22,7 +22,7 @@ def explode_at(step, monkeypatch):
             [step - 2], [0.01, 1e38]
         )
 
-    monkeypatch.setattr(recipes, "schedule", schedule)
+    monkeypatch.setattr(compiling, "schedule", schedule)
 
 
 def test_loss_that_is_not_finite_stops_the_training(

@@ -1,11 +1,22 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from keras_resnetv2.data import Standardization
-from keras_resnetv2.training import DataFacts, Experiment, load_trained
-from keras_resnetv2.training.experiment import changed_settings
+from keras_resnetv2.data import (
+    AUGMENTATIONS,
+    STANDARDIZATION_KINDS,
+    STANDARDIZATIONS,
+    Standardization,
+)
+from keras_resnetv2.training import (
+    RECIPES,
+    DataFacts,
+    Experiment,
+    load_trained,
+)
+from keras_resnetv2.training.experiment import CHOICES, changed_settings
 from keras_resnetv2.training.workdir import Workdir
 
 FACTS = DataFacts(
@@ -33,6 +44,9 @@ def experiment(**kwargs):
         ({"epochs": 0}, "epochs must be.*at least 1"),
         ({"batch_size": -1}, "batch_size must be.*at least 1"),
         ({"epochs": 1.5}, "epochs must be a whole number"),
+        ({"epochs": True}, "epochs must be a whole number"),
+        ({"precision": None}, "Unknown precision: received None"),
+        ({"seed": None}, "seed must be from 0"),
         ({"learning_rate": -1.0}, "learning_rate must be.*larger than 0"),
         ({"learning_rate": float("nan")}, "learning_rate must be"),
         ({"held_out": 0.0}, "held_out must be a fraction, 0 < held_out < 1"),
@@ -51,6 +65,23 @@ def experiment(**kwargs):
 def test_bad_settings_say_what_to_do(kwargs, says):
     with pytest.raises(ValueError, match=says):
         experiment(**kwargs)
+
+
+def test_types_name_what_the_tables_have():
+    assert {name: set(names) for name, names in CHOICES.items()} == {
+        "recipe": set(RECIPES),
+        "standardization": {*STANDARDIZATION_KINDS, *STANDARDIZATIONS},
+        "augmentation": set(AUGMENTATIONS),
+        "precision": {"float32", "float64", "mixed_bfloat16", "mixed_float16"},
+    }
+
+
+def test_the_docstring_has_the_recipes_own_numbers():
+    doc = " ".join(Experiment.__doc__.split())
+    rates = ", ".join(f"{n} {r.learning_rate}" for n, r in RECIPES.items())
+    assert f"before the first drop. Default: the recipe's ({rates})" in doc
+    for field in dataclasses.fields(Experiment):
+        assert f" {field.name}: {field.metadata['help']}." in doc
 
 
 def test_recipe_brings_its_initializer_unless_given():

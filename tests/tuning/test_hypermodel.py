@@ -8,7 +8,7 @@ import pytest
 from processes import run_python
 
 from keras_resnetv2 import data, training, tuning
-from keras_resnetv2.training import recipes
+from keras_resnetv2.training.compiling import schedule_of
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
 from keras_resnetv2.tuning import hypermodel as hypermodel_lib
 
@@ -153,7 +153,7 @@ def test_the_schedule_is_scaled_to_the_trials_epochs(images):
     net = model.build(hp)
     model.fit(hp, net, train, validation_data=held_out, epochs=4)
     assert int(net.optimizer.iterations) == 4 * STEPS
-    rate = recipes.schedule_of(net.optimizer)
+    rate = schedule_of(net.optimizer)
     # Of 12 steps the 6th and the 9th are at the drops of "paper".
     rates = [round(float(rate(step)), 6) for step in (5, 6, 8, 9)]
     assert rates == [0.1, 0.01, 0.01, 0.001]

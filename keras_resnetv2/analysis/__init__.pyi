@@ -1,0 +1,7 @@
+from . import ablation as ablation  # 0.1.0's name of the studies
+from .propagation import measure as measure
+from .propagation_plot import PANELS as PANELS
+from .propagation_plot import plot_propagation as plot_propagation
+from .rows import Propagation as Propagation
+from .rows import UnitRow as UnitRow
+from .trained import measure_trained as measure_trained

@@ -1,0 +1,65 @@
+"""One residual unit as data: what `residual_unit` builds."""
+
+import dataclasses
+
+# (kernel size, filters as a multiple of the stage's width) a convolution.
+UNITS = {
+    "single": ((3, 1),),
+    "basic": ((3, 1), (3, 1)),
+    "bottleneck": ((1, 1), (3, 1), (1, 4)),
+}
+
+# The options a shortcut has, with the paper's defaults.
+SHORTCUT_OPTIONS = {
+    "constant_scaling": {"shortcut_scale": 0.5, "residual_scale": 0.5},
+    "exclusive_gating": {"gate_bias": -6.0},
+    "shortcut_only_gating": {"gate_bias": -6.0},
+    "dropout": {"dropout_rate": 0.5},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class UnitSpec:
+    """What one unit needs to know.
+
+    Attributes:
+        unit: a name in `UNITS`.
+        width: filters of the stage; the unit's output has `filters`.
+        strides: stride of the unit.
+        strided_conv: index of the convolution that carries the stride.
+        preactivated: whether the unit has a pre-activation of its own (the
+            first unit of a network has none: the stem's stands in).
+        activation_order: a name in `ACTIVATION_ORDERS`.
+        shortcut: a name in `SHORTCUTS`, its options below.
+        dimension_change: a name in `DIMENSION_CHANGES`.
+        kernel_initializer: a name in `KERNEL_INITIALIZERS`.
+        batch_normalization: a name in `BATCH_NORMALIZATIONS`.
+        drop_rate: fraction of the images for which F is dropped in training.
+    """
+
+    unit: str
+    width: int
+    strides: int
+    strided_conv: int
+    preactivated: bool
+    activation_order: str
+    shortcut: str
+    shortcut_scale: float | None
+    residual_scale: float | None
+    gate_bias: float | None
+    dropout_rate: float | None
+    dimension_change: str
+    kernel_initializer: str
+    batch_normalization: str
+    drop_rate: float
+
+    @property
+    def filters(self) -> int:
+        """Channels of the unit's output."""
+        _, multiple = UNITS[self.unit][-1]
+        return multiple * self.width
+
+
+def shortcuts_with(option: str) -> tuple[str, ...]:
+    """The shortcuts that have an option."""
+    return tuple(n for n, row in SHORTCUT_OPTIONS.items() if option in row)

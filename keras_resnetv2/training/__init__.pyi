@@ -1,0 +1,17 @@
+from .compiling import compile as compile
+from .compiling import optimizer as optimizer
+from .compiling import schedule as schedule
+from .data_facts import DataFacts as DataFacts
+from .divergence import DivergedError as DivergedError
+from .experiment import Experiment as Experiment
+from .loop import train as train
+from .networks import build_model as build_model
+from .optimizers import SGD as SGD
+from .recipes import RECIPES as RECIPES
+from .recipes import Recipe as Recipe
+from .settings_file import read_settings as read_settings
+from .strategy import make_strategy as make_strategy
+from .strategy import precision as precision
+from .trained import evaluate as evaluate
+from .trained import load_trained as load_trained
+from .transfer import freeze as freeze

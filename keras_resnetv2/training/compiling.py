@@ -1,0 +1,179 @@
+"""A recipe's schedule and optimizer, and a network compiled with them."""
+
+import keras
+
+from keras_resnetv2._checks import check_positive
+from keras_resnetv2.models.builder import gives_logits
+from keras_resnetv2.models.layer_names import CLASSIFIER
+from keras_resnetv2.training.losses import crossentropy
+from keras_resnetv2.training.optimizers import SGD
+from keras_resnetv2.training.recipes import Recipe, find_recipe
+
+
+def schedule(
+    recipe: str | Recipe,
+    total_steps: int,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The recipe's learning rate, stretched or shortened to `total_steps`.
+
+    Reference: He et al., 2016, section 5 and appendix.
+
+    Args:
+        recipe: "paper", "torch", "imagenet" or a `Recipe`.
+        total_steps: length of the training in steps.
+        learning_rate: replaces the recipe's.
+        batch_size: images a step, over all replicas; scales the learning rate
+            of a recipe with linear scaling ("imagenet"). Defaults to the
+            recipe's.
+
+    Returns:
+        A Keras schedule, step (from 0) to learning rate.
+
+    Example:
+        >>> from keras_resnetv2 import training
+        >>> rate = training.schedule("paper", total_steps=64_000)
+        >>> [round(float(rate(s)), 4) for s in (399, 400, 31_999, 32_000)]
+        [0.01, 0.1, 0.1, 0.01]
+    """
+    recipe = find_recipe(recipe)
+    if total_steps < 1:
+        raise ValueError(
+            f"total_steps must be at least 1; received {total_steps}."
+        )
+    rate = recipe.rate(learning_rate, batch_size)
+    starts = [(0, rate)]
+    warmup = round(recipe.warmup * total_steps)
+    if warmup:
+        starts = [(0, rate / 10), (warmup, rate)]
+    for i, drop in enumerate(recipe.drops, 1):
+        starts.append((round(drop * total_steps), rate / 10**i))
+    return keras.optimizers.schedules.PiecewiseConstantDecay(
+        # Keras keeps a value up to and including its boundary.
+        boundaries=[step - 1 for step, _ in starts[1:]],
+        values=[value for _, value in starts],
+    )
+
+
+def optimizer(
+    recipe: str | Recipe,
+    total_steps: int,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    batch_size: int | None = None,
+    learning_rate_factors: dict[str, float] | None = None,
+) -> SGD:
+    """The recipe's optimizer with its schedule.
+
+    Args:
+        recipe: "paper", "torch", "imagenet" or a `Recipe`.
+        total_steps: length of the training in steps.
+        learning_rate: replaces the recipe's.
+        weight_decay: replaces the recipe's.
+        batch_size: images a step, over all replicas; scales the learning rate
+            of a recipe with linear scaling ("imagenet"). Defaults to the
+            recipe's.
+        learning_rate_factors: by layer, see `SGD`.
+
+    Returns:
+        An `SGD`.
+    """
+    recipe = find_recipe(recipe)
+    return SGD(
+        schedule(recipe, total_steps, learning_rate, batch_size),
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        momentum_form=recipe.momentum_form,
+        weight_decay=(
+            recipe.weight_decay if weight_decay is None else weight_decay
+        ),
+        learning_rate_factors=learning_rate_factors,
+    )
+
+
+def schedule_of(
+    optimizer: keras.optimizers.Optimizer,
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The schedule that an optimizer of ours follows.
+
+    Args:
+        optimizer: as `optimizer` makes it, or inside Keras's loss scaling.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return keras.optimizers.schedules.deserialize(
+        optimizer.get_config()["learning_rate"]
+    )
+
+
+def compile(
+    model: keras.Model,
+    recipe: str | Recipe = "paper",
+    *,
+    total_steps: int,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    batch_size: int | None = None,
+    backbone_learning_rate: float | None = None,
+    label_smoothing: float = 0.0,
+    **kwargs,
+) -> None:
+    """Compiles a classifier for `fit` on integer labels.
+
+    Args:
+        model: one of ours with its top, giving probabilities (softmax) or
+            logits (no activation); the loss is chosen accordingly.
+        recipe: "paper", "torch", "imagenet" or a `Recipe`.
+        total_steps: length of the training in steps.
+        learning_rate: replaces the recipe's.
+        weight_decay: replaces the recipe's.
+        batch_size: images a step, over all replicas; scales the learning rate
+            of a recipe with linear scaling ("imagenet"). Defaults to the
+            recipe's.
+        backbone_learning_rate: before the first drop, of everything but the
+            layer "predictions", for fine-tuning; the schedule's drops are
+            those of both. Defaults to the learning rate.
+        label_smoothing: fraction of the target spread evenly over all
+            classes, 0 <= label_smoothing < 1. Defaults to 0, off.
+        **kwargs: as for `keras.Model.compile` (`jit_compile`, say).
+
+    Raises:
+        ValueError: if the model gives neither probabilities nor logits, for a
+            number out of range, or for a backbone's learning rate where there
+            is no layer "predictions".
+
+    Example:
+        >>> import keras_resnetv2
+        >>> model = keras_resnetv2.PreActResNet20()
+        >>> keras_resnetv2.training.compile(model, "paper", total_steps=1000)
+        >>> model.optimizer.momentum
+        0.9
+    """
+    factors = None
+    if backbone_learning_rate is not None:
+        rate = find_recipe(recipe).rate(learning_rate, batch_size)
+        factors = _backbone_factors(model, backbone_learning_rate, rate)
+    model.compile(
+        optimizer=optimizer(
+            recipe,
+            total_steps,
+            learning_rate,
+            weight_decay,
+            batch_size,
+            factors,
+        ),
+        loss=crossentropy(label_smoothing, from_logits=gives_logits(model)),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        **kwargs,
+    )
+
+
+def _backbone_factors(model, backbone_rate, rate):
+    check_positive("backbone_learning_rate", backbone_rate)
+    if not any(layer.name == CLASSIFIER for layer in model.layers):
+        raise ValueError(
+            "backbone_learning_rate is that of all layers but "
+            f"{CLASSIFIER!r}, and {model.name} has no such layer. Give its "
+            "classifier that name, or leave backbone_learning_rate out."
+        )
+    return {"": backbone_rate / rate, CLASSIFIER: 1.0}

@@ -1,0 +1,101 @@
+"""What a network has to know of the data it was trained on."""
+
+import dataclasses
+
+from keras_resnetv2.data import (
+    STANDARDIZATION_KINDS,
+    STANDARDIZATIONS,
+    EncodedImages,
+    ImageData,
+    Standardization,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataFacts:
+    """What a network has to know of the data it was trained on.
+
+    Attributes:
+        class_names: in the order of the labels.
+        image_shape: (H, W, C).
+        standardization: taken over the training images, without those held
+            out.
+        images: number of the same.
+    """
+
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    standardization: Standardization
+    images: int
+
+    @classmethod
+    def of(
+        cls,
+        data: ImageData | EncodedImages,
+        standardization: str | Standardization,
+        stream_size: int | None = None,
+    ) -> "DataFacts":
+        """Gathers the facts of training images.
+
+        Args:
+            data: the images.
+            standardization: a name that `Experiment` takes, or a ready one.
+            stream_size: side of encoded images, in pixels.
+
+        Raises:
+            ValueError: if encoded images would have to be measured.
+        """
+        if standardization in STANDARDIZATION_KINDS:
+            if not isinstance(data, ImageData):
+                raise ValueError(
+                    f"standardization={standardization!r} is measured on "
+                    "images in memory, and these are decoded as they are "
+                    "needed. Choose one of "
+                    f"{', '.join(map(repr, STANDARDIZATIONS))}."
+                )
+            standardization = Standardization.from_images(
+                data.images, standardization
+            )
+        elif isinstance(standardization, str):
+            standardization = STANDARDIZATIONS[standardization]
+        return cls(
+            class_names=tuple(data.class_names),
+            image_shape=shape_of(data, stream_size),
+            standardization=standardization,
+            images=len(data),
+        )
+
+    def to_json(self) -> dict:
+        """As plain lists, numbers and strings."""
+        return {
+            "class_names": list(self.class_names),
+            "image_shape": list(self.image_shape),
+            "images": self.images,
+            "standardization": self.standardization.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, values: dict) -> "DataFacts":
+        """The inverse of `to_json`."""
+        return cls(
+            class_names=tuple(values["class_names"]),
+            image_shape=tuple(values["image_shape"]),
+            images=values["images"],
+            standardization=Standardization.from_json(
+                values["standardization"]
+            ),
+        )
+
+
+def shape_of(
+    data: ImageData | EncodedImages, stream_size: int | None
+) -> tuple[int, int, int]:
+    """The shape (H, W, C) in which images reach a network.
+
+    Args:
+        data: the images.
+        stream_size: side of encoded images, in pixels.
+    """
+    if isinstance(data, ImageData):
+        return tuple(data.image_shape)
+    return (stream_size, stream_size, 3)

@@ -1,0 +1,64 @@
+"""An experiment's network: its config, built, and compiled."""
+
+import dataclasses
+
+import keras
+
+from keras_resnetv2.models.builder import ResNetV2
+from keras_resnetv2.models.configs import ResNetConfig
+from keras_resnetv2.training import compiling
+from keras_resnetv2.training.data_facts import DataFacts
+from keras_resnetv2.training.experiment import Experiment
+
+
+def network_config(experiment: Experiment, facts: DataFacts) -> ResNetConfig:
+    """The config of what is built: the experiment's, with the data's classes.
+
+    Args:
+        experiment: the settings.
+        facts: of the training data.
+    """
+    return dataclasses.replace(
+        experiment.config(), classes=len(facts.class_names)
+    )
+
+
+def build_model(experiment: Experiment, facts: DataFacts) -> keras.Model:
+    """Builds the experiment's network with random weights.
+
+    Args:
+        experiment: the settings.
+        facts: of the training data.
+
+    Returns:
+        A `keras.Model` from standardised images (batch, H, W, C) to logits
+        (batch, classes).
+    """
+    return ResNetV2(
+        network_config(experiment, facts),
+        input_shape=facts.image_shape,
+        classifier_activation=None,
+        name=experiment.model.lower(),
+    )
+
+
+def compile_model(
+    model: keras.Model, experiment: Experiment, total_steps: int
+) -> None:
+    """Compiles a network for the experiment's training.
+
+    Args:
+        model: what `build_model` made.
+        experiment: the settings.
+        total_steps: length of the training in steps.
+    """
+    compiling.compile(
+        model,
+        experiment.recipe,
+        total_steps=total_steps,
+        learning_rate=experiment.learning_rate,
+        backbone_learning_rate=experiment.backbone_learning_rate,
+        weight_decay=experiment.weight_decay,
+        batch_size=experiment.batch_size,
+        label_smoothing=experiment.label_smoothing,
+    )
