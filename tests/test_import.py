@@ -119,7 +119,7 @@ def test_help_starts_no_backend(command):
 
 
 @pytest.mark.parametrize(
-    "package", ["analysis", "export", "studies", "training"]
+    "package", ["analysis", "export", "studies", "training", "tuning"]
 )
 def test_no_lazy_name_is_that_of_a_file(package):
     # The file, once imported, would take the name's place.

@@ -10,6 +10,7 @@ from absl import flags
 
 from keras_resnetv2.cli import common
 from keras_resnetv2.studies.studies import STUDIES
+from keras_resnetv2.training.experiment import CHOICES
 
 _STUDY = flags.DEFINE_enum("study", None, list(STUDIES), "What is trained.")
 _EPOCHS = flags.DEFINE_integer(
@@ -28,20 +29,11 @@ _ROWS = flags.DEFINE_list(
     "rows", None, "Names of the rows to be run. Default: all. See --list."
 )
 _LIST = flags.DEFINE_boolean("list", False, "List the study's rows, and end.")
-_PARALLEL = flags.DEFINE_integer(
-    "parallel",
-    1,
-    "Trainings at once, as processes. Of several each has a GPU of its own, "
-    "where there are enough; otherwise they share.",
+_PARALLEL = common.define_parallel()
+_PRECISION = flags.DEFINE_enum(
+    "precision", "float32", CHOICES["precision"], "Of every run; see train."
 )
-_PRECISION = flags.DEFINE_string(
-    "precision", "float32", "Of every run; see train."
-)
-_CHECKPOINT_STEPS = flags.DEFINE_integer(
-    "checkpoint_steps",
-    None,
-    "Write a checkpoint every so many steps, too, not only after an epoch.",
-)
+_CHECKPOINT_STEPS = common.define_checkpoint_steps()
 flags.mark_flag_as_required("study")
 
 

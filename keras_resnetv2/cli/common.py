@@ -16,6 +16,27 @@ DATA_DIR = flags.DEFINE_string(
 )
 
 
+def define_checkpoint_steps() -> flags.FlagHolder[int | None]:
+    """The flag of a command that trains."""
+    return flags.DEFINE_integer(
+        "checkpoint_steps",
+        None,
+        "Write a checkpoint every so many steps, too, not only after an epoch.",
+    )
+
+
+def define_parallel() -> flags.FlagHolder[int]:
+    """The flag of a command that runs several trainings."""
+    return flags.DEFINE_integer(
+        "parallel",
+        1,
+        "Trainings at once, as processes. Of several each has as many GPUs as "
+        "its replicas, one if it has none, where there are enough; otherwise "
+        "they share.",
+        lower_bound=1,
+    )
+
+
 def entry_point(main: Callable[[list[str]], None]) -> Callable[[], None]:
     """Wraps an absl main so that bad input is one message, not a traceback.
 

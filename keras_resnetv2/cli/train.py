@@ -8,11 +8,7 @@ from absl import flags
 
 from keras_resnetv2.cli import common, experiment_flags
 
-_CHECKPOINT_STEPS = flags.DEFINE_integer(
-    "checkpoint_steps",
-    None,
-    "Write a checkpoint every so many steps, too, not only after an epoch.",
-)
+_CHECKPOINT_STEPS = common.define_checkpoint_steps()
 flags.adopt_module_key_flags(experiment_flags)
 flags.mark_flag_as_required("workdir")
 

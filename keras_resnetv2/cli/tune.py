@@ -10,6 +10,7 @@ Defaults other than train's: --model=PreActResNet20 --epochs=10 --held_out=0.1.
 from absl import flags
 
 from keras_resnetv2.cli import common, experiment_flags
+from keras_resnetv2.tuning.hyperparameters import HYPERPARAMETERS
 
 _TUNER = flags.DEFINE_enum(
     "tuner", "random", ["random", "hyperband", "bayesian", "grid"], "Method."
@@ -29,11 +30,8 @@ _SPACE = flags.DEFINE_multi_string(
 _SEARCH = flags.DEFINE_list(
     "search",
     None,
-    "All that is searched beside --space. Default: everything, that is unit, "
-    "depth, bottleneck_depth, width, activation_order, shortcut, "
-    "shortcut_scale, residual_scale, gate_bias, dropout_rate, "
-    "dimension_change, learning_rate, weight_decay, batch_size, augmentation, "
-    "label_smoothing.",
+    "All that is searched beside --space. Default: everything, that is "
+    f"{', '.join(HYPERPARAMETERS)}.",
 )
 _MAX_PARAMETERS = flags.DEFINE_integer(
     "max_parameters", None, "Trainable parameters; none above it is tried."
@@ -41,6 +39,7 @@ _MAX_PARAMETERS = flags.DEFINE_integer(
 _MAX_FLOPS = flags.DEFINE_integer(
     "max_flops", None, "Likewise, multiply-adds of one image."
 )
+_PARALLEL = common.define_parallel()
 flags.adopt_module_key_flags(experiment_flags)
 flags.mark_flag_as_required("workdir")
 
@@ -69,6 +68,7 @@ def main(argv):
         max_parameters=_MAX_PARAMETERS.value,
         max_flops=_MAX_FLOPS.value,
         data_dir=common.DATA_DIR.value,
+        parallel=_PARALLEL.value,
     )
     if found is None:
         return  # a worker; the chief tells

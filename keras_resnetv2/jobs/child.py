@@ -1,12 +1,7 @@
-"""A training in a process of its own, which ends with the one that began it.
+"""A job in a process of its own, which ends with the one that began it.
 
-The first line of its standard input is the job, as JSON: "data_dir" and
-"workdir", and either "experiment" (an `Experiment`'s fields), "begin_from"
-(a work directory, or null) and, if need be, "checkpoint_steps", to train; or no
-more, to test. Or "data_dir" and "look_at" (an `Experiment`'s fields): prints
-what has to be known of its data.
-Standard input ends with the process that began it, and that stops the training
-after its step.
+The first line of its standard input is the job. Standard input ends with the
+process that began it, and that stops a training after its step.
 """
 
 import errno
@@ -18,17 +13,20 @@ import signal
 import sys
 import threading
 
+from keras_resnetv2._files import write_atomically
+from keras_resnetv2._locks import locked
+from keras_resnetv2.jobs.job import DescribeData, Evaluate, from_line
+from keras_resnetv2.training.experiment import Experiment
+
 # Not of the settings' fault: another training would end in the same way.
 STOPS_ALL = 3
 # The settings' own fault: the same training would end so again.
 DIVERGED = 4
-# Begins the line that answers "look_at".
-DATA = "data: "
 
 
 def main() -> None:
     """Does the job, and says in the last line what went wrong."""
-    job = json.loads(sys.stdin.buffer.readline())
+    job = from_line(sys.stdin.buffer.readline())
     threading.Thread(target=_stop_with_the_other, daemon=True).start()
     try:
         _do(job)
@@ -65,42 +63,34 @@ def stops_all(error: BaseException) -> bool:
 
 def _do(job):
     from keras_resnetv2 import training
-    from keras_resnetv2._locks import locked
 
-    if "look_at" in job:
-        experiment = training.Experiment(**job["look_at"])
-        print(DATA + json.dumps(look_at(experiment, job["data_dir"])))
+    if isinstance(job, DescribeData):
+        described = describe_data(job.experiment, job.data_dir)
+        write_atomically(pathlib.Path(job.output), json.dumps(described))
         return
-    workdir = pathlib.Path(job["workdir"])
     # One whose beginner was killed may still write its checkpoint.
-    with locked(workdir, wait=True):
-        if "experiment" not in job:
-            training.evaluate(workdir, data_dir=job["data_dir"])
+    with locked(pathlib.Path(job.workdir), wait=True):
+        if isinstance(job, Evaluate):
+            training.evaluate(job.workdir, data_dir=job.data_dir)
             return
-        experiment = training.Experiment(**job["experiment"])
-        if job["begin_from"] is not None:
-            begin_from(job["begin_from"], workdir, experiment)
+        if job.begin_from is not None:
+            begin_from(job.begin_from, job.workdir, job.experiment)
         training.train(
-            experiment,
-            workdir,
-            data_dir=job["data_dir"],
-            checkpoint_steps=job.get("checkpoint_steps"),
+            job.experiment,
+            job.workdir,
+            data_dir=job.data_dir,
+            checkpoint_steps=job.checkpoint_steps,
         )
 
 
-def look_at(experiment, data_dir: str | os.PathLike | None) -> dict:
-    """What has to be known of the data before a training begins.
-
-    In a process of its own, as the backend may take all of a GPU's memory to
-    read a data set.
+def describe_data(
+    experiment: Experiment, data_dir: str | os.PathLike | None
+) -> dict:
+    """What `DescribeData` writes.
 
     Args:
         experiment: of which data.
         data_dir: where TensorFlow Datasets keeps its data.
-
-    Returns:
-        "classes" (how many), "input_shape" [H, W, C], and the number of images
-        "tested" on while training.
     """
     from keras_resnetv2.training.data_facts import shape_of
     from keras_resnetv2.training.images import load_training
@@ -114,7 +104,9 @@ def look_at(experiment, data_dir: str | os.PathLike | None) -> dict:
 
 
 def begin_from(
-    previous: str | os.PathLike, workdir: str | os.PathLike, experiment
+    previous: str | os.PathLike,
+    workdir: str | os.PathLike,
+    experiment: Experiment,
 ) -> None:
     """Lets a training go on from another one's last step, momentum and all.
 

@@ -2,28 +2,30 @@
 
 import concurrent.futures
 import contextlib
+import functools
 import pathlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from keras_resnetv2.jobs import processes
 from keras_resnetv2.jobs.gpus import Gpus, visible_gpus
+from keras_resnetv2.jobs.job import Job
+
+_T = TypeVar("_T")
 
 
 class Task(NamedTuple):
     """A job for a pool.
 
     Attributes:
-        job: see `child`.
+        job: what is done.
         log: file to which what its process prints is appended.
-        replicas: number of devices it trains on; None for one.
         echo: called with the lines that its process prints, as they come.
     """
 
-    job: dict
+    job: Job
     log: pathlib.Path
-    replicas: int | None
     echo: Callable[[str], None]
 
 
@@ -33,10 +35,20 @@ class Pool:
     Args:
         parallel: number of jobs at once. One alone sees this process's
             devices; of several each gets as many GPUs as it has replicas.
+
+    Attributes:
+        parallel: the same.
+
+    Raises:
+        ValueError: if it is less than 1.
     """
 
     def __init__(self, parallel: int):
-        self._parallel = parallel
+        if parallel < 1:
+            raise ValueError(
+                f"parallel must be at least 1; received {parallel}."
+            )
+        self.parallel = parallel
         self._gpus = Gpus(visible_gpus()) if parallel > 1 else None
         self._live = set()
         self._stopped = False
@@ -58,24 +70,55 @@ class Pool:
             AllStoppedError: where any other job would end in the same way;
                 likewise.
         """
-        pool = concurrent.futures.ThreadPoolExecutor(self._parallel)
+        calls = {
+            name: functools.partial(self._failure, task)
+            for name, task in tasks.items()
+        }
+        yield from self.call(calls)
+
+    def call(
+        self, functions: Mapping[str, Callable[[], _T]]
+    ) -> Iterator[tuple[str, _T]]:
+        """Calls functions that do jobs, as many at once as jobs are.
+
+        Args:
+            functions: by their names; each calls `do`.
+
+        Yields:
+            A function's name as it ends, and what it returned.
+
+        Raises:
+            Exception: the first that a function raises; all jobs stop.
+        """
+        threads = concurrent.futures.ThreadPoolExecutor(self.parallel)
         futures = {
-            pool.submit(self._run, task): name for name, task in tasks.items()
+            threads.submit(function): name
+            for name, function in functions.items()
         }
         try:
             for future in concurrent.futures.as_completed(futures):
-                try:
-                    future.result()
-                except processes.TrainingFailedError as failure:
-                    yield futures[future], failure
-                else:
-                    yield futures[future], None
-        finally:
-            self._stop(pool)
+                yield futures[future], future.result()
+        except BaseException:  # also the end of one who listens no longer
+            self._stop(threads)
+            raise
+        threads.shutdown()
 
-    def _run(self, task):
+    def do(self, task: Task) -> None:
+        """Does a job now.
+
+        Args:
+            task: the job.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C.
+            AllStoppedError: where another job would end in the same way, or
+                one has.
+            TrainingFailedError: with the reason.
+        """
+        if self._stopped:
+            raise processes.AllStoppedError("Another job has stopped all.")
         alone = contextlib.nullcontext({})
-        given = self._gpus and self._gpus.environment(task.replicas)
+        given = self._gpus and self._gpus.environment(task.job.replicas)
         with given or alone as environment:
             processes.run(
                 task.job,
@@ -85,6 +128,12 @@ class Pool:
                 environment=environment,
             )
 
+    def _failure(self, task):
+        try:
+            self.do(task)
+        except processes.TrainingFailedError as failure:
+            return failure
+
     def _begun(self, process):
         with self._lock:
             self._live.add(process)
@@ -92,12 +141,12 @@ class Pool:
         if stopped:
             process.stdin.close()
 
-    def _stop(self, pool):
+    def _stop(self, threads):
         """Each ends after its step, with a checkpoint."""
-        pool.shutdown(wait=False, cancel_futures=True)
+        threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             self._stopped = True
             live = list(self._live)
         for process in live:
             process.stdin.close()
-        pool.shutdown()
+        threads.shutdown()

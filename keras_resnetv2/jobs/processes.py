@@ -1,6 +1,5 @@
 """The other side of `child`: starts it, listens, judges its end."""
 
-import json
 import pathlib
 import signal
 import subprocess
@@ -9,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from keras_resnetv2._processes import module_command, module_environment
 from keras_resnetv2.jobs.child import DIVERGED, STOPS_ALL
+from keras_resnetv2.jobs.job import Job, to_line
 
 _ERROR = "error: "
 _PROGRESS = ("epoch ", "Resuming")
@@ -27,7 +27,7 @@ class AllStoppedError(OSError):
 
 
 def run(
-    job: dict,
+    job: Job,
     log: pathlib.Path,
     echo: Callable[[str], None],
     begun: Callable[[subprocess.Popen], None] = lambda process: None,
@@ -39,7 +39,7 @@ def run(
     and no more.
 
     Args:
-        job: see `child`.
+        job: what it does.
         log: file to which what the process prints is appended.
         echo: called with its lines, as they come.
         begun: called with the process, once it has its job. Where another
@@ -67,7 +67,7 @@ def run(
     )
     with process, open(log, "a") as file:
         try:
-            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.write(to_line(job))
             process.stdin.flush()
             begun(process)
             last = _listen(process, file, echo)

@@ -1,12 +1,12 @@
 """`run_study`: trains what is missing, goes on with what was cut off."""
 
 import contextlib
-import dataclasses
 import functools
 import os
 
 from keras_resnetv2._locks import locked
 from keras_resnetv2.jobs import processes
+from keras_resnetv2.jobs.job import Train
 from keras_resnetv2.jobs.pool import Pool, Task
 from keras_resnetv2.studies.results import Result, result_of
 from keras_resnetv2.studies.study import run_name
@@ -48,12 +48,11 @@ def run_study(
         ValueError: if the directory holds something else, another process
             works there, or an argument does not fit.
     """
-    for name, value in (
-        ("parallel", parallel),
-        ("checkpoint_steps", checkpoint_steps),
-    ):
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be at least 1; received {value}.")
+    if checkpoint_steps is not None and checkpoint_steps < 1:
+        raise ValueError(
+            f"checkpoint_steps must be at least 1; received {checkpoint_steps}."
+        )
+    pool = Pool(parallel)
     names = [row.name for row in plan.study.rows]
     if unknown := sorted(set(rows or ()) - set(names)):
         raise ValueError(
@@ -77,7 +76,7 @@ def run_study(
             f"result; {len(missing)} to do now.",
             flush=True,
         )
-        trainings = _Trainings(directory, parallel, data_dir, checkpoint_steps)
+        trainings = _Trainings(directory, pool, data_dir, checkpoint_steps)
         for result in trainings.results(missing):
             results[result.run] = result
             directory.write_results(results)
@@ -99,10 +98,10 @@ class _Trainings:
         crashed: name to reason of those that came to no result.
     """
 
-    def __init__(self, directory, parallel, data_dir, checkpoint_steps):
+    def __init__(self, directory, pool, data_dir, checkpoint_steps):
         self.crashed = {}
         self._directory = directory
-        self._pool = Pool(parallel)
+        self._pool = pool
         self._data_dir = data_dir and str(data_dir)
         self._checkpoint_steps = checkpoint_steps
 
@@ -131,15 +130,13 @@ class _Trainings:
 
     def _task(self, name, experiment):
         return Task(
-            {
-                "workdir": str(self._directory.run(name).path),
-                "data_dir": self._data_dir,
-                "experiment": dataclasses.asdict(experiment),
-                "begin_from": None,
-                "checkpoint_steps": self._checkpoint_steps,
-            },
+            Train(
+                str(self._directory.run(name).path),
+                experiment,
+                self._data_dir,
+                checkpoint_steps=self._checkpoint_steps,
+            ),
             self._directory.log(name),
-            replicas=experiment.replicas,
             echo=functools.partial(_echo, name),
         )
 

@@ -4,27 +4,6 @@
 (tools/tune.py) is the whole way. Needs the extra "tuner".
 """
 
-from keras_resnetv2.tuning.hypermodel import ResNetV2HyperModel
-from keras_resnetv2.tuning.hyperparameters import (
-    HYPERPARAMETERS,
-    Hyperparameter,
-)
-from keras_resnetv2.tuning.report import write_report
-from keras_resnetv2.tuning.search import SearchResult, search
-from keras_resnetv2.tuning.space import SearchSpace
-from keras_resnetv2.tuning.text import parse_setting
-from keras_resnetv2.tuning.trials import TrialRow, best, trial_rows
+import lazy_loader
 
-__all__ = [
-    "HYPERPARAMETERS",
-    "Hyperparameter",
-    "ResNetV2HyperModel",
-    "SearchResult",
-    "SearchSpace",
-    "TrialRow",
-    "best",
-    "parse_setting",
-    "search",
-    "trial_rows",
-    "write_report",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,10 +9,12 @@ import contextlib
 import json
 import math
 import pathlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial
+from keras_tuner.src.engine.oracle import LOCKS, THREADS
 
 from keras_resnetv2._checks import check_choice
 from keras_resnetv2._files import write_atomically
@@ -25,6 +27,25 @@ _DRAWS = 10_000
 # Of a bracket of Hyperband's: how many networks there were for it.
 _DRAWN = "drawn"
 _SEEDS_APART = 1_000_003
+
+
+@contextlib.contextmanager
+def locked(oracle: keras_tuner.Oracle) -> Iterator[None]:
+    """Holds keras-tuner's lock of an oracle, in one thread as often as needed.
+
+    `keras_tuner.synchronized` does not give its lock back when what it wraps
+    raises; inside this, it leaves the lock alone.
+    """
+    thread = threading.current_thread().name
+    if THREADS[oracle] == thread:
+        yield
+        return
+    with LOCKS[oracle]:
+        THREADS[oracle] = thread
+        try:
+            yield
+        finally:
+            THREADS[oracle] = None
 
 
 class _SearchOracle:
@@ -74,18 +95,17 @@ class _SearchOracle:
                 return values
         return None
 
-    @keras_tuner.synchronized
     def create_trial(self, tuner_id):
         """As keras-tuner's."""
-        with self._saved_once():
+        with locked(self), self._saved_once():
             return super().create_trial(tuner_id)
 
-    @keras_tuner.synchronized
     def end_trial(self, trial):
         """As keras-tuner's."""
-        with self._saved_once():
-            super().end_trial(trial)
-        self.on_end(self.trials[trial.trial_id])
+        with locked(self):
+            with self._saved_once():
+                super().end_trial(trial)
+            self.on_end(self.trials[trial.trial_id])
 
     @contextlib.contextmanager
     def _saved_once(self):

@@ -1,6 +1,7 @@
 """The trials of a search: how one is run, and what is told of them."""
 
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Iterable
@@ -9,6 +10,8 @@ from keras_tuner.engine.trial import Trial
 
 from keras_resnetv2._files import write_atomically
 from keras_resnetv2.jobs import processes
+from keras_resnetv2.jobs.job import Evaluate, Train
+from keras_resnetv2.jobs.pool import Pool, Task
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.logs import read_rows
 from keras_resnetv2.tuning import report
@@ -30,6 +33,7 @@ class TrialRuns:
     Args:
         directory: of the search.
         space: what is searched.
+        pool: runs their jobs.
         data_dir: where TensorFlow Datasets keeps its data.
         held_out: number of images on which trials are judged.
     """
@@ -38,11 +42,13 @@ class TrialRuns:
         self,
         directory: Searchdir,
         space: SearchSpace,
+        pool: Pool,
         data_dir: str | os.PathLike | None,
         held_out: int,
     ):
         self._directory = directory
         self._space = space
+        self._pool = pool
         self._data_dir = data_dir
         self._held_out = held_out
 
@@ -68,13 +74,15 @@ class TrialRuns:
         workdir = self._directory.trial(trial.trial_id)
         previous = values.get(PREVIOUS_TRIAL)
         print(f"trial {trial.trial_id}  {settings(self._space.values(values))}")
-        self._process(
+        self._do(
             trial.trial_id,
-            {
-                "experiment": dataclasses.asdict(experiment),
-                "begin_from": previous
+            Train(
+                str(workdir.path),
+                experiment,
+                self._data_dir,
+                begin_from=previous
                 and str(self._directory.trial(previous).path),
-            },
+            ),
         )
         row = read_rows(workdir.metrics)[-1]
         return row.test_error, row.epoch
@@ -118,20 +126,20 @@ class TrialRuns:
 
     def test(self, trial_id: str) -> dict:
         """Loss and error of a trial's network on the test set, read once."""
-        evaluation = self._directory.trial(trial_id).evaluation
-        if not evaluation.exists():
-            self._process(trial_id, {})
-        return json.loads(evaluation.read_text())
+        workdir = self._directory.trial(trial_id)
+        if not workdir.evaluation.exists():
+            self._do(trial_id, Evaluate(str(workdir.path), self._data_dir))
+        return json.loads(workdir.evaluation.read_text())
 
-    def _process(self, trial_id, job):
-        processes.run(
-            {
-                "workdir": str(self._directory.trial(trial_id).path),
-                "data_dir": self._data_dir,
-                **job,
-            },
-            self._directory.log(trial_id),
-            echo=_echo,
+    def _do(self, trial_id, job):
+        # Of several at once it is told whose line it is.
+        whose = f"trial {trial_id}  " if self._pool.parallel > 1 else "  "
+        self._pool.do(
+            Task(
+                job,
+                self._directory.log(trial_id),
+                functools.partial(_echo, whose),
+            )
         )
 
     def _timed(self, row):
@@ -140,6 +148,6 @@ class TrialRuns:
         return dataclasses.replace(row, seconds=seconds or None)
 
 
-def _echo(line):
+def _echo(whose, line):
     if processes.is_progress(line):
-        print(f"  {line}", flush=True)
+        print(f"{whose}{line}", flush=True)

@@ -1,14 +1,17 @@
 """Several jobs at once, and which GPUs each of them sees."""
 
 import pytest
+from small_training import experiment
 
 from keras_resnetv2.jobs.gpus import Gpus, visible_gpus
+from keras_resnetv2.jobs.job import Train
 from keras_resnetv2.jobs.pool import Pool, Task
 from keras_resnetv2.jobs.processes import AllStoppedError, TrainingFailedError
 
 
 def task(folder, name, replicas=None, echo=lambda line: None):
-    return Task({"workdir": name}, folder / f"{name}.txt", replicas, echo)
+    job = Train(name, experiment(replicas=replicas))
+    return Task(job, folder / f"{name}.txt", echo)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Trainings in processes of their own, and how their ends are judged."""
 
-import dataclasses
 import errno
 import json
 import os
@@ -16,6 +15,13 @@ from small_training import cut_fake, experiment
 
 from keras_resnetv2 import training
 from keras_resnetv2.jobs.child import begin_from, stops_all
+from keras_resnetv2.jobs.job import (
+    DescribeData,
+    Evaluate,
+    Train,
+    from_line,
+    to_line,
+)
 from keras_resnetv2.jobs.processes import (
     AllStoppedError,
     TrainingFailedError,
@@ -27,10 +33,10 @@ from keras_resnetv2.training.workdir import Workdir
 
 def test_the_job_arrives_and_the_lines_come_back(child, tmp_path):
     child("read job; echo \"$job\"; printf 'caf\\351\\n' >&2; echo; echo end")
-    lines, job = [], {"workdir": "a b", "data_dir": None}
+    lines, job = [], Train("a b", experiment())
     for _ in range(2):
         run(job, tmp_path / "log.txt", lines.append)
-    assert lines == [json.dumps(job), "caf\ufffd", "", "end"] * 2
+    assert lines == [to_line(job).strip(), "caf\ufffd", "", "end"] * 2
     log = (tmp_path / "log.txt").read_text()
     assert log == "\n".join(lines) + "\n"
 
@@ -53,7 +59,7 @@ def test_the_job_arrives_and_the_lines_come_back(child, tmp_path):
 def test_how_it_ended(child, tmp_path, script, error, says):
     child(f"read job\n{script}")
     with pytest.raises(error, match=says) as raised:
-        run({}, tmp_path / "log.txt", lambda line: None)
+        run(Evaluate("run"), tmp_path / "log.txt", lambda line: None)
     if error is TrainingFailedError:
         last = (tmp_path / "log.txt").read_text().splitlines()[-1]
         assert last == f"error: {raised.value}"
@@ -61,7 +67,7 @@ def test_how_it_ended(child, tmp_path, script, error, says):
 
 def test_a_process_that_never_reads_its_job(child, tmp_path):
     child("exec 0<&-; echo no module; exit 9")
-    more_than_a_pipe_holds = {"workdir": "x" * 2**20}
+    more_than_a_pipe_holds = Evaluate("x" * 2**20)
     with pytest.raises(TrainingFailedError, match="status 9"):
         run(more_than_a_pipe_holds, tmp_path / "log.txt", lambda line: None)
     assert "no module" in (tmp_path / "log.txt").read_text()
@@ -76,17 +82,12 @@ def test_ctrl_c_waits_for_the_checkpoint(child, tmp_path):
     # The end of its standard input is the child's word to end.
     child("read job; echo epoch 1; cat; sleep 0.2; echo written; exit 143")
     with pytest.raises(KeyboardInterrupt):
-        run({}, tmp_path / "log.txt", interrupt)
+        run(Evaluate("run"), tmp_path / "log.txt", interrupt)
     assert (tmp_path / "log.txt").read_text() == "epoch 1\nwritten\n"
 
 
 def job_of(settings, workdir, previous=None):
-    return {
-        "workdir": str(workdir),
-        "data_dir": None,
-        "experiment": dataclasses.asdict(settings),
-        "begin_from": previous and str(previous),
-    }
+    return Train(str(workdir), settings, begin_from=previous)
 
 
 def test_a_training_that_diverges_is_a_failed_one(tmp_path):
@@ -105,7 +106,7 @@ def test_what_cannot_be_written_stops_all(tmp_path, monkeypatch):
 
 def test_the_process_has_what_it_is_given(tmp_path):
     begun = []
-    job = {"data_dir": None, "look_at": dataclasses.asdict(experiment())}
+    job = DescribeData(experiment(), str(tmp_path / "data.json"))
     with pytest.raises(TrainingFailedError, match="no_such_backend"):
         run(
             job,
@@ -117,6 +118,34 @@ def test_the_process_has_what_it_is_given(tmp_path):
     [process] = begun
     assert process.returncode == 1
     assert "no_such_backend" in (tmp_path / "log.txt").read_text()
+
+
+def test_what_the_data_are_comes_back_as_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")  # imported faster
+    output = tmp_path / "data.json"
+    held_out = experiment(held_out=0.25)
+    job = DescribeData(held_out, str(output))
+    run(job, tmp_path / "log.txt", lambda line: None)
+    assert json.loads(output.read_text()) == {
+        "classes": 10,
+        "input_shape": [32, 32, 3],
+        "tested": 130,
+    }
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        Train("run", experiment(options={"widths": (4, 8, 16)}), "data", "old"),
+        Train("run", experiment(), checkpoint_steps=3),
+        Evaluate("run"),
+        DescribeData(experiment(held_out=0.1), "data.json"),
+    ],
+)
+def test_a_job_is_a_line_and_back(job):
+    line = to_line(job)
+    assert line.index("\n") == len(line) - 1
+    assert from_line(line) == from_line(line.encode()) == job
 
 
 # 40 steps, 8 an epoch.
@@ -138,9 +167,9 @@ def test_ctrl_c_loses_no_step(tmp_path):
 
 
 PARENT = """
-import json, pathlib, sys
-from keras_resnetv2.jobs import processes
-processes.run(json.loads(sys.argv[1]), pathlib.Path(sys.argv[2]), print)
+import pathlib, sys
+from keras_resnetv2.jobs import job, processes
+processes.run(job.from_line(sys.argv[1]), pathlib.Path(sys.argv[2]), print)
 """
 
 
@@ -167,7 +196,7 @@ def wait_until(met):
 @pytest.mark.multiprocess
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="as on Linux")
 def test_a_killed_parents_training_ends_and_can_go_on(tmp_path):
-    job = json.dumps(job_of(LONG, tmp_path / "cut"))
+    job = to_line(job_of(LONG, tmp_path / "cut"))
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, job, tmp_path / "log.txt"],
         stdout=subprocess.DEVNULL,

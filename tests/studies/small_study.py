@@ -1,13 +1,13 @@
 """A study of two rows, and trainings that are over at once."""
 
-import json
 import threading
 
 from small_training import epoch_row
 
 from keras_resnetv2.data import Standardization
+from keras_resnetv2.jobs.job import from_line, to_line
 from keras_resnetv2.studies import Plan, Row, Study
-from keras_resnetv2.training import Experiment, logs
+from keras_resnetv2.training import logs
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.workdir import Workdir
 
@@ -79,8 +79,8 @@ class FakeTrainings:
         self._lock = threading.Lock()
 
     def __call__(self, job, log, echo, begun, environment):
-        json.dumps(job)
-        workdir = Workdir(job["workdir"])
+        assert from_line(to_line(job)) == job
+        workdir = Workdir(job.workdir)
         with self._lock:
             self.jobs.append(workdir.path.name)
             self.environments.append(environment)
@@ -97,7 +97,7 @@ class FakeTrainings:
             self.meeting.wait(timeout=60)
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("a log\n")
-        workdir.write(Experiment(**job["experiment"]), FACTS)
+        workdir.write(job.experiment, FACTS)
         rows = [
             epoch_row(
                 epoch, step=2 * epoch, test_error=error, time=1.7e9 + epoch

@@ -188,7 +188,7 @@ def test_the_others_are_asked_to_stop(tmp_path, monkeypatch):
     began, ended = threading.Event(), []
 
     def train(job, log, echo, begun, environment):
-        if "scale" in job["workdir"]:
+        if "scale" in job.workdir:
             assert began.wait(timeout=60)
             raise processes.AllStoppedError("disk full")
         with waiting() as process:
@@ -221,8 +221,12 @@ def test_no_other_begins(tmp_path, monkeypatch):
 
 
 def test_one_that_begins_too_late_is_asked_as_well():
+    def fail():
+        raise processes.AllStoppedError("disk full")
+
     pool = Pool(1)
-    assert list(pool.run({})) == []
+    with pytest.raises(processes.AllStoppedError, match="disk full"):
+        list(pool.call({"one": fail}))
     with waiting() as process:
         pool._begun(process)
         process.wait(timeout=60)

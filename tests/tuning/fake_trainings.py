@@ -2,12 +2,14 @@
 
 import json
 import pathlib
+import threading
 
 from small_training import epoch_row
 
 from keras_resnetv2.jobs import processes
-from keras_resnetv2.jobs.child import DATA, look_at
-from keras_resnetv2.training import Experiment, logs
+from keras_resnetv2.jobs.child import describe_data
+from keras_resnetv2.jobs.job import DescribeData, Train, from_line, to_line
+from keras_resnetv2.training import logs
 from keras_resnetv2.training.workdir import Workdir
 
 TEST = {"loss": 1.5, "error": 0.25}
@@ -24,33 +26,43 @@ class FakeTrainings:
     Attributes:
         jobs: what was asked for, in order; the trainings and the tests.
         failing: a job's number to what it raises.
+        environments: of the processes.
+        meeting: where given, every training waits there for the others.
     """
 
     def __init__(self):
         self.jobs = []
         self.failing = {}
+        self.environments = []
+        self.meeting = None
+        self._lock = threading.Lock()
 
     def install(self, monkeypatch):
         monkeypatch.setattr(processes, "run", self)
         return self
 
-    def __call__(self, job, log, echo):
-        json.dumps(job)
-        if "look_at" in job:
-            data = look_at(Experiment(**job["look_at"]), job["data_dir"])
-            echo(DATA + json.dumps(data))
+    def __call__(self, job, log, echo, begun=None, environment=None):
+        assert from_line(to_line(job)) == job
+        if isinstance(job, DescribeData):
+            data = describe_data(job.experiment, job.data_dir)
+            pathlib.Path(job.output).write_text(json.dumps(data))
             return
-        self.jobs.append(job)
+        with self._lock:
+            number = len(self.jobs)
+            self.jobs.append(job)
+            self.environments.append(environment)
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("a log\n")
-        if error := self.failing.get(len(self.jobs) - 1):
+        if self.meeting is not None and isinstance(job, Train):
+            self.meeting.wait(timeout=60)
+        if error := self.failing.get(number):
             raise error
-        workdir = Workdir(job["workdir"])
-        if "experiment" not in job:
+        workdir = Workdir(job.workdir)
+        if not isinstance(job, Train):
             workdir.evaluation.write_text(json.dumps(TEST))
             return
         workdir.path.mkdir(parents=True, exist_ok=True)
-        experiment = Experiment(**job["experiment"])
+        experiment = job.experiment
         rows = [
             epoch_row(
                 epoch,
@@ -67,16 +79,16 @@ class FakeTrainings:
     def trained(self):
         """The ids of the trials that were trained, in order."""
         return [
-            pathlib.Path(job["workdir"]).name
+            pathlib.Path(job.workdir).name
             for job in self.jobs
-            if "experiment" in job
+            if isinstance(job, Train)
         ]
 
     @property
     def tested(self):
         """Likewise those that were tested."""
         return [
-            pathlib.Path(job["workdir"]).name
+            pathlib.Path(job.workdir).name
             for job in self.jobs
-            if "experiment" not in job
+            if not isinstance(job, Train)
         ]

@@ -2,8 +2,10 @@
 
 import contextlib
 import csv
+import dataclasses
+import errno
 import os
-import sys
+import threading
 import types
 
 import pytest
@@ -20,11 +22,14 @@ from fake_trainings import (  # noqa: E402
 
 from keras_resnetv2 import tuning  # noqa: E402
 from keras_resnetv2._locks import LockedError  # noqa: E402
+from keras_resnetv2.jobs import processes  # noqa: E402
+from keras_resnetv2.jobs.job import Train  # noqa: E402
 from keras_resnetv2.jobs.processes import (  # noqa: E402
     AllStoppedError,
     TrainingFailedError,
 )
 from keras_resnetv2.training import Experiment, read_settings  # noqa: E402
+from keras_resnetv2.tuning import report, searching  # noqa: E402
 from keras_resnetv2.tuning.oracles import FAILURES_IN_A_ROW  # noqa: E402
 
 BASE = experiment(epochs=2, held_out=0.25, seed=5)
@@ -34,7 +39,7 @@ SPACE = {"depth": [8, 14, 20], "learning_rate": (0.01, 0.3)}
 @pytest.fixture
 def trainings(monkeypatch):
     # Its plots have tests of their own, and take most of the time.
-    monkeypatch.setattr(tuning.report, "plot_trials", lambda *args: None)
+    monkeypatch.setattr(report, "plot_trials", lambda *args: None)
     return FakeTrainings().install(monkeypatch)
 
 
@@ -47,9 +52,7 @@ def search(workdir, **changes):
 def test_the_best_is_found_written_and_tested_once(trainings, tmp_path, capsys):
     found = search(tmp_path / "search", data_dir="here")
     assert [row.trial for row in found.rows] == trainings.trained
-    experiments = [
-        Experiment(**job["experiment"]) for job in trainings.jobs[:-1]
-    ]
+    experiments = [job.experiment for job in trainings.jobs[:-1]]
     errors = list(map(error_of, experiments))
     assert [row.error for row in found.rows] == errors
     assert all(
@@ -61,9 +64,7 @@ def test_the_best_is_found_written_and_tested_once(trainings, tmp_path, capsys):
     assert found.best == found.rows[winner]
     assert trainings.tested == [found.best.trial]
     assert found.test == TEST
-    assert {job["data_dir"] for job in trainings.jobs} == {
-        os.path.abspath("here")
-    }
+    assert {job.data_dir for job in trainings.jobs} == {os.path.abspath("here")}
 
     # In full: the same settings on all images, for as long as the recipe says.
     best = Experiment(**read_settings(tmp_path / "search" / "best.json"))
@@ -198,7 +199,7 @@ def test_a_worker_searches_what_its_chief_does(
     def begin():
         if changes is not None:
             with monkeypatch.context() as alone:
-                alone.setattr(search_lib.roles, "role", lambda: None)
+                alone.setattr(searching.roles, "role", lambda: None)
                 search(tmp_path, max_trials=1, **changes)
             trainings.jobs.clear()
 
@@ -206,9 +207,8 @@ def test_a_worker_searches_what_its_chief_does(
     def connect(oracle):
         yield Chief(begin)
 
-    search_lib = sys.modules["keras_resnetv2.tuning.search"]
-    monkeypatch.setattr(search_lib.roles, "role", lambda: "worker")
-    monkeypatch.setattr(search_lib.worker, "connect", connect)
+    monkeypatch.setattr(searching.roles, "role", lambda: "worker")
+    monkeypatch.setattr(searching.worker, "connect", connect)
     if says is None:
         assert search(tmp_path) is None
     else:
@@ -262,17 +262,98 @@ def test_other_settings_are_refused(trainings, tmp_path, changes, says):
 def test_two_searches_in_one_directory(trainings, tmp_path):
     refused = []
 
-    def run(job, log, echo):
-        if not refused and "experiment" in job:
+    def run(job, *rest, **more):
+        if not refused and isinstance(job, Train):
             with pytest.raises(LockedError, match="Another process") as error:
                 search(tmp_path)
             refused.append(error)
-        trainings(job, log, echo)
+        trainings(job, *rest, **more)
 
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(tuning.trial_runs.processes, "run", run)
+        monkeypatch.setattr(processes, "run", run)
         found = search(tmp_path)
     assert refused and len(found.rows) == 5
+
+
+def test_trials_at_once_have_gpus_of_their_own(
+    trainings, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7")
+    trainings.meeting = threading.Barrier(2)
+    base = dataclasses.replace(BASE, replicas=2)
+    found = search(tmp_path, base=base, max_trials=4, parallel=2)
+    assert len(found.rows) == 4 and found.test == TEST
+    assert len(trainings.trained) == 4
+    seen = [e["CUDA_VISIBLE_DEVICES"] for e in trainings.environments[:4]]
+    assert sorted(seen[:2]) == sorted(seen[2:]) == ["4,5", "6,7"]
+    out = capsys.readouterr().out
+    assert {f"trial {n}  epoch 2/2" for n in range(4)} <= set(out.splitlines())
+
+
+@pytest.mark.parametrize("tuner", ["random", "hyperband", "bayesian", "grid"])
+def test_trials_at_once_are_those_of_one_at_a_time(trainings, tmp_path, tuner):
+    # Few enough that every tuner comes to all of them.
+    settings = {
+        "tuner": tuner,
+        "max_trials": None if tuner == "hyperband" else 6,
+        "space": {"depth": [8, 14, 20], "learning_rate": [0.05, 0.1]},
+    }
+    several = search(tmp_path / "several", parallel=3, **settings)
+    one = search(tmp_path / "one", **settings)
+    assert all(row.status == "completed" for row in several.rows)
+    assert len({row.trial for row in several.rows}) == len(several.rows)
+    assert {tuple(sorted(row.values.items())) for row in several.rows} == {
+        tuple(sorted(row.values.items())) for row in one.rows
+    }
+    assert several.best.error == one.best.error
+    # One at a time sees what it finds there.
+    assert trainings.environments[-1] == {}
+
+
+@pytest.mark.parametrize(
+    "error", [AllStoppedError("no data"), KeyboardInterrupt()]
+)
+def test_what_stops_one_trial_stops_all(trainings, tmp_path, error):
+    trainings.failing = {3: error}
+    with pytest.raises(type(error)):
+        search(tmp_path, parallel=2, max_trials=8)
+    assert len(trainings.trained) in (4, 5)
+    trainings.failing = {}
+    found = search(tmp_path, parallel=2, max_trials=8)
+    assert [row.status for row in found.rows] == ["completed"] * 8
+    # Only what was cut off was begun again.
+    assert len(trainings.trained) <= 8 + 2
+
+
+def test_a_state_that_cannot_be_written_ends_a_search(
+    trainings, tmp_path, monkeypatch
+):
+    from keras_resnetv2.tuning import oracles
+
+    def full(path, text, written=[]):
+        written.append(path)
+        if len(written) == 6:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, text)
+
+    write = oracles.write_atomically
+    monkeypatch.setattr(oracles, "write_atomically", full)
+    with pytest.raises(OSError, match="No space left"):
+        search(tmp_path, parallel=2, max_trials=8)
+    monkeypatch.setattr(oracles, "write_atomically", write)
+    assert len(search(tmp_path, parallel=2, max_trials=8).rows) == 8
+
+
+def test_several_at_once_are_for_one_machine(trainings, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
+    monkeypatch.setenv("KERASTUNER_ORACLE_PORT", "8000")
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "worker-1")
+    with pytest.raises(ValueError, match="parallel=2 is for .* one machine"):
+        search(tmp_path, parallel=2)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="parallel must be at least 1"):
+        search(tmp_path / "search", parallel=0)
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["experiment.json", "trials", "notes.txt"])
@@ -313,28 +394,28 @@ def test_bad_settings_leave_nothing_behind(trainings, tmp_path, changes, says):
 
 def test_defaults_of_a_trial(trainings, tmp_path):
     search(tmp_path, base=experiment(epochs=None), max_trials=1)
-    settings = trainings.jobs[0]["experiment"]
-    assert (settings["epochs"], settings["held_out"]) == (10, 0.1)
+    settings = trainings.jobs[0].experiment
+    assert (settings.epochs, settings.held_out) == (10, 0.1)
 
 
 def test_hyperband_goes_on_inside_the_trials(trainings, tmp_path):
     base = experiment(epochs=4, held_out=0.25)
     found = search(tmp_path, base=base, tuner="hyperband", max_trials=None)
     jobs = {
-        os.path.basename(job["workdir"]): job
+        os.path.basename(job.workdir): job
         for job in trainings.jobs
-        if "experiment" in job
+        if isinstance(job, Train)
     }
-    continued = [job for job in jobs.values() if job["begin_from"]]
+    continued = [job for job in jobs.values() if job.begin_from]
     assert 0 < len(continued) < len(jobs)
     for job in continued:
-        path, previous = os.path.split(job["begin_from"])
+        path, previous = os.path.split(job.begin_from)
         assert path == str(tmp_path / "trials")
-        before, now = jobs[previous]["experiment"], job["experiment"]
-        assert before["epochs"] == 2 and now["epochs"] == 4
-        assert before | {"epochs": 4} == now
+        before, now = jobs[previous].experiment, job.experiment
+        assert before.epochs == 2 and now.epochs == 4
+        assert dataclasses.replace(before, epochs=4) == now
     assert [row.epochs for row in found.rows] == [
-        job["experiment"]["epochs"] for job in jobs.values()
+        job.experiment.epochs for job in jobs.values()
     ]
 
 
@@ -348,11 +429,11 @@ from tuning.fake_trainings import FakeTrainings
 
 fake, resident = FakeTrainings(), []
 
-def run(job, log, echo):
+def run(job, *rest, **more):
     gc.collect()
     status = pathlib.Path("/proc/self/status").read_text()
     resident.append(int(status.split("VmRSS:")[1].split()[0]))
-    fake(job, log, echo)
+    fake(job, *rest, **more)
 
 processes.run = run
 tuning.search(

@@ -12,9 +12,10 @@ from keras_tuner.src.engine.oracle import Oracle
 from keras_resnetv2._checks import check_finite
 from keras_resnetv2.tuning.distributed.chief_servicer import ChiefServicer
 from keras_resnetv2.tuning.distributed.messages import silence_conditions
-from keras_resnetv2.tuning.distributed.oracle_state import locked, take_back
+from keras_resnetv2.tuning.distributed.oracle_state import take_back
 from keras_resnetv2.tuning.distributed.roles import address
 from keras_resnetv2.tuning.distributed.roster import Roster
+from keras_resnetv2.tuning.oracles import locked
 
 _LOOKS = 0.5  # seconds between two looks at the workers
 _GRACE = 5.0  # seconds that the last answers have to leave

@@ -10,8 +10,9 @@ from keras_tuner.src.engine.oracle import Oracle
 from keras_tuner.src.engine.trial import Trial, TrialStatus
 
 from keras_resnetv2.tuning.distributed import messages
-from keras_resnetv2.tuning.distributed.oracle_state import give_back, locked
+from keras_resnetv2.tuning.distributed.oracle_state import give_back
 from keras_resnetv2.tuning.distributed.roster import Roster
+from keras_resnetv2.tuning.oracles import locked
 
 _LONGEST = 2000  # characters of an error's text; gRPC takes 8 KiB
 

@@ -3,31 +3,12 @@
 It keeps a trial for the worker that got it, whatever becomes of the worker.
 """
 
-import contextlib
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from keras_tuner.src.engine.oracle import LOCKS, THREADS, Oracle
+from keras_tuner.src.engine.oracle import Oracle
 from keras_tuner.src.engine.trial import TrialStatus
 
-
-@contextlib.contextmanager
-def locked(oracle: Oracle) -> Iterator[None]:
-    """Holds keras-tuner's lock of an oracle, in one thread as often as needed.
-
-    `keras_tuner.synchronized` does not give its lock back when what it wraps
-    raises; inside this, it leaves the lock alone.
-    """
-    thread = threading.current_thread().name
-    if THREADS[oracle] == thread:
-        yield
-        return
-    with LOCKS[oracle]:
-        THREADS[oracle] = thread
-        try:
-            yield
-        finally:
-            THREADS[oracle] = None
+from keras_resnetv2.tuning.oracles import locked
 
 
 def take_back(oracle: Oracle, worker: str) -> str | None:

@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import pathlib
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -14,7 +15,8 @@ from absl import logging
 
 from keras_resnetv2._locks import locked
 from keras_resnetv2.jobs import processes
-from keras_resnetv2.jobs.child import DATA
+from keras_resnetv2.jobs.job import DescribeData
+from keras_resnetv2.jobs.pool import Pool
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.tuning.distributed import chief, roles, worker
 from keras_resnetv2.tuning.oracles import (
@@ -60,6 +62,7 @@ def search(
     max_parameters: int | None = None,
     max_flops: int | None = None,
     data_dir: str | os.PathLike | None = None,
+    parallel: int = 1,
 ) -> SearchResult | None:
     """Searches, or goes on where the last run in `workdir` ended.
 
@@ -90,6 +93,9 @@ def search(
         max_parameters: as for `SearchSpace`; nothing above it is drawn.
         max_flops: as for `SearchSpace`, in multiply-adds an image.
         data_dir: where TensorFlow Datasets keeps its data.
+        parallel: number of trials at once. Of several each gets as many GPUs
+            as `base.replicas` says (one if that is None), where there are
+            enough; otherwise they share.
 
     Returns:
         A `SearchResult`; None in a worker.
@@ -105,7 +111,14 @@ def search(
         epochs=base.epochs or _TRIAL_EPOCHS,
         held_out=base.held_out or _HELD_OUT,
     )
+    pool = Pool(parallel)
     role = roles.role()
+    if role and parallel > 1:
+        raise ValueError(
+            f"parallel={parallel} is for a search on one machine, and "
+            "KERASTUNER_ORACLE_IP makes this one of several. Leave it out, and "
+            "start more workers."
+        )
     directory = Searchdir(workdir)
     # Before any image is read:
     SearchSpace(base, space, search=search)
@@ -123,7 +136,7 @@ def search(
         "max_flops": max_flops,
     }
     data_dir = data_dir and os.path.abspath(data_dir)
-    data = directory.claim(settings) or _look_at(base, data_dir)
+    data = directory.claim(settings) or _describe_data(base, data_dir)
     searched = SearchSpace(
         base,
         space,
@@ -133,7 +146,7 @@ def search(
         max_parameters=max_parameters,
         max_flops=max_flops,
     )
-    runs = TrialRuns(directory, searched, data_dir, data["tested"])
+    runs = TrialRuns(directory, searched, pool, data_dir, data["tested"])
     make = functools.partial(
         make_oracle, tuner, searched, max_trials=max_trials, seed=base.seed
     )
@@ -153,8 +166,20 @@ def search(
         if role == "chief":
             chief.serve(oracle)
         else:
-            _work(oracle, "tuner0", runs.run)
+            _work_here(oracle, runs, pool)
         return _result(oracle, runs, directory)
+
+
+def _work_here(oracle, runs, pool):
+    if pool.parallel == 1:
+        _work(oracle, "tuner0", runs.run)
+        return
+    works = {
+        tuner_id: functools.partial(_work, oracle, tuner_id, runs.run)
+        for tuner_id in (f"tuner{i}" for i in range(pool.parallel))
+    }
+    for _ in pool.call(works):
+        pass
 
 
 def _work(oracle, tuner_id, run):
@@ -238,12 +263,14 @@ def _tested(runs, winner, directory):
         return None
 
 
-def _look_at(base, data_dir):
-    lines = []
-    job = {"look_at": dataclasses.asdict(base), "data_dir": data_dir}
-    try:
-        processes.run(job, pathlib.Path(os.devnull), lines.append)
-    except processes.TrainingFailedError as error:
-        raise ValueError(f"The data cannot be searched on: {error}") from error
-    [data] = [line for line in lines if line.startswith(DATA)]
-    return json.loads(data.removeprefix(DATA))
+def _describe_data(base, data_dir):
+    with tempfile.TemporaryDirectory() as folder:
+        output = pathlib.Path(folder, "data.json")
+        job = DescribeData(base, str(output), data_dir)
+        try:
+            processes.run(job, pathlib.Path(os.devnull), lambda line: None)
+        except processes.TrainingFailedError as error:
+            raise ValueError(
+                f"The data cannot be searched on: {error}"
+            ) from error
+        return json.loads(output.read_text())
