@@ -62,9 +62,12 @@ class _AfterKeras:
         self._running += 1
         try:
             run(module)
-        finally:
+        finally:  # also where one of ours has failed behind Keras
             self._running -= 1
-        if not self._running and sys.modules.get("keras"):
-            if self in sys.meta_path:
+            if (
+                not self._running
+                and sys.modules.get("keras")
+                and self in sys.meta_path
+            ):
                 sys.meta_path.remove(self)
                 _register()

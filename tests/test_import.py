@@ -1,6 +1,7 @@
 """What `import keras_resnetv2` pulls in, and says where there is no backend."""
 
 import os
+import pathlib
 import pkgutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 import keras_resnetv2
-from keras_resnetv2 import cli
+from keras_resnetv2 import _registration, cli
 
 
 def run(code, *args, **env):
@@ -93,6 +94,32 @@ def test_saved_models_load_in_a_fresh_process(tmp_path):
         ]
 
 
+def test_every_class_for_keras_is_registered():
+    package = pathlib.Path(keras_resnetv2.__file__).parent
+    registering = {
+        ".".join(path.relative_to(package).with_suffix("").parts)
+        for path in package.rglob("*.py")
+        if "@keras.saving.register" in path.read_text()
+    }
+    assert registering == set(_registration._MODULES)
+
+
+AFTER_A_FAILURE = """
+import sys
+sys.modules["keras_tuner"] = None
+try:
+    from keras_resnetv2.tuning import ResNetV2HyperModel
+except ImportError:
+    import keras
+    print(keras.saving.get_registered_object("keras_resnetv2>ResNet"))
+"""
+
+
+def test_classes_are_registered_where_an_import_fails():
+    done = run(AFTER_A_FAILURE)
+    assert "network.ResNet" in done.stdout, done.stderr
+
+
 HELP = """
 import importlib, sys
 sys.argv = ["command", "--help"]
@@ -118,14 +145,17 @@ def test_help_starts_no_backend(command):
     assert "--verbosity" in done.stdout or "--helpfull" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "package", ["analysis", "export", "studies", "training", "tuning"]
-)
+LAZY = ["analysis", "data", "export", "studies", "training", "tuning"]
+
+
+@pytest.mark.parametrize("package", LAZY)
 def test_no_lazy_name_is_that_of_a_file(package):
     # The file, once imported, would take the name's place.
     package = getattr(keras_resnetv2, package)
     files = {module.name for module in pkgutil.iter_modules(package.__path__)}
-    assert not files & set(package.__all__) - {"ablation"}
+    assert not files & set(package.__all__)
+    for name in package.__all__:
+        assert getattr(package, name) is not None
 
 
 def test_every_public_name_is_there():

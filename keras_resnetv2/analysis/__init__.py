@@ -1,5 +1,13 @@
 """The paper's equations, measured on a network."""
 
+import importlib
+
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str):
+    if name == "ablation":  # 0.1.0's name of keras_resnetv2.studies
+        return importlib.import_module("keras_resnetv2.analysis.ablation")
+    return _load(name)

@@ -1,4 +1,3 @@
-from . import ablation as ablation  # 0.1.0's name of the studies
 from .propagation import measure as measure
 from .propagation_plot import PANELS as PANELS
 from .propagation_plot import plot_propagation as plot_propagation

@@ -10,11 +10,9 @@ Defaults other than train's: --model=PreActResNet20 --epochs=10 --held_out=0.1.
 from absl import flags
 
 from keras_resnetv2.cli import common, experiment_flags
-from keras_resnetv2.tuning.hyperparameters import HYPERPARAMETERS
+from keras_resnetv2.tuning.hyperparameters import HYPERPARAMETERS, TUNER_NAMES
 
-_TUNER = flags.DEFINE_enum(
-    "tuner", "random", ["random", "hyperband", "bayesian", "grid"], "Method."
-)
+_TUNER = flags.DEFINE_enum("tuner", "random", TUNER_NAMES, "Method.")
 _MAX_TRIALS = flags.DEFINE_integer(
     "max_trials",
     None,

@@ -1,7 +1,9 @@
 """A job in a process of its own, which ends with the one that began it.
 
 The first line of its standard input is the job. Standard input ends with the
-process that began it, and that stops a training after its step.
+process that began it, and that stops a training after its step. What the job
+came to goes as JSON into the pipe whose number is the argument: its "result",
+or its "failure", a name in `processes.FAILURES`, with the "reason".
 """
 
 import errno
@@ -13,35 +15,35 @@ import signal
 import sys
 import threading
 
-from keras_resnetv2._files import write_atomically
 from keras_resnetv2._locks import locked
 from keras_resnetv2.jobs.job import DescribeData, Evaluate, from_line
 from keras_resnetv2.training.experiment import Experiment
 
-# Not of the settings' fault: another training would end in the same way.
-STOPS_ALL = 3
-# The settings' own fault: the same training would end so again.
-DIVERGED = 4
+_LONGEST = 4000  # characters of a reason; a pipe holds more
 
 
 def main() -> None:
     """Does the job, and says in the last line what went wrong."""
-    job = from_line(sys.stdin.buffer.readline())
+    line = sys.stdin.buffer.readline()
     threading.Thread(target=_stop_with_the_other, daemon=True).start()
     try:
-        _do(job)
+        outcome = {"result": _do(from_line(line))}
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
-        reason = " ".join(str(error).split())
-        print(f"error: {type(error).__name__}: {reason}", flush=True)
-        sys.exit(_status(error))
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        print(f"error: {reason}", flush=True)
+        outcome = {"failure": _failure(error), "reason": reason[:_LONGEST]}
+    with open(int(sys.argv[1]), "w") as pipe:
+        json.dump(outcome, pipe)
+    sys.exit("failure" in outcome)
 
 
-def _status(error):
+def _failure(error):
     if stops_all(error):
-        return STOPS_ALL
-    return DIVERGED if type(error).__name__ == "DivergedError" else 1
+        return "stops_all"
+    is_diverged = type(error).__name__ == "DivergedError"
+    return "diverged" if is_diverged else "failed"
 
 
 def stops_all(error: BaseException) -> bool:
@@ -65,14 +67,11 @@ def _do(job):
     from keras_resnetv2 import training
 
     if isinstance(job, DescribeData):
-        described = describe_data(job.experiment, job.data_dir)
-        write_atomically(pathlib.Path(job.output), json.dumps(described))
-        return
+        return describe_data(job.experiment, job.data_dir)
     # One whose beginner was killed may still write its checkpoint.
     with locked(pathlib.Path(job.workdir), wait=True):
         if isinstance(job, Evaluate):
-            training.evaluate(job.workdir, data_dir=job.data_dir)
-            return
+            return training.evaluate(job.workdir, data_dir=job.data_dir)
         if job.begin_from is not None:
             begin_from(job.begin_from, job.workdir, job.experiment)
         training.train(
@@ -86,11 +85,15 @@ def _do(job):
 def describe_data(
     experiment: Experiment, data_dir: str | os.PathLike | None
 ) -> dict:
-    """What `DescribeData` writes.
+    """What has to be known of the data before a training begins.
 
     Args:
         experiment: of which data.
         data_dir: where TensorFlow Datasets keeps its data.
+
+    Returns:
+        "classes" (how many), "input_shape" [H, W, C], and the number of images
+        "tested" on while training.
     """
     from keras_resnetv2.training.data_facts import shape_of
     from keras_resnetv2.training.images import load_training

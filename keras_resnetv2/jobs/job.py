@@ -34,7 +34,7 @@ class Train:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluate:
-    """Tests a trained network: evaluation.json.
+    """Tests a trained network; the result is that of `training.evaluate`.
 
     Attributes:
         workdir: of the training.
@@ -48,21 +48,17 @@ class Evaluate:
 
 @dataclasses.dataclass(frozen=True)
 class DescribeData:
-    """Finds out what has to be known of the data before a training begins.
+    """Finds out what has to be known of the data; see `child.describe_data`.
 
     In a process of its own, as the backend may take all of a GPU's memory to
     read a data set.
 
     Attributes:
         experiment: of which data.
-        output: the JSON file that is written: "classes" (how many),
-            "input_shape" [H, W, C], and the number of images "tested" on while
-            training.
         data_dir: where TensorFlow Datasets keeps its data.
     """
 
     experiment: Experiment
-    output: str
     data_dir: str | None = None
     replicas: typing.ClassVar[None] = None
 

@@ -51,7 +51,7 @@ class Pool:
         self.parallel = parallel
         self._gpus = Gpus(visible_gpus()) if parallel > 1 else None
         self._live = set()
-        self._stopped = False
+        self._stopped = threading.Event()
         self._lock = threading.Lock()
 
     def run(
@@ -79,10 +79,10 @@ class Pool:
     def call(
         self, functions: Mapping[str, Callable[[], _T]]
     ) -> Iterator[tuple[str, _T]]:
-        """Calls functions that do jobs, as many at once as jobs are.
+        """Calls functions that do jobs, at most `parallel` at once.
 
         Args:
-            functions: by their names; each calls `do`.
+            functions: by their names; each calls `do`, and waits with `pause`.
 
         Yields:
             A function's name as it ends, and what it returned.
@@ -103,11 +103,26 @@ class Pool:
             raise
         threads.shutdown()
 
-    def do(self, task: Task) -> None:
+    def pause(self, seconds: float) -> None:
+        """Waits, unless the jobs have stopped.
+
+        Args:
+            seconds: how long.
+
+        Raises:
+            AllStoppedError: as soon as another job has stopped all.
+        """
+        if self._stopped.wait(seconds):
+            raise processes.AllStoppedError("Another job has stopped all.")
+
+    def do(self, task: Task) -> dict | None:
         """Does a job now.
 
         Args:
             task: the job.
+
+        Returns:
+            What it came to, as `processes.run` says.
 
         Raises:
             KeyboardInterrupt: after Ctrl-C.
@@ -115,12 +130,11 @@ class Pool:
                 one has.
             TrainingFailedError: with the reason.
         """
-        if self._stopped:
-            raise processes.AllStoppedError("Another job has stopped all.")
+        self.pause(0)
         alone = contextlib.nullcontext({})
         given = self._gpus and self._gpus.environment(task.job.replicas)
         with given or alone as environment:
-            processes.run(
+            return processes.run(
                 task.job,
                 task.log,
                 echo=task.echo,
@@ -137,15 +151,14 @@ class Pool:
     def _begun(self, process):
         with self._lock:
             self._live.add(process)
-            stopped = self._stopped
-        if stopped:
+        if self._stopped.is_set():
             process.stdin.close()
 
     def _stop(self, threads):
         """Each ends after its step, with a checkpoint."""
         threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
-            self._stopped = True
+            self._stopped.set()
             live = list(self._live)
         for process in live:
             process.stdin.close()

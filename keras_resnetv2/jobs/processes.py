@@ -1,16 +1,17 @@
 """The other side of `child`: starts it, listens, judges its end."""
 
+import json
+import os
 import pathlib
 import signal
 import subprocess
+import sys
 import types
 from collections.abc import Callable, Mapping
 
 from keras_resnetv2._processes import module_command, module_environment
-from keras_resnetv2.jobs.child import DIVERGED, STOPS_ALL
 from keras_resnetv2.jobs.job import Job, to_line
 
-_ERROR = "error: "
 _PROGRESS = ("epoch ", "Resuming")
 
 
@@ -26,13 +27,21 @@ class AllStoppedError(OSError):
     """The fault is no setting's: a full disk, data that are not there."""
 
 
+# Of what a job can say of its own failure.
+FAILURES = {
+    "failed": TrainingFailedError,
+    "diverged": TrainingDivergedError,
+    "stops_all": AllStoppedError,
+}
+
+
 def run(
     job: Job,
     log: pathlib.Path,
     echo: Callable[[str], None],
     begun: Callable[[subprocess.Popen], None] = lambda process: None,
     environment: Mapping[str, str] = types.MappingProxyType({}),
-) -> None:
+) -> dict | None:
     """Does a job in a process of its own, whose memory ends with it.
 
     A process that is killed, for want of memory, say, is a failed training
@@ -46,6 +55,9 @@ def run(
             thread closes its standard input, it stops after its step.
         environment: variables of the process, beside this one's.
 
+    Returns:
+        What the job came to, see `Job`; None of a training.
+
     Raises:
         KeyboardInterrupt: after Ctrl-C, when the process has ended as well.
         AllStoppedError: where another training would end in the same way.
@@ -53,34 +65,29 @@ def run(
         TrainingFailedError: with the reason, which is the log's last line, too.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(
-        module_command("keras_resnetv2.jobs.child"),
-        env=module_environment(PYTHONUNBUFFERED="1", **environment),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        # Ctrl-C in a terminal would reach it, too, and a second request to
-        # stop ends a training at once.
-        process_group=0,
-    )
-    with process, open(log, "a") as file:
+    reads, writes = os.pipe()
+    with open(reads) as pipe, open(log, "a") as file:
         try:
-            process.stdin.write(to_line(job))
-            process.stdin.flush()
-            begun(process)
-            last = _listen(process, file, echo)
-        except KeyboardInterrupt:
-            # It stops after its step, and writes a checkpoint.
-            process.stdin.close()
-            _listen(process, file, lambda line: None)
-            raise
-        except BrokenPipeError:
-            last = _listen(process, file, echo)
-        code = process.wait()
+            process = _start(writes, environment)
+        finally:
+            os.close(writes)
+        with process:
+            try:
+                process.stdin.write(to_line(job))
+                process.stdin.flush()
+                begun(process)
+                _listen(process, file, echo)
+            except KeyboardInterrupt:
+                # It stops after its step, and writes a checkpoint.
+                process.stdin.close()
+                _listen(process, file, lambda line: None)
+                raise
+            except BrokenPipeError:
+                _listen(process, file, echo)
+        outcome = json.loads(pipe.read() or "{}")
+        code = process.returncode
         if code == 0:
-            return
+            return outcome.get("result")
         if code in _ended_by(signal.SIGINT):
             raise KeyboardInterrupt
         if code in _ended_by(signal.SIGTERM):
@@ -88,15 +95,32 @@ def run(
                 "A training was asked to end (SIGTERM). The same command goes "
                 "on from there"
             )
-        if not last.startswith(_ERROR):
-            last = _ERROR + _how_it_ended(code)
-            file.write(last + "\n")
-    reason = last.removeprefix(_ERROR)
-    if code == STOPS_ALL:
-        raise AllStoppedError(reason)
-    if code == DIVERGED:
-        raise TrainingDivergedError(reason)
-    raise TrainingFailedError(reason)
+        if not outcome:
+            outcome = {"failure": "failed", "reason": _how_it_ended(code)}
+            file.write(f"error: {outcome['reason']}\n")
+    raise FAILURES[outcome["failure"]](outcome["reason"])
+
+
+def _start(pipe, environment):
+    return subprocess.Popen(
+        [*module_command("keras_resnetv2.jobs.child"), str(pipe)],
+        env=module_environment(PYTHONUNBUFFERED="1", **environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        pass_fds=[pipe],
+        # Ctrl-C in a terminal would reach it, too, and a second request to
+        # stop ends a training at once.
+        process_group=0,
+    )
+
+
+def tell(line: str) -> None:
+    """Prints a line whole, whatever other threads print meanwhile."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def is_progress(line: str) -> bool:
@@ -105,13 +129,10 @@ def is_progress(line: str) -> bool:
 
 
 def _listen(process, file, echo):
-    last = ""
     for line in process.stdout:
         file.write(line)
         file.flush()
-        last = line.strip()
-        echo(last)
-    return last
+        echo(line.strip())
 
 
 def _ended_by(number):

@@ -1,6 +1,7 @@
 """The config of a built network: carried by its stem, or read off its layers.
 
-Networks saved by 0.1.0 do not carry one. Nothing else reads layers' names.
+Networks saved by 0.1.0 do not carry one. Nothing else takes a config from
+layers' names.
 """
 
 import dataclasses

@@ -71,16 +71,15 @@ def run_study(
             and run_name(experiment) not in results
         }
         done = sum(map(len, plan.results(results).values()))
-        print(
+        processes.tell(
             f"{plan.study.name}: {done} of {len(plan.runs())} runs have a "
-            f"result; {len(missing)} to do now.",
-            flush=True,
+            f"result; {len(missing)} to do now."
         )
         trainings = _Trainings(directory, pool, data_dir, checkpoint_steps)
         for result in trainings.results(missing):
             results[result.run] = result
             directory.write_results(results)
-            print(_line(result), flush=True)
+            processes.tell(_line(result))
     return trainings.crashed
 
 
@@ -118,7 +117,7 @@ class _Trainings:
                     yield self._result(name, failure)
                 except (processes.TrainingFailedError, ValueError) as error:
                     self.crashed[name] = str(error)
-                    print(f"{name}: crashed: {error}", flush=True)
+                    processes.tell(f"{name}: crashed: {error}")
 
     def _result(self, name, failure):
         diverged = None
@@ -143,4 +142,4 @@ class _Trainings:
 
 def _echo(name, line):
     if processes.is_progress(line):
-        print(f"{name}  {line}", flush=True)
+        processes.tell(f"{name}  {line}")

@@ -82,7 +82,8 @@ class Experiment:
         ),
     )
     recipe: RecipeName = option(
-        "paper", "the optimizer, its schedule and what else is the default"
+        "paper",
+        "the optimizer, its schedule, and other options' defaults",
     )
     epochs: int | None = option(
         None,

@@ -1,4 +1,7 @@
-"""What can be searched, over what, and what a user may say instead."""
+"""What can be searched, over what, and by which methods.
+
+It imports no keras-tuner, so that --help is quick.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,6 +10,9 @@ from keras_resnetv2.data import AUGMENTATIONS
 from keras_resnetv2.models.configs import CHOICES
 from keras_resnetv2.models.unit_spec import shortcuts_with
 from keras_resnetv2.training.experiment import Experiment
+
+# Of keras-tuner; `oracles.TUNERS` has them.
+TUNER_NAMES = ("random", "hyperband", "bayesian", "grid")
 
 
 @dataclasses.dataclass(frozen=True)

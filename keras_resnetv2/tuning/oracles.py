@@ -65,6 +65,7 @@ class _SearchOracle:
             **kwargs,
         )
         self.verbose = 0
+        LOCKS[self]  # else two threads may each make one
         self.space = space
         self.on_end: Callable[[Trial], None] = lambda trial: None
         self._path = path

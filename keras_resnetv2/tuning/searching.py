@@ -1,12 +1,10 @@
 """`search`: from a space and a work directory to the best configuration."""
 
+import copy
 import dataclasses
 import functools
-import json
 import os
 import pathlib
-import tempfile
-import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -151,7 +149,9 @@ def search(
         make_oracle, tuner, searched, max_trials=max_trials, seed=base.seed
     )
     if role == "worker":
-        _work_for_chief(make(None), runs, lambda: directory.claim(settings))
+        _work_for_chief(
+            make(None), runs, lambda: directory.claim(settings), pool
+        )
         return None
     with locked(directory.path):
         # Another search may have come and gone since.
@@ -172,23 +172,24 @@ def search(
 
 def _work_here(oracle, runs, pool):
     if pool.parallel == 1:
-        _work(oracle, "tuner0", runs.run)
+        _work(oracle, "tuner0", runs.run, pool)
         return
     works = {
-        tuner_id: functools.partial(_work, oracle, tuner_id, runs.run)
+        tuner_id: functools.partial(_work, oracle, tuner_id, runs.run, pool)
         for tuner_id in (f"tuner{i}" for i in range(pool.parallel))
     }
     for _ in pool.call(works):
         pass
 
 
-def _work(oracle, tuner_id, run):
+def _work(oracle, tuner_id, run, pool):
     while True:
-        trial = oracle.create_trial(tuner_id)
+        # Its own is looked at in another thread before it has its score.
+        trial = copy.copy(oracle.create_trial(tuner_id))
         if trial.status == "STOPPED":
             return
         if trial.status == "IDLE":
-            time.sleep(_IDLE_SECONDS)
+            pool.pause(_IDLE_SECONDS)
             continue
         try:
             error, epochs = run(trial)
@@ -200,7 +201,7 @@ def _work(oracle, tuner_id, run):
         oracle.end_trial(trial)
 
 
-def _work_for_chief(oracle, runs, claim):
+def _work_for_chief(oracle, runs, claim, pool):
     try:
         with worker.connect(oracle) as client:
             client.get_space()  # now the chief has written what it searches
@@ -209,7 +210,7 @@ def _work_for_chief(oracle, runs, claim):
                     "The chief's search is not in this workdir. Chief and "
                     "workers need one directory, on a disk they share."
                 )
-            _work(client, client.tuner_id, runs.run)
+            _work(client, client.tuner_id, runs.run, pool)
     except grpc.RpcError as error:
         raise ConnectionError(
             f"The chief could not answer: {error.details()}. See what it says."
@@ -264,13 +265,8 @@ def _tested(runs, winner, directory):
 
 
 def _describe_data(base, data_dir):
-    with tempfile.TemporaryDirectory() as folder:
-        output = pathlib.Path(folder, "data.json")
-        job = DescribeData(base, str(output), data_dir)
-        try:
-            processes.run(job, pathlib.Path(os.devnull), lambda line: None)
-        except processes.TrainingFailedError as error:
-            raise ValueError(
-                f"The data cannot be searched on: {error}"
-            ) from error
-        return json.loads(output.read_text())
+    job = DescribeData(base, data_dir)
+    try:
+        return processes.run(job, pathlib.Path(os.devnull), lambda line: None)
+    except processes.TrainingFailedError as error:
+        raise ValueError(f"The data cannot be searched on: {error}") from error

@@ -73,7 +73,9 @@ class TrialRuns:
         )
         workdir = self._directory.trial(trial.trial_id)
         previous = values.get(PREVIOUS_TRIAL)
-        print(f"trial {trial.trial_id}  {settings(self._space.values(values))}")
+        processes.tell(
+            f"trial {trial.trial_id}  {settings(self._space.values(values))}"
+        )
         self._do(
             trial.trial_id,
             Train(
@@ -96,7 +98,7 @@ class TrialRuns:
         """
         rows = self.rows(trials)
         [row] = [row for row in rows if row.trial == ended]
-        print(summary_line(row, best(rows)), flush=True)
+        processes.tell(summary_line(row, best(rows)))
         self.write(rows)
 
     def rows(self, trials: Iterable[Trial]) -> list[TrialRow]:
@@ -150,4 +152,4 @@ class TrialRuns:
 
 def _echo(whose, line):
     if processes.is_progress(line):
-        print(f"{whose}{line}", flush=True)
+        processes.tell(f"{whose}{line}")

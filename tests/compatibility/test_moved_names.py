@@ -18,5 +18,6 @@ def test_analysis_ablation():
     assert moved is importlib.import_module("keras_resnetv2.analysis.ablation")
     for name in studies.__all__:
         assert getattr(moved, name) is getattr(studies, name)
+    assert "ablation" not in analysis.__all__
     with pytest.raises(AttributeError, match="ablations"):
         analysis.ablations

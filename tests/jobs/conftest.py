@@ -3,6 +3,16 @@ import sys
 
 import pytest
 
+# Of `fail KIND REASON`: the pipe's number is the last of the arguments.
+_SCRIPT = """#!/bin/sh
+pipe=/dev/fd/$4
+fail() {{
+  echo "error: $2"
+  printf '{{"failure": "%s", "reason": "%s"}}' "$1" "$2" > "$pipe"
+}}
+{}
+"""
+
 
 @pytest.fixture
 def child(tmp_path, monkeypatch):
@@ -10,7 +20,7 @@ def child(tmp_path, monkeypatch):
 
     def replace(script):
         path = tmp_path / "child"
-        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.write_text(_SCRIPT.format(script))
         path.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(path))
 

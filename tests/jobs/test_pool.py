@@ -87,7 +87,7 @@ def test_one_job_at_a_time_sees_all(child, monkeypatch, tmp_path):
 
 
 def test_a_job_that_fails_leaves_the_others(child, tmp_path):
-    child('read job\ncase "$job" in *bad*) echo error: E: so; exit 1;; esac')
+    child('read job\ncase "$job" in *bad*) fail failed so; exit 1;; esac')
     tasks = {name: task(tmp_path, name) for name in ("bad", "good")}
     ended = dict(Pool(1).run(tasks))
     assert ended["good"] is None
@@ -96,7 +96,7 @@ def test_a_job_that_fails_leaves_the_others(child, tmp_path):
 
 def test_what_stops_one_stops_all(child, tmp_path):
     child(
-        'read job; case "$job" in *full*) echo error: OSError: full; exit 3\n'
+        'read job; case "$job" in *full*) fail stops_all full; exit 1\n'
         "esac; cat; echo stopped; exit 143"
     )
     tasks = {name: task(tmp_path, name) for name in ("long", "full", "later")}

@@ -1,7 +1,6 @@
 """Trainings in processes of their own, and how their ends are judged."""
 
 import errno
-import json
 import os
 import pathlib
 import shutil
@@ -24,6 +23,7 @@ from keras_resnetv2.jobs.job import (
 )
 from keras_resnetv2.jobs.processes import (
     AllStoppedError,
+    TrainingDivergedError,
     TrainingFailedError,
     run,
 )
@@ -47,8 +47,14 @@ def test_the_job_arrives_and_the_lines_come_back(child, tmp_path):
         ("kill -KILL $$", TrainingFailedError, "SIGKILL, perhaps.*memory"),
         ("kill -SEGV $$", TrainingFailedError, "ended by SIGSEGV$"),
         ("exit 7", TrainingFailedError, "ended with status 7"),
-        ("echo x; echo error: E: so; exit 1", TrainingFailedError, "^E: so$"),
-        ("echo error: OSError: full; exit 3", AllStoppedError, "OSError: full"),
+        ("echo x; fail failed 'E: so'; exit 1", TrainingFailedError, "^E: so$"),
+        ("fail stops_all 'E: full'; exit 1", AllStoppedError, "^E: full$"),
+        # Something else may be printed at the end.
+        (
+            "fail diverged NaN; echo bye; exit 1",
+            TrainingDivergedError,
+            "^NaN$",
+        ),
         ("exit 143", AllStoppedError, "SIGTERM.*same command goes on"),
         # It was still importing, and took no note of signals.
         ("kill -TERM $$", AllStoppedError, "SIGTERM.*same command goes on"),
@@ -106,7 +112,7 @@ def test_what_cannot_be_written_stops_all(tmp_path, monkeypatch):
 
 def test_the_process_has_what_it_is_given(tmp_path):
     begun = []
-    job = DescribeData(experiment(), str(tmp_path / "data.json"))
+    job = DescribeData(experiment())
     with pytest.raises(TrainingFailedError, match="no_such_backend"):
         run(
             job,
@@ -122,11 +128,8 @@ def test_the_process_has_what_it_is_given(tmp_path):
 
 def test_what_the_data_are_comes_back_as_data(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")  # imported faster
-    output = tmp_path / "data.json"
-    held_out = experiment(held_out=0.25)
-    job = DescribeData(held_out, str(output))
-    run(job, tmp_path / "log.txt", lambda line: None)
-    assert json.loads(output.read_text()) == {
+    job = DescribeData(experiment(held_out=0.25))
+    assert run(job, tmp_path / "log.txt", lambda line: None) == {
         "classes": 10,
         "input_shape": [32, 32, 3],
         "tested": 130,
@@ -139,7 +142,7 @@ def test_what_the_data_are_comes_back_as_data(tmp_path, monkeypatch):
         Train("run", experiment(options={"widths": (4, 8, 16)}), "data", "old"),
         Train("run", experiment(), checkpoint_steps=3),
         Evaluate("run"),
-        DescribeData(experiment(held_out=0.1), "data.json"),
+        DescribeData(experiment(held_out=0.1)),
     ],
 )
 def test_a_job_is_a_line_and_back(job):

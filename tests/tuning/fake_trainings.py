@@ -3,6 +3,7 @@
 import json
 import pathlib
 import threading
+import time
 
 from small_training import epoch_row
 
@@ -26,6 +27,7 @@ class FakeTrainings:
     Attributes:
         jobs: what was asked for, in order; the trainings and the tests.
         failing: a job's number to what it raises.
+        seconds: a job's number to how long it takes.
         environments: of the processes.
         meeting: where given, every training waits there for the others.
     """
@@ -33,6 +35,7 @@ class FakeTrainings:
     def __init__(self):
         self.jobs = []
         self.failing = {}
+        self.seconds = {}
         self.environments = []
         self.meeting = None
         self._lock = threading.Lock()
@@ -45,8 +48,7 @@ class FakeTrainings:
         assert from_line(to_line(job)) == job
         if isinstance(job, DescribeData):
             data = describe_data(job.experiment, job.data_dir)
-            pathlib.Path(job.output).write_text(json.dumps(data))
-            return
+            return json.loads(json.dumps(data))
         with self._lock:
             number = len(self.jobs)
             self.jobs.append(job)
@@ -55,6 +57,7 @@ class FakeTrainings:
         log.write_text("a log\n")
         if self.meeting is not None and isinstance(job, Train):
             self.meeting.wait(timeout=60)
+        time.sleep(self.seconds.get(number, 0))
         if error := self.failing.get(number):
             raise error
         workdir = Workdir(job.workdir)

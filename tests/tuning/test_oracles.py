@@ -16,6 +16,7 @@ from keras_resnetv2.tuning import (  # noqa: E402
     oracles,
     trial_rows,
 )
+from keras_resnetv2.tuning.hyperparameters import TUNER_NAMES  # noqa: E402
 from keras_resnetv2.tuning.oracles import (  # noqa: E402
     FAILURES_IN_A_ROW,
     TUNERS,
@@ -42,6 +43,10 @@ BUDGET = 150_000  # parameters; takes 3 of the 9 sizes out
 
 def small_space(space=SPACE, **kwargs):
     return SearchSpace(BASE, space, search=(), **kwargs)
+
+
+def test_the_names_are_those_of_the_flag():
+    assert tuple(TUNERS) == TUNER_NAMES
 
 
 @pytest.fixture(autouse=True)

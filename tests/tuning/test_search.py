@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import os
 import threading
+import time
 import types
 
 import pytest
@@ -267,7 +268,7 @@ def test_two_searches_in_one_directory(trainings, tmp_path):
             with pytest.raises(LockedError, match="Another process") as error:
                 search(tmp_path)
             refused.append(error)
-        trainings(job, *rest, **more)
+        return trainings(job, *rest, **more)
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(processes, "run", run)
@@ -323,6 +324,37 @@ def test_what_stops_one_trial_stops_all(trainings, tmp_path, error):
     assert [row.status for row in found.rows] == ["completed"] * 8
     # Only what was cut off was begun again.
     assert len(trainings.trained) <= 8 + 2
+
+
+def test_one_that_waits_is_stopped_too(trainings, tmp_path):
+    # The last trial stops all, while the other thread waits for its result.
+    trainings.failing = {2: AllStoppedError("no data")}
+    trainings.seconds = {2: 2.5}
+    grid = {"tuner": "grid", "space": {"depth": [8, 14, 20]}, "parallel": 2}
+    with pytest.raises(AllStoppedError, match="no data"):
+        search(tmp_path, max_trials=None, **grid)
+    trainings.failing = {}
+    found = search(tmp_path, max_trials=None, **grid)
+    assert [row.status for row in found.rows] == ["completed"] * 3
+
+
+def test_a_trial_is_complete_once_it_has_its_score(
+    trainings, tmp_path, monkeypatch
+):
+    """Hyperband looks at all trials while another one ends."""
+    from keras_resnetv2.tuning import oracles
+
+    def end_slowly(oracle, trial):
+        time.sleep(0.05)
+        end(oracle, trial)
+
+    end = oracles.Hyperband.end_trial
+    monkeypatch.setattr(oracles.Hyperband, "end_trial", end_slowly)
+    base = experiment(epochs=9, held_out=0.25)
+    found = search(
+        tmp_path, base=base, tuner="hyperband", max_trials=None, parallel=4
+    )
+    assert {row.status for row in found.rows} == {"completed"}
 
 
 def test_a_state_that_cannot_be_written_ends_a_search(
@@ -433,7 +465,7 @@ def run(job, *rest, **more):
     gc.collect()
     status = pathlib.Path("/proc/self/status").read_text()
     resident.append(int(status.split("VmRSS:")[1].split()[0]))
-    fake(job, *rest, **more)
+    return fake(job, *rest, **more)
 
 processes.run = run
 tuning.search(

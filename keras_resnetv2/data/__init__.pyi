@@ -1,0 +1,16 @@
+from .augmentation import AUGMENTATIONS as AUGMENTATIONS
+from .batches import evaluation_batches as evaluation_batches
+from .batches import training_batches as training_batches
+from .datasets import DATASETS as DATASETS
+from .datasets import load_arrays as load_arrays
+from .datasets import load_tf_data as load_tf_data
+from .datasets import open_images as open_images
+from .encoded_images import EncodedImages as EncodedImages
+from .held_out import hold_out as hold_out
+from .image_data import ImageData as ImageData
+from .predictions import CLASS_NAMES as CLASS_NAMES
+from .predictions import decode_predictions as decode_predictions
+from .standardization import STANDARDIZATION_KINDS as STANDARDIZATION_KINDS
+from .standardization import STANDARDIZATIONS as STANDARDIZATIONS
+from .standardization import Standardization as Standardization
+from .standardization import preprocess_input as preprocess_input
