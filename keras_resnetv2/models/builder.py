@@ -81,15 +81,7 @@ def ResNetV2(
     check_choice("pooling", pooling, _POOLINGS)
     inputs = inputs_lib.make(config, input_tensor, input_shape)
 
-    x = _stem(inputs, config)
-    for unit_name, spec in config.unit_specs():
-        x = residual_unit(x, spec, unit_name)
-    x = layers.apply_ops(
-        x,
-        end_of_network(ACTIVATION_ORDERS[config.activation_order]),
-        batch_normalization=config.batch_normalization,
-        name=layer_names.HEAD,
-    )
+    x = features(inputs, config)
     if include_top:
         pooling = "avg"
     if pooling:
@@ -110,6 +102,27 @@ def ResNetV2(
     model.get_layer(f"{layer_names.STEM}_bn").network_config = config.to_json()
     weights_lib.load(model, weights)
     return model
+
+
+def features(x, config: ResNetConfig):
+    """Stem and stages, up to the activation behind the last addition.
+
+    Args:
+        x: (batch, H, W, C).
+        config: the network.
+
+    Returns:
+        (batch, H / config.strides, W / config.strides, filters).
+    """
+    x = _stem(x, config)
+    for unit_name, spec in config.unit_specs():
+        x = residual_unit(x, spec, unit_name)
+    return layers.apply_ops(
+        x,
+        end_of_network(ACTIVATION_ORDERS[config.activation_order]),
+        batch_normalization=config.batch_normalization,
+        name=layer_names.HEAD,
+    )
 
 
 def feature_taps(config: ResNetConfig) -> dict[str, str]:

@@ -1,22 +1,15 @@
 """Parameters, work and activation memory of a network, from its config alone.
 
-`complexity` goes the way of `builder.ResNetV2`, `_unit` that of
-`units.residual_unit` and the tables those of `shortcuts`, step by step, with a
-map's shape in the place of the map.
+A map's shape goes through the builder's own code in the place of the map: of
+every layer there is a second function, for shapes, that counts.
 """
 
 import dataclasses
 
 from keras_resnetv2.models import inputs as inputs_lib
-from keras_resnetv2.models.activations import (
-    ACTIVATION_ORDERS,
-    BETWEEN,
-    STEM,
-    end_of_network,
-)
+from keras_resnetv2.models import layers
+from keras_resnetv2.models.builder import features
 from keras_resnetv2.models.configs import ResNetConfig, check_config
-from keras_resnetv2.models.stems import STEMS
-from keras_resnetv2.models.unit_spec import UNITS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,29 +85,57 @@ def complexity(
             "pixels."
         )
 
-    layers = _Layers()
-    x = _stem(_Map(*map(int, images)), config, layers)
-    for _, spec in config.unit_specs():
-        x = _unit(x, spec, layers)
-    order = ACTIVATION_ORDERS[config.activation_order]
-    x = layers.apply_ops(x, end_of_network(order))
-    pooled = _Map(1, 1, x.channels)
-    predictions = layers.conv(pooled, config.classes, 1, bias=True)
-    layers.keep(predictions)  # softmax
-    return layers.total()
+    counts = _Counts()
+    x = features(_Map(counts, *map(int, images)), config)
+    pooled = _Map(counts, 1, 1, x.channels)
+    layers.conv(
+        pooled,
+        config.classes,
+        1,
+        initializer=None,
+        bias=0.0,
+        activation="softmax",
+        name=None,
+    )
+    return Complexity(
+        counts.parameters,
+        counts.multiply_adds,
+        sum(map.height * map.width * map.channels for map in counts.kept),
+    )
+
+
+class _Counts:
+    """What the layers of a network have come to so far.
+
+    Attributes:
+        parameters: trainable ones.
+        multiply_adds: of one image's forward pass.
+        kept: the maps that gradients need.
+    """
+
+    def __init__(self):
+        self.parameters = 0
+        self.multiply_adds = 0
+        self.kept = set()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Map:
     """The shape of one image's map; two maps of one shape are two."""
 
+    counts: _Counts
     height: int
     width: int
     channels: int
 
+    @property
+    def shape(self):
+        return (None, self.height, self.width, self.channels)
+
     def to(self, channels, strides=1):
         """The map that a layer makes of it; a stride rounds up."""
         return _Map(
+            self.counts,
             -(-self.height // strides),
             -(-self.width // strides),
             int(channels),  # NumPy's integers may be narrow
@@ -124,136 +145,85 @@ class _Map:
         return self.to(self.channels)
 
     def padded(self, pixels):
-        return _Map(
-            self.height + 2 * pixels, self.width + 2 * pixels, self.channels
+        return dataclasses.replace(
+            self,
+            height=self.height + 2 * pixels,
+            width=self.width + 2 * pixels,
         )
 
-
-class _Layers:
-    """Layers that count what they cost, and keep what their gradients need."""
-
-    def __init__(self):
-        self._parameters = 0
-        self._multiply_adds = 0
-        self._kept = set()
-
-    def total(self):
-        return Complexity(
-            self._parameters,
-            self._multiply_adds,
-            sum(x.height * x.width * x.channels for x in self._kept),
-        )
-
-    def keep(self, *maps):
-        self._kept.update(maps)
-
-    def conv(self, x, channels, kernel_size, strides=1, bias=False):
-        y = x.to(channels, strides)
-        kernel = kernel_size**2 * x.channels * y.channels
-        self._parameters += kernel + (y.channels if bias else 0)
-        self._multiply_adds += kernel * y.height * y.width
-        pad = strides > 1 and kernel_size > 1
-        self.keep(x.padded(kernel_size // 2) if pad else x)
-        return y
-
-    def apply_ops(self, x, ops):
-        for op in ops:
-            y = x.like()
-            if op == "bn":
-                self._parameters += 2 * x.channels  # gamma and beta
-                self.keep(x)
-            else:
-                self.keep(y)
-            x = y
-        return x
-
-    def max_pool(self, x):
-        y = x.to(x.channels, 2)
-        self.keep(x.padded(1), y)
-        return y
+    def keep(self):
+        self.counts.kept.add(self)
 
 
-def _stem(x, config, layers):
-    stem = STEMS[config.stem]
-    x = layers.conv(
-        x, config.widths[0], stem.kernel_size, strides=stem.conv_strides
-    )
-    x = layers.apply_ops(x, STEM)
-    return layers.max_pool(x) if stem.pooled else x
+@layers.conv.register
+def _conv(
+    x: _Map,
+    filters,
+    kernel_size,
+    *,
+    strides=1,
+    bias=None,
+    activation=None,
+    **unused,
+):
+    y = x.to(filters, strides)
+    kernel = kernel_size**2 * x.channels * y.channels
+    x.counts.parameters += kernel + (0 if bias is None else y.channels)
+    x.counts.multiply_adds += kernel * y.height * y.width
+    is_padded = strides > 1 and kernel_size > 1
+    (x.padded(kernel_size // 2) if is_padded else x).keep()
+    if activation:
+        y.keep()
+    return y
 
 
-def _unit(x, spec, layers):
-    order = ACTIVATION_ORDERS[spec.activation_order]
-    convs = UNITS[spec.unit]
-
-    before = order.before if spec.preactivated else ()
-    activated = layers.apply_ops(x, before)
-    residual = activated
-    for i, (kernel_size, multiple) in enumerate(convs):
-        residual = layers.conv(
-            residual,
-            multiple * spec.width,
-            kernel_size,
-            strides=spec.strides if i == spec.strided_conv else 1,
-        )
-        last = i == len(convs) - 1
-        residual = layers.apply_ops(residual, order.after if last else BETWEEN)
-
-    _SHORTCUTS[spec.shortcut](x, activated, residual, spec, layers)
-    if spec.drop_rate:
-        layers.keep(_Map(1, 1, 1))  # an image's branch is dropped as a whole
-    return layers.apply_ops(residual.like(), order.after_addition)
+@layers.batch_norm.register
+def _batch_norm(x: _Map, **unused):
+    x.counts.parameters += 2 * x.channels  # gamma and beta
+    x.keep()
+    return x.like()
 
 
-def _bridge(x, activated, residual, spec, layers):
-    if spec.strides == 1 and x.channels == spec.filters:
-        return x
-    return _DIMENSION_CHANGES[spec.dimension_change](x, activated, spec, layers)
+@layers.relu.register
+def _relu(x: _Map, **unused):
+    y = x.like()
+    y.keep()
+    return y
 
 
-def _exclusive_gating(x, activated, residual, spec, layers):
-    gate = _shortcut_only_gating(x, activated, residual, spec, layers)
-    layers.keep(residual, gate)
+@layers.max_pool.register
+def _max_pool(x: _Map, **unused):
+    x.padded(1).keep()
+    y = x.to(x.channels, 2)
+    y.keep()
+    return y
 
 
-def _shortcut_only_gating(x, activated, residual, spec, layers):
-    gate = _conv_shortcut(x, activated, residual, spec, layers, bias=True)
-    layers.keep(gate)  # sigmoid
-    one_minus_gate = gate.like()
-    shortcut = _bridge(x, activated, residual, spec, layers)
-    layers.keep(shortcut, one_minus_gate)
-    return gate
+@layers.add.register
+def _add(x: _Map, y, **unused):
+    return x.like()
 
 
-def _conv_shortcut(x, activated, residual, spec, layers, bias=False):
-    return layers.conv(x, spec.filters, 1, strides=spec.strides, bias=bias)
+@layers.multiply.register
+def _multiply(x: _Map, y, **unused):
+    x.keep()
+    y.keep()
+    return x.like()
 
 
-def _dropout(x, activated, residual, spec, layers):
-    shortcut = _bridge(x, activated, residual, spec, layers)
-    if spec.dropout_rate:
-        layers.keep(shortcut.like())  # the mask
+@layers.rescale.register
+def _rescale(x: _Map, scale, offset=0.0, **unused):
+    return x.like()
 
 
-# Fig. 2. A gate's products need both of their factors.
-_SHORTCUTS = {
-    "identity": _bridge,
-    "constant_scaling": _bridge,
-    "exclusive_gating": _exclusive_gating,
-    "shortcut_only_gating": _shortcut_only_gating,
-    "conv": _conv_shortcut,
-    "dropout": _dropout,
-}
+@layers.dropout.register
+def _dropout(x: _Map, rate, *, noise_shape=None, **unused):
+    if rate:
+        mask = x.like() if noise_shape is None else _Map(x.counts, 1, 1, 1)
+        mask.keep()
+    return x.like()
 
 
-def _padding(x, activated, spec, layers):
-    return x.to(spec.filters, spec.strides)
-
-
-def _projection(x, activated, spec, layers):
-    shortcut = layers.conv(activated, spec.filters, 1, strides=spec.strides)
-    ops = ("bn",) if spec.activation_order == "original" else ()
-    return layers.apply_ops(shortcut, ops)
-
-
-_DIMENSION_CHANGES = {"padding": _padding, "projection": _projection}
+@layers.pad_channels.register
+def _pad_channels(x: _Map, filters, strides, **unused):
+    return x.to(filters, strides)

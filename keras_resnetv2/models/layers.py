@@ -1,8 +1,14 @@
-"""The layers of a ResNet and the one place where their constants live."""
+"""The layers of a ResNet and the one place where their constants live.
+
+`complexity` has each function for the shape of a map, in place of the map.
+"""
+
+import functools
 
 import keras
 
 from keras_resnetv2.models.batch_normalization import BatchNormalization
+from keras_resnetv2.models.dropout import Dropout
 
 # Untruncated, as Caffe's "msra" and torch's kaiming_normal_ draw it.
 KERNEL_INITIALIZERS = {"he_normal": "fan_in", "he_normal_fan_out": "fan_out"}
@@ -15,8 +21,19 @@ def kernel_initializer(name: str) -> keras.initializers.Initializer:
     )
 
 
-def conv(x, filters, kernel_size, *, strides=1, initializer, name, **kwargs):
-    """Convolution with symmetric zero padding and, by default, no bias.
+@functools.singledispatch
+def conv(
+    x,
+    filters,
+    kernel_size,
+    *,
+    strides=1,
+    initializer,
+    bias=None,
+    activation=None,
+    name,
+):
+    """Convolution with symmetric zero padding; `bias` is the initial one.
 
     `padding="same"` pads a strided 3x3 on even sizes at the end only; the
     reference implementations pad both sides alike.
@@ -31,11 +48,14 @@ def conv(x, filters, kernel_size, *, strides=1, initializer, name, **kwargs):
         strides=strides,
         padding=padding,
         kernel_initializer=kernel_initializer(initializer),
+        use_bias=bias is not None,
+        bias_initializer=keras.initializers.Constant(bias or 0.0),
+        activation=activation,
         name=name,
-        **{"use_bias": False, **kwargs},
     )(x)
 
 
+@functools.singledispatch
 def batch_norm(x, *, kind, name):
     """Batch normalization with the paper's epsilon and momentum."""
     return BatchNormalization(synchronized=kind == "synchronized", name=name)(x)
@@ -56,10 +76,47 @@ def apply_ops(x, ops, *, batch_normalization, name, out=None):
         if op == "bn":
             x = batch_norm(x, kind=batch_normalization, name=layer_name)
         else:
-            x = keras.layers.ReLU(name=layer_name)(x)
+            x = relu(x, name=layer_name)
     return x
 
 
+@functools.singledispatch
+def relu(x, *, name):
+    """Rectified linear units."""
+    return keras.layers.ReLU(name=name)(x)
+
+
+@functools.singledispatch
+def add(x, y, *, name):
+    """The sum of two tensors of one shape."""
+    return keras.layers.Add(name=name)([x, y])
+
+
+@functools.singledispatch
+def multiply(x, y, *, name):
+    """The product of two tensors of one shape, value by value."""
+    return keras.layers.Multiply(name=name)([x, y])
+
+
+@functools.singledispatch
+def rescale(x, scale, offset=0.0, *, name):
+    """The tensor times a constant, plus a constant."""
+    return keras.layers.Rescaling(scale, offset, name=name)(x)
+
+
+@functools.singledispatch
+def dropout(x, rate, *, noise_shape=None, name):
+    """The tensor with a part of its values dropped in training."""
+    return Dropout(rate, noise_shape=noise_shape, name=name)(x)
+
+
+@functools.singledispatch
+def pad_channels(x, filters, strides, *, name):
+    """The tensor subsampled, with zero channels appended."""
+    return PaddingShortcut(filters, strides, name=name)(x)
+
+
+@functools.singledispatch
 def max_pool(x, *, name):
     """The ImageNet stem's 3x3 pooling, stride 2, symmetric padding.
 

@@ -5,10 +5,7 @@ input (behind the unit's pre-activation; `x` itself where there is none) and the
 `residual` branch F, and returns the two tensors to add.
 """
 
-import keras
-
 from keras_resnetv2.models import layers
-from keras_resnetv2.models.dropout import Dropout
 
 
 def identity(x, activated, residual, spec, name):
@@ -28,9 +25,7 @@ def constant_scaling(x, activated, residual, spec, name):
 def exclusive_gating(x, activated, residual, spec, name):
     """Fig. 2(c): (1 - g(x)) x + g(x) F."""
     gate = _gate(x, spec, name)
-    residual = keras.layers.Multiply(name=f"{name}_residual_gated")(
-        [residual, gate]
-    )
+    residual = layers.multiply(residual, gate, name=f"{name}_residual_gated")
     return _gated_shortcut(x, activated, gate, spec, name), residual
 
 
@@ -56,8 +51,10 @@ def conv(x, activated, residual, spec, name):
 def dropout(x, activated, residual, spec, name):
     """Fig. 2(f): x with dropout, + F."""
     shortcut = _bridge(x, activated, spec, name)
-    drop = Dropout(spec.dropout_rate, name=f"{name}_shortcut_dropout")
-    return drop(shortcut), residual
+    shortcut = layers.dropout(
+        shortcut, spec.dropout_rate, name=f"{name}_shortcut_dropout"
+    )
+    return shortcut, residual
 
 
 SHORTCUTS = {
@@ -72,9 +69,9 @@ SHORTCUTS = {
 
 def padding(x, activated, spec, name):
     """Option A: the raw signal, subsampled, zero channels appended."""
-    return layers.PaddingShortcut(
-        spec.filters, spec.strides, name=f"{name}_shortcut_padding"
-    )(x)
+    return layers.pad_channels(
+        x, spec.filters, spec.strides, name=f"{name}_shortcut_padding"
+    )
 
 
 def projection(x, activated, spec, name):
@@ -108,7 +105,7 @@ def _bridge(x, activated, spec, name):
 
 
 def _scale(x, factor, name):
-    return x if factor == 1 else keras.layers.Rescaling(factor, name=name)(x)
+    return x if factor == 1 else layers.rescale(x, factor, name=name)
 
 
 def _gate(x, spec, name):
@@ -119,18 +116,13 @@ def _gate(x, spec, name):
         1,
         strides=spec.strides,
         initializer=spec.kernel_initializer,
-        use_bias=True,
-        bias_initializer=keras.initializers.Constant(spec.gate_bias),
+        bias=spec.gate_bias,
         activation="sigmoid",
         name=f"{name}_gate",
     )
 
 
 def _gated_shortcut(x, activated, gate, spec, name):
-    rest = keras.layers.Rescaling(-1.0, 1.0, name=f"{name}_one_minus_gate")(
-        gate
-    )
+    rest = layers.rescale(gate, -1.0, 1.0, name=f"{name}_one_minus_gate")
     shortcut = _bridge(x, activated, spec, name)
-    return keras.layers.Multiply(name=f"{name}_shortcut_gated")(
-        [shortcut, rest]
-    )
+    return layers.multiply(shortcut, rest, name=f"{name}_shortcut_gated")

@@ -1,10 +1,7 @@
 """The residual unit: y = h(x) + F(x), x' = f(y). Fig. 4 in one function."""
 
-import keras
-
 from keras_resnetv2.models import layers
 from keras_resnetv2.models.activations import ACTIVATION_ORDERS, BETWEEN
-from keras_resnetv2.models.dropout import Dropout
 from keras_resnetv2.models.shortcuts import SHORTCUTS
 from keras_resnetv2.models.unit_spec import UNITS, UnitSpec
 
@@ -49,8 +46,8 @@ def residual_unit(x, spec: UnitSpec, name: str):
     # The shortcut goes first: Keras walks a graph depth first along the first
     # input, and along the shortcuts a very deep net is a few nodes a unit.
     out = f"{name}_out"
-    y = keras.layers.Add(name=f"{name}_add" if order.after_addition else out)(
-        [shortcut, residual]
+    y = layers.add(
+        shortcut, residual, name=f"{name}_add" if order.after_addition else out
     )
     return layers.apply_ops(
         y, order.after_addition, name=f"{name}_add", out=out, **bn
@@ -66,8 +63,9 @@ def _stochastic_depth(residual, spec, name):
     """
     if not spec.drop_rate:
         return residual
-    return Dropout(
+    return layers.dropout(
+        residual,
         spec.drop_rate,
         noise_shape=(None, 1, 1, 1),
         name=f"{name}_residual_drop",
-    )(residual)
+    )
