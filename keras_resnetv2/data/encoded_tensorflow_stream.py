@@ -91,7 +91,9 @@ def _images(plan, source, positions, keys, rule, seed):
 
     places = tf.data.Dataset.zip(positions, keys)
     images = places.map(
-        make_image, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        make_image,
+        num_parallel_calls=tensorflow_stream.PARALLEL,
+        deterministic=True,
     )
     if source.name is not None:
         images = _name_unreadable(images, places, source.name)
@@ -128,7 +130,7 @@ def _finish(images, plan, steps):
     batches = images.batch(
         plan.batch_size,
         drop_remainder=True,
-        num_parallel_calls=tf.data.AUTOTUNE,
+        num_parallel_calls=tensorflow_stream.PARALLEL,
         deterministic=True,
     )
     return tensorflow_stream.finish(batches, steps)

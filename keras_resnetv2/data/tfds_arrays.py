@@ -42,10 +42,14 @@ def load(
             size or do not fit into memory.
     """
     tfds = import_tfds()
+    from keras_resnetv2.data import tensorflow_stream
+
     found = find_split(name, split, data_dir, download)
     shape = found.builder.info.features[found.image_key].shape
-    dataset = found.builder.as_dataset(
-        split=found.name, shuffle_files=False, as_supervised=True
+    dataset = tensorflow_stream.without_autotuning(
+        found.builder.as_dataset(
+            split=found.name, shuffle_files=False, as_supervised=True
+        )
     )
     keep = image_size is None or shape[:2] == (image_size, image_size)
     if None not in shape and keep:

@@ -90,11 +90,14 @@ class TFDSImages(EncodedImages):
 
         The first time, this reads all records, without decoding the images.
         """
+        from keras_resnetv2.data import tensorflow_stream
+
         source = self.tf_source()
         labels = source.keys(None).map(lambda record: source.read(record)[1])
-        return np.concatenate(
-            list(labels.batch(_LABELS_BATCH).as_numpy_iterator())
+        batches = tensorflow_stream.without_autotuning(
+            labels.batch(_LABELS_BATCH)
         )
+        return np.concatenate(list(batches.as_numpy_iterator()))
 
     def tf_source(self) -> TFSource:
         """Returns how tf.data reads the records: a key is a record.
@@ -134,6 +137,8 @@ def _records(shards):
     """Reads shards: tensors of file names, records to skip and to take."""
     import tensorflow as tf
 
+    from keras_resnetv2.data import tensorflow_stream
+
     def read(file, skip, take):
         records = tf.data.TFRecordDataset(file)
         return records.skip(skip).take(take)
@@ -142,7 +147,7 @@ def _records(shards):
         read,
         cycle_length=_SHARDS,
         block_length=_TURN,
-        num_parallel_calls=tf.data.AUTOTUNE,
+        num_parallel_calls=tensorflow_stream.PARALLEL,
         deterministic=True,
     )
 

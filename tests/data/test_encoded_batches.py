@@ -257,8 +257,10 @@ def test_tensorflow_says_shape_and_number(source, request):
     )
     policy = found.options().experimental_distribute.auto_shard_policy
     assert policy == tf.data.experimental.AutoShardPolicy.OFF
+    assert not found.options().autotune.enabled
     found = evaluation_batches(data, **options)
     assert found.cardinality() == 4
+    assert not found.options().autotune.enabled
     assert found.element_spec == (
         tf.TensorSpec((8, SIZE, SIZE, 3), tf.float32),
     )
