@@ -38,6 +38,26 @@ def check_finite(what: str, value) -> None:
         raise ValueError(f"{what} must be a finite number; received {value!r}.")
 
 
+def check_count(what: str, value) -> None:
+    """Refuses what is no whole number of at least 1.
+
+    Args:
+        what: the argument's name.
+        value: what came.
+
+    Raises:
+        ValueError: says what came and what is expected.
+    """
+    if (
+        not isinstance(value, numbers.Integral)
+        or isinstance(value, bool)
+        or value < 1
+    ):
+        raise ValueError(
+            f"{what} must be a whole number, at least 1; received {value!r}."
+        )
+
+
 def check_positive(what: str, value) -> None:
     """Refuses a learning rate, or a factor on one, that is not above 0.
 

@@ -2,9 +2,11 @@
 
 import os
 import pathlib
+import subprocess
 import sys
 
 _ROOT = pathlib.Path(__file__).parents[1]
+_SHOWN = 2000  # characters of an error's end
 
 
 def module_command(name: str) -> list[str]:
@@ -26,3 +28,29 @@ def module_environment(**changes: str) -> dict[str, str]:
     path = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
     path = os.pathsep.join(filter(None, path))
     return {**os.environ, "PYTHONPATH": path, **changes}
+
+
+def run_on_tensorflow(name: str, *arguments: str | os.PathLike) -> str | None:
+    """Runs a module to its end, on TensorFlow and a CPU.
+
+    Args:
+        name: of the module.
+        *arguments: the command line's.
+
+    Returns:
+        None if it ended well, otherwise how it ended.
+    """
+    done = subprocess.run(
+        [*module_command(name), *map(str, arguments)],
+        env=module_environment(
+            KERAS_BACKEND="tensorflow",
+            # The GPU's memory is the calling process's.
+            CUDA_VISIBLE_DEVICES="-1",
+        ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if not done.returncode:
+        return None
+    return f"exit status {done.returncode}: {done.stderr[-_SHOWN:].strip()}"

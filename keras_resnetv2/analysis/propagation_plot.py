@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from keras_resnetv2._plots import line_styles, save_figure
-from keras_resnetv2.analysis.norms import ratio
+from keras_resnetv2.analysis.equations import ratio
 from keras_resnetv2.analysis.rows import Propagation
 
 # What is smaller stands on a panel's lower edge.

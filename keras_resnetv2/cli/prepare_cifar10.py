@@ -21,11 +21,11 @@ _ARCHIVE = flags.DEFINE_string(
 
 def main(argv):
     """Fills TFDS's folder for CIFAR-10, unless it is filled."""
-    from keras_resnetv2.data import cifar10_preparation
+    from keras_resnetv2.data import cifar10_archive
 
     # Its steps are logged; do not undo a --verbosity that shows more.
     logging.set_verbosity(max(logging.get_verbosity(), logging.INFO))
-    cifar10_preparation.prepare(_ARCHIVE.value, common.DATA_DIR.value)
+    cifar10_archive.prepare(_ARCHIVE.value, common.DATA_DIR.value)
 
 
 entry_point = common.entry_point(main)

@@ -34,7 +34,7 @@ def padding_of(image_shape: tuple[int, ...]) -> tuple[int, int]:
     """Returns the zero rows and columns put on each side of an image.
 
     Args:
-        image_shape: Ends in (height, width, channels).
+        image_shape: ends in (height, width, channels).
 
     Returns:
         An eighth of the height and of the width, rounded down: 4 pixels at
@@ -49,9 +49,9 @@ def draw(
     """Draws crops and flips in NumPy.
 
     Args:
-        rng: Where the random numbers come from.
-        count: How many images.
-        image_shape: Ends in (height, width, channels).
+        rng: where the random numbers come from.
+        count: how many images.
+        image_shape: ends in (height, width, channels).
 
     Returns:
         Uniform offsets, and flips with probability one half.
@@ -71,7 +71,7 @@ def apply(images: np.ndarray, draws: Draws) -> np.ndarray:
     Args:
         images: (N, height, width, channels), standardized: the padding is
             zeros of that scale.
-        draws: See `draw`.
+        draws: see `draw`.
 
     Returns:
         A new array of the same shape and type.
@@ -93,9 +93,9 @@ def draw_tf(
     """Draws crops and flips in TensorFlow.
 
     Args:
-        seed: Integer, (2,); the same seed always gives the same draws.
-        count: How many images.
-        image_shape: Ends in (height, width, channels).
+        seed: integer, (2,); the same seed always gives the same draws.
+        count: how many images.
+        image_shape: ends in (height, width, channels).
 
     Returns:
         Tensors as `draw` describes them; the numbers drawn are others.
@@ -121,7 +121,7 @@ def apply_tf(images: "tf.Tensor", draws: Draws) -> "tf.Tensor":
     Args:
         images: (N, height, width, channels) with a static shape,
             standardized.
-        draws: See `draw_tf`.
+        draws: see `draw_tf`.
 
     Returns:
         A tensor of the same shape and type.
@@ -147,7 +147,7 @@ def apply_ops(images, draws: Draws):
     Args:
         images: (N, height, width, channels) with a static shape,
             standardized.
-        draws: See `draw`.
+        draws: see `draw`.
 
     Returns:
         A tensor of the same shape and type.
@@ -196,15 +196,15 @@ class Augmentation:
     """One way to vary images at random.
 
     Attributes:
-        numpy: From (a batch of standardized images, a NumPy generator) to
+        numpy: from (a batch of standardized images, a NumPy generator) to
             images; `None` if it does not take images in memory.
-        tensorflow: From (a batch of standardized images, an integer seed of
+        tensorflow: from (a batch of standardized images, an integer seed of
             shape (2,)) to images; likewise.
-        draw: From (a NumPy generator, number of images, their shape) to what
+        draw: from (a NumPy generator, number of images, their shape) to what
             `ops` needs to do what `numpy` does with that generator.
-        ops: From (a batch of standardized images, that) to images, on Keras's
+        ops: from (a batch of standardized images, that) to images, on Keras's
             backend.
-        crop: Which part of an encoded image is decoded; `None` if it does
+        crop: which part of an encoded image is decoded; `None` if it does
             not take encoded images.
     """
 

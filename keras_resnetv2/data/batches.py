@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_resnetv2._checks import check_count
 from keras_resnetv2.data.augmentation import AUGMENTATIONS, Augmentation
 from keras_resnetv2.data.encoded_images import EncodedImages
 from keras_resnetv2.data.image_data import ImageData
@@ -29,7 +30,7 @@ from keras_resnetv2.data.standardization import (
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# Each has training(TrainingPlan) and evaluation(EvaluationPlan).
+# Each has training(TrainingStream) and evaluation(EvaluationStream).
 FRAMEWORKS = {
     "tensorflow": "tensorflow_stream",
     "numpy": "numpy_stream",
@@ -39,7 +40,7 @@ _OPENED_BY_THE_OTHER = {"encoded": "load_arrays", "in_memory": "open_images"}
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingPlan:
+class TrainingStream:
     """A checked training stream; `training_batches` says what each part is."""
 
     data: ImageData | EncodedImages
@@ -53,7 +54,7 @@ class TrainingPlan:
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluationPlan:
+class EvaluationStream:
     """A checked evaluation stream; see `evaluation_batches`."""
 
     data: ImageData | EncodedImages
@@ -83,21 +84,21 @@ def training_batches(
     """Streams the batches of steps `first_step` to `steps - 1`.
 
     Args:
-        data: The training images.
-        batch_size: Images a batch, on all replicas together.
-        standardization: A `Standardization`, or a key of `STANDARDIZATIONS`.
-        augmentation: A key of `AUGMENTATIONS`: "crop_flip" for `ImageData`;
+        data: the training images.
+        batch_size: images a batch, on all replicas together.
+        standardization: a `Standardization`, or a key of `STANDARDIZATIONS`.
+        augmentation: a key of `AUGMENTATIONS`: "crop_flip" for `ImageData`;
             for `EncodedImages` "scale" (shorter side uniform in 256..480 at
             image_size 224 and in proportion at others, random crop, flip) or
             "scale_aspect_ratio" (a part of 8 to 100 % of the area and of
             aspect 3/4 to 4/3, flip); "none" for both (encoded images are cut
             as in evaluation).
-        image_size: Side in pixels of the squares that encoded images become;
+        image_size: side in pixels of the squares that encoded images become;
             `None` for `ImageData`, which has its size.
-        seed: Decides order and augmentation, 0 or larger. "tensorflow" draws
+        seed: decides order and augmentation, 0 or larger. "tensorflow" draws
             other numbers from the same seed than "numpy" and "device".
-        first_step: Where to begin: the step a checkpoint was written at.
-        steps: Where to end, counted from step 0.
+        first_step: where to begin: the step a checkpoint was written at.
+        steps: where to end, counted from step 0.
         framework: "tensorflow" for a `tf.data.Dataset`, "numpy" for a
             generator that needs no TensorFlow, "device" for one that keeps
             images in memory on the device of Keras's backend (JAX, PyTorch)
@@ -108,7 +109,7 @@ def training_batches(
         labels (batch_size,).
 
     Raises:
-        ValueError: If the arguments do not fit each other or the data; of a
+        ValueError: if the arguments do not fit each other or the data; of a
             file that cannot be read, by name, when it is needed ("numpy";
             "tensorflow" raises `tf.errors.InvalidArgumentError`).
 
@@ -127,13 +128,13 @@ def training_batches(
         )
     if not 0 <= first_step <= steps:
         raise ValueError(
-            f"Expected 0 <= first_step <= steps; got first_step={first_step} "
-            f"and steps={steps}. steps counts from step 0, not from "
-            f"first_step."
+            "Expected 0 <= first_step <= steps; received "
+            f"first_step={first_step} and steps={steps}. steps counts from "
+            "step 0, not from first_step."
         )
     if not 0 <= seed < 2**63:
-        raise ValueError(f"seed must lie in 0..2**63 - 1, got {seed}.")
-    plan = TrainingPlan(
+        raise ValueError(f"seed must lie in 0..2**63 - 1; received {seed}.")
+    stream = TrainingStream(
         data=data,
         batch_size=batch_size,
         standardization=_fitting_standardization(
@@ -145,7 +146,7 @@ def training_batches(
         first_step=first_step,
         steps=steps,
     )
-    return _stream_module(framework, data).training(plan)
+    return _stream_module(framework, data).training(stream)
 
 
 def evaluation_batches(
@@ -163,12 +164,12 @@ def evaluation_batches(
     beginning. Cut the predictions to `len(data)`.
 
     Args:
-        data: The images.
-        batch_size: Images a batch.
-        standardization: A `Standardization`, or a key of `STANDARDIZATIONS`.
-        image_size: Side in pixels of the centre crops of encoded images;
+        data: the images.
+        batch_size: images a batch.
+        standardization: a `Standardization`, or a key of `STANDARDIZATIONS`.
+        image_size: side in pixels of the centre crops of encoded images;
             `None` for `ImageData`, which has its size.
-        resize: What the shorter side of an encoded image is scaled to before
+        resize: what the shorter side of an encoded image is scaled to before
             the crop, in pixels; `None` means image_size * 256 / 224 (the
             paper has 256 for 224, and 320 for 320).
         framework: "tensorflow" for a `tf.data.Dataset`, "numpy" for a
@@ -181,11 +182,11 @@ def evaluation_batches(
         (batch_size, height, width, 3).
 
     Raises:
-        ValueError: If the arguments do not fit each other or the data; see
+        ValueError: if the arguments do not fit each other or the data; see
             also `training_batches`.
     """
     _check_batch_size(batch_size)
-    plan = EvaluationPlan(
+    stream = EvaluationStream(
         data=data,
         batch_size=batch_size,
         standardization=_fitting_standardization(
@@ -194,12 +195,11 @@ def evaluation_batches(
         image_size=image_size,
         resize=_fitting_resize(resize, data, image_size),
     )
-    return _stream_module(framework, data).evaluation(plan)
+    return _stream_module(framework, data).evaluation(stream)
 
 
 def _check_batch_size(batch_size: int) -> None:
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+    check_count("batch_size", batch_size)
 
 
 def _fitting_standardization(
@@ -219,7 +219,7 @@ def _image_shape(
         if image_size is None or image_size < 1:
             raise ValueError(
                 f"Encoded images need an image_size, the side in pixels of "
-                f"the squares they become, such as 224; got {image_size}."
+                f"the squares they become, such as 224; received {image_size}."
             )
         return image_size, image_size, 3
     if image_size is not None:
@@ -258,7 +258,7 @@ def _fitting_resize(
     if resize < image_size:
         raise ValueError(
             f"resize, the shorter side before the crop, must be at least "
-            f"image_size={image_size}; got {resize}."
+            f"image_size={image_size}; received {resize}."
         )
     return resize
 

@@ -30,7 +30,7 @@ def to_sheet(images: np.ndarray, columns: int) -> np.ndarray:
 
     Args:
         images: (N, side, side, 3), N a multiple of `columns`.
-        columns: How many stand side by side.
+        columns: how many stand side by side.
 
     Returns:
         (N / columns * side, columns * side, 3).
@@ -45,7 +45,7 @@ def from_sheet(sheet: np.ndarray, side: int = SIDE) -> np.ndarray:
 
     Args:
         sheet: (rows * side, columns * side, 3).
-        side: Side of one image in pixels.
+        side: side of one image in pixels.
 
     Returns:
         (rows * columns, side, side, 3).
@@ -65,7 +65,7 @@ def load(split: str) -> ImageData:
         The images, to the bit those of CIFAR-10.
 
     Raises:
-        FileNotFoundError: If the sample was removed from the package.
+        FileNotFoundError: if the sample was removed from the package.
     """
     from PIL import Image
 

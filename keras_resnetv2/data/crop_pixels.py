@@ -24,8 +24,8 @@ def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:
 
     Args:
         image: uint8, (height, width, 3).
-        crop: Within the image.
-        size: Side of the square in pixels.
+        crop: within the image.
+        size: side of the square in pixels.
 
     Returns:
         uint8, (size, size, 3).
@@ -57,9 +57,9 @@ def decode_and_cut_tf(
     is that of the whole image to the bit.
 
     Args:
-        encoded: The bytes of a JPEG, PNG, GIF, BMP or WebP.
-        choose: From the image's float64 height and width to a crop.
-        size: Side of the square in pixels.
+        encoded: the bytes of a JPEG, PNG, GIF, BMP or WebP.
+        choose: from the image's float64 height and width to a crop.
+        size: side of the square in pixels.
 
     Returns:
         float32, (size, size, 3), values 0 to 255, not rounded: `cut` of the

@@ -20,11 +20,11 @@ class Crop(NamedTuple):
     """The rectangle of an image that is scaled to a square.
 
     Attributes:
-        top: Where it begins, in pixels of the image, not rounded.
-        left: Likewise.
-        height: Its height in pixels of the image, not rounded.
-        width: Likewise.
-        flip: Whether the square is mirrored left to right.
+        top: where it begins, in pixels of the image, not rounded.
+        left: likewise.
+        height: its height in pixels of the image, not rounded.
+        width: likewise.
+        flip: whether the square is mirrored left to right.
     """
 
     top: Any
@@ -39,8 +39,8 @@ class CropRule:
     """One way to choose a crop.
 
     Attributes:
-        draws: How many random numbers it takes.
-        choose: From (xp, random numbers in [0, 1) of shape (draws,), the
+        draws: how many random numbers it takes.
+        choose: from (xp, random numbers in [0, 1) of shape (draws,), the
             image's height, its width, the square's side) to a `Crop`.
     """
 
@@ -52,7 +52,7 @@ def evaluation_resize(image_size: int) -> int:
     """Returns the shorter side before the centre crop of evaluation.
 
     Args:
-        image_size: Side of the crop in pixels.
+        image_size: side of the crop in pixels.
 
     Returns:
         256 for 224, and in proportion.
@@ -64,7 +64,7 @@ def center(resize: int | None = None) -> CropRule:
     """Scales the shorter side and cuts the centre out.
 
     Args:
-        resize: What the shorter side is scaled to, in pixels; `None` means
+        resize: what the shorter side is scaled to, in pixels; `None` means
             `evaluation_resize`.
 
     Returns:

@@ -5,16 +5,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keras_resnetv2._checks import check_choice, check_count
 from keras_resnetv2.data import (
     cifar10_sample,
+    fake,
     image_folder,
-    synthetic,
     tfds_arrays,
     tfds_builders,
 )
 from keras_resnetv2.data.encoded_images import EncodedImages
-from keras_resnetv2.data.folder_images import FolderImages
 from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data.image_folder import FolderImages
 from keras_resnetv2.data.resizing import resize_all
 from keras_resnetv2.data.tfds_images import TFDSImages
 
@@ -32,7 +33,7 @@ def _load_sample(name, split, image_size, **unused):
 
 
 def _load_fake(name, split, image_size, **unused):
-    return synthetic.load(split, image_size)
+    return fake.load(split, image_size)
 
 
 def _load_folder(name, split, image_size, **unused):
@@ -75,18 +76,18 @@ def load_arrays(
             dataset of labelled images.
         split: "train" or "test" ("validation" where a dataset has no test).
         data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
-        image_size: Side in pixels. Images of another size are scaled until
+        image_size: side in pixels. Images of another size are scaled until
             the shorter side has it, antialiased, and the centre is cut out.
             Needed where images differ in size; `None` keeps them.
-        download: Whether TFDS may download a dataset that is not prepared.
+        download: whether TFDS may download a dataset that is not prepared.
 
     Returns:
         The images, in an order that is always the same.
 
     Raises:
-        FileNotFoundError: If the dataset is not there and cannot be got.
-        ImportError: If it needs TFDS, which is not installed.
-        ValueError: For an unknown name or split, images that differ in size
+        FileNotFoundError: if the dataset is not there and cannot be got.
+        ImportError: if it needs TFDS, which is not installed.
+        ValueError: for an unknown name or split, images that differ in size
             where no size was given, or more than 8 GiB of them.
 
     Example:
@@ -94,10 +95,8 @@ def load_arrays(
         (500, 32, 32, 3)
     """
     _check_split(split)
-    if image_size is not None and image_size < 1:
-        raise ValueError(
-            f"image_size must be at least 1 pixel, or None; got {image_size}."
-        )
+    if image_size is not None:
+        check_count("image_size", image_size)
     name = os.fspath(name)
     with _naming_the_known(name, DATASETS):
         return _loader(name)(
@@ -123,21 +122,21 @@ def open_images(
     what comes back.
 
     Args:
-        name: The path of a folder of images, laid out as `load_arrays` has
+        name: the path of a folder of images, laid out as `load_arrays` has
             it, or TFDS's name of a dataset of labelled images, such as
             "imagenet2012".
         split: "train" or "test" ("validation" where a dataset has no test
             with labels, as ImageNet).
         data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
-        download: Whether TFDS may download a dataset that is not prepared.
+        download: whether TFDS may download a dataset that is not prepared.
 
     Returns:
         The images, in an order that is always the same.
 
     Raises:
-        FileNotFoundError: If the dataset is not there and cannot be got.
-        ImportError: If it needs TFDS or TensorFlow, which is not installed.
-        ValueError: For an unknown name or split, or a dataset that cannot be
+        FileNotFoundError: if the dataset is not there and cannot be got.
+        ImportError: if it needs TFDS or TensorFlow, which is not installed.
+        ValueError: for an unknown name or split, or a dataset that cannot be
             streamed.
 
     Reference:
@@ -160,8 +159,7 @@ def open_images(
 
 
 def _check_split(split):
-    if split not in SPLITS:
-        raise ValueError(f"Unknown split {split!r}; give one of {SPLITS}.")
+    check_choice("split", split, SPLITS)
 
 
 @contextlib.contextmanager
@@ -191,9 +189,9 @@ def load_tf_data(
     """Loads one split of a dataset as a `tf.data.Dataset`.
 
     Args:
-        name: See `load_arrays`.
-        split: See `load_arrays`.
-        **options: The other arguments of `load_arrays`.
+        name: see `load_arrays`.
+        split: see `load_arrays`.
+        **options: the other arguments of `load_arrays`.
 
     Returns:
         Elements of a uint8 image (height, width, 3) and an int32 label, not

@@ -14,7 +14,7 @@ def decode_rgb(encoded: tf.Tensor) -> tf.Tensor:
     instead of the numbers in the palette.
 
     Args:
-        encoded: Scalar, the bytes of a JPEG, PNG, GIF, BMP or WebP.
+        encoded: scalar, the bytes of a JPEG, PNG, GIF, BMP or WebP.
 
     Returns:
         uint8, (height, width, 3). Transparency is left out; of 16 bits the
@@ -37,11 +37,11 @@ def read_numbers(
     """Reads numbers out of a file's bytes.
 
     Args:
-        encoded: Scalar, the bytes.
-        position: Of the first number, in bytes.
-        count: How many.
-        dtype: Of each.
-        little_endian: Whether the lowest byte comes first.
+        encoded: scalar, the bytes.
+        position: of the first number, in bytes.
+        count: how many.
+        dtype: of each.
+        little_endian: whether the lowest byte comes first.
 
     Returns:
         (count,) of `dtype`.

@@ -11,51 +11,51 @@ from collections.abc import Iterator
 import keras
 
 from keras_resnetv2.data import numpy_stream
-from keras_resnetv2.data.batches import EvaluationPlan, TrainingPlan
+from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
 
 
-def training(plan: TrainingPlan) -> Iterator[tuple]:
-    """Generates the plan's batches.
+def training(stream: TrainingStream) -> Iterator[tuple]:
+    """Makes the stream's batches.
 
     Args:
-        plan: From `batches.training_batches`.
+        stream: from `batches.training_batches`.
 
     Yields:
         float32 images and int32 labels, tensors of Keras's backend.
     """
-    vary = plan.augmentation.ops
+    vary = stream.augmentation.ops
 
     @_compiled
     def make_batch(images, labels, mean, std, chosen, draws):
         batch = _standardize(images, mean, std, chosen)
         return vary(batch, draws), keras.ops.take(labels, chosen, axis=0)
 
-    resident = _on_device(plan, plan.data.images, plan.data.labels)
-    for step, chosen in numpy_stream.choices(plan):
-        rng = numpy_stream.augmentation_rng(plan.seed, step)
-        draws = plan.augmentation.draw(
-            rng, plan.batch_size, plan.data.image_shape
+    resident = _on_device(stream, stream.data.images, stream.data.labels)
+    for step, chosen in numpy_stream.choices(stream):
+        rng = numpy_stream.augmentation_rng(stream.seed, step)
+        draws = stream.augmentation.draw(
+            rng, stream.batch_size, stream.data.image_shape
         )
         yield make_batch(*resident, chosen.astype("int32"), draws)
 
 
-def evaluation(plan: EvaluationPlan) -> Iterator[tuple]:
-    """Generates the plan's batches.
+def evaluation(stream: EvaluationStream) -> Iterator[tuple]:
+    """Makes the stream's batches.
 
     Args:
-        plan: From `batches.evaluation_batches`.
+        stream: from `batches.evaluation_batches`.
 
     Yields:
         float32 images alone in a tuple, tensors of Keras's backend.
     """
     make_batch = _compiled(_standardize)
-    resident = _on_device(plan, plan.data.images)
-    for _, chosen in numpy_stream.in_order(plan):
+    resident = _on_device(stream, stream.data.images)
+    for _, chosen in numpy_stream.in_order(stream):
         yield (make_batch(*resident, chosen.astype("int32")),)
 
 
-def _on_device(plan, *arrays):
-    standardization = plan.standardization
+def _on_device(stream, *arrays):
+    standardization = stream.standardization
     return [
         keras.ops.convert_to_tensor(array)
         for array in (*arrays, standardization.mean, standardization.std)

@@ -14,11 +14,11 @@ class TFSource(NamedTuple):
     """How tf.data reads the images; made before any function is traced.
 
     Attributes:
-        keys: From `None`, or an int64 seed of shape (2,), to a finite
+        keys: from `None`, or an int64 seed of shape (2,), to a finite
             `tf.data.Dataset` of one key an image: in evaluation order, or in
             the order of that seed.
-        read: From a key to an image file's bytes and its int32 label.
-        name: From a key to the file's name, where images are files.
+        read: from a key to an image file's bytes and its int32 label.
+        name: from a key to the file's name, where images are files.
     """
 
     keys: Callable[["tf.Tensor | None"], "tf.data.Dataset"]
@@ -33,7 +33,7 @@ class EncodedImages(abc.ABC):
     holds no more than names of files.
 
     Attributes:
-        class_names: The name of each class; label `i` means `class_names[i]`.
+        class_names: the name of each class; label `i` means `class_names[i]`.
     """
 
     class_names: tuple[str, ...]

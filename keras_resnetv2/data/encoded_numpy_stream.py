@@ -12,10 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_resnetv2.data import crops, numpy_stream
-from keras_resnetv2.data.batches import EvaluationPlan, TrainingPlan
+from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
 from keras_resnetv2.data.crop_pixels import cut
-from keras_resnetv2.data.folder_images import FolderImages
-from keras_resnetv2.data.image_folder import read_image
+from keras_resnetv2.data.image_folder import FolderImages, read_image
 
 # Pillow lets other threads run while it decodes and scales.
 _THREADS = min(8, os.cpu_count() or 1)
@@ -23,42 +22,42 @@ _THREADS = min(8, os.cpu_count() or 1)
 _AHEAD = 2
 
 
-def training(plan: TrainingPlan) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Generates the plan's batches.
+def training(stream: TrainingStream) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Makes the stream's batches.
 
     Args:
-        plan: From `batches.training_batches`.
+        stream: from `batches.training_batches`.
 
     Returns:
         A generator of float32 images and int32 labels.
     """
-    if not isinstance(plan.data, FolderImages):
-        return _tensorflow_stream().training(plan).as_numpy_iterator()
-    rule = plan.augmentation.crop
+    if not isinstance(stream.data, FolderImages):
+        return _tensorflow_stream().training(stream).as_numpy_iterator()
+    rule = stream.augmentation.crop
 
     def draw(position):
-        return numpy_stream.augmentation_rng(plan.seed, position).random(
+        return numpy_stream.augmentation_rng(stream.seed, position).random(
             rule.draws
         )
 
-    return _batches(plan, numpy_stream.choices(plan), rule, draw)
+    return _batches(stream, numpy_stream.choices(stream), rule, draw)
 
 
-def evaluation(plan: EvaluationPlan) -> Iterator[tuple[np.ndarray]]:
-    """Generates the plan's batches.
+def evaluation(stream: EvaluationStream) -> Iterator[tuple[np.ndarray]]:
+    """Makes the stream's batches.
 
     Args:
-        plan: From `batches.evaluation_batches`.
+        stream: from `batches.evaluation_batches`.
 
     Returns:
         A generator of float32 images alone in a tuple.
     """
-    if not isinstance(plan.data, FolderImages):
-        return _tensorflow_stream().evaluation(plan).as_numpy_iterator()
+    if not isinstance(stream.data, FolderImages):
+        return _tensorflow_stream().evaluation(stream).as_numpy_iterator()
     batches = _batches(
-        plan,
-        numpy_stream.in_order(plan),
-        crops.center(plan.resize),
+        stream,
+        numpy_stream.in_order(stream),
+        crops.center(stream.resize),
         lambda position: None,
     )
     return ((images,) for images, _ in batches)
@@ -70,24 +69,24 @@ def _tensorflow_stream():
     return encoded_tensorflow_stream
 
 
-def _batches(plan, choices, rule, draw):
+def _batches(stream, choices, rule, draw):
     """Generates batches of the chosen images; `choices` has (step, places)."""
 
     def make_image(position, place):
-        image = read_image(plan.data.paths[place])
+        image = read_image(stream.data.paths[place])
         height, width = map(float, image.shape[:2])
-        crop = rule.choose(np, draw(position), height, width, plan.image_size)
-        return cut(image, crop, plan.image_size)
+        crop = rule.choose(np, draw(position), height, width, stream.image_size)
+        return cut(image, crop, stream.image_size)
 
     def finish(chosen, images):
         images = np.stack([image.result() for image in images])
-        return plan.standardization(images), plan.data.labels[chosen]
+        return stream.standardization(images), stream.data.labels[chosen]
 
     pool = concurrent.futures.ThreadPoolExecutor(_THREADS)
     waiting = collections.deque()
     try:
         for step, chosen in choices:
-            first = step * plan.batch_size
+            first = step * stream.batch_size
             images = [
                 pool.submit(make_image, first + i, place)
                 for i, place in enumerate(chosen)

@@ -4,72 +4,72 @@ import tensorflow as tf
 import tensorflow.experimental.numpy as tnp
 
 from keras_resnetv2.data import crops, tensorflow_stream
-from keras_resnetv2.data.batches import EvaluationPlan, TrainingPlan
+from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
 from keras_resnetv2.data.crop_pixels import decode_and_cut_tf
 
 
-def training(plan: TrainingPlan) -> tf.data.Dataset:
-    """Streams the plan's batches; images are decoded in parallel.
+def training(stream: TrainingStream) -> tf.data.Dataset:
+    """Makes the stream's batches; images are decoded in parallel.
 
     Args:
-        plan: From `batches.training_batches`.
+        stream: from `batches.training_batches`.
 
     Returns:
         float32 images and int32 labels, of static shape and known number.
     """
-    source = plan.data.tf_source()
+    source = stream.data.tf_source()
     first, end = (
-        step * plan.batch_size for step in (plan.first_step, plan.steps)
+        step * stream.batch_size for step in (stream.first_step, stream.steps)
     )
     images = _images(
-        plan,
+        stream,
         source,
         tf.data.Dataset.range(first, end),
-        _training_keys(plan, source),
-        plan.augmentation.crop,
-        plan.seed,
+        _training_keys(stream, source),
+        stream.augmentation.crop,
+        stream.seed,
     )
-    return _finish(images, plan, plan.steps - plan.first_step)
+    return _finish(images, stream, stream.steps - stream.first_step)
 
 
-def evaluation(plan: EvaluationPlan) -> tf.data.Dataset:
-    """Streams the plan's batches.
+def evaluation(stream: EvaluationStream) -> tf.data.Dataset:
+    """Makes the stream's batches.
 
     Args:
-        plan: From `batches.evaluation_batches`.
+        stream: from `batches.evaluation_batches`.
 
     Returns:
         float32 images alone in a tuple, of static shape and known number.
     """
-    source = plan.data.tf_source()
+    source = stream.data.tf_source()
     images = _images(
-        plan,
+        stream,
         source,
-        tf.data.Dataset.range(plan.steps * plan.batch_size),
+        tf.data.Dataset.range(stream.steps * stream.batch_size),
         source.keys(None).repeat(),
-        crops.center(plan.resize),
+        crops.center(stream.resize),
         seed=0,
     )
     images = images.map(lambda image, label: (image,))
-    return _finish(images, plan, plan.steps)
+    return _finish(images, stream, stream.steps)
 
 
-def _training_keys(plan, source):
+def _training_keys(stream, source):
     """Streams the keys of all epochs, from that of the first step on."""
     first_epoch, start = divmod(
-        plan.first_step * plan.batch_size, len(plan.data)
+        stream.first_step * stream.batch_size, len(stream.data)
     )
-    last_epoch = plan.steps * plan.batch_size // len(plan.data)
+    last_epoch = stream.steps * stream.batch_size // len(stream.data)
 
     def of_epoch(epoch):
-        seed = tensorflow_stream.epoch_seed(plan.seed, epoch)
+        seed = tensorflow_stream.epoch_seed(stream.seed, epoch)
         passed = tf.where(epoch == first_epoch, start, 0)
         return source.keys(seed).skip(tf.cast(passed, tf.int64))
 
     return tf.data.Dataset.range(first_epoch, last_epoch + 1).flat_map(of_epoch)
 
 
-def _images(plan, source, positions, keys, rule, seed):
+def _images(stream, source, positions, keys, rule, seed):
     """Streams standardized images and labels, one at a time, in order."""
 
     def make_image(position, key):
@@ -82,11 +82,11 @@ def _images(plan, source, positions, keys, rule, seed):
         image = decode_and_cut_tf(
             encoded,
             lambda height, width: rule.choose(
-                tnp, draws, height, width, plan.image_size
+                tnp, draws, height, width, stream.image_size
             ),
-            plan.image_size,
+            stream.image_size,
         )
-        image = tensorflow_stream.standardize(image, plan.standardization)
+        image = tensorflow_stream.standardize(image, stream.standardization)
         return position, image, label
 
     places = tf.data.Dataset.zip(positions, keys)
@@ -126,9 +126,9 @@ def _name_unreadable(images, places, name):
     return tf.data.Dataset.zip(places, readable).map(check)
 
 
-def _finish(images, plan, steps):
+def _finish(images, stream, steps):
     batches = images.batch(
-        plan.batch_size,
+        stream.batch_size,
         drop_remainder=True,
         num_parallel_calls=tensorflow_stream.PARALLEL,
         deterministic=True,

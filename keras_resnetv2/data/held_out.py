@@ -4,8 +4,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from keras_resnetv2.data.folder_images import FolderImages
 from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data.image_folder import FolderImages
 from keras_resnetv2.data.tfds_images import TFDSImages
 
 Images = TypeVar("Images", ImageData, FolderImages, TFDSImages)
@@ -21,8 +21,8 @@ def hold_out(data: Images, fraction: float) -> tuple[Images, Images]:
     when it prepared them.
 
     Args:
-        data: Of any kind that `load_arrays` and `open_images` return.
-        fraction: Of the images to hold out, 0 < fraction < 1. He et al. (2015)
+        data: of any kind that `load_arrays` and `open_images` return.
+        fraction: of the images to hold out, 0 < fraction < 1. He et al. (2015)
             hold out a tenth of CIFAR-10's 50,000.
 
     Returns:
@@ -30,7 +30,7 @@ def hold_out(data: Images, fraction: float) -> tuple[Images, Images]:
         memory both are copies.
 
     Raises:
-        ValueError: If the fraction is out of range, or one part would be
+        ValueError: if the fraction is out of range, or one part would be
             empty, or TFDS has not shuffled the images.
 
     Reference:
@@ -46,7 +46,7 @@ def hold_out(data: Images, fraction: float) -> tuple[Images, Images]:
     if not 0 < fraction < 1:
         raise ValueError(
             f"The fraction to hold out must be larger than 0 and smaller than "
-            f"1; got {fraction!r}."
+            f"1; received {fraction!r}."
         )
     if isinstance(data, TFDSImages):
         return _cut_shuffled(data, fraction)

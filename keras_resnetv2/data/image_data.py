@@ -12,10 +12,10 @@ class ImageData:
     Attributes:
         images: uint8, (N, height, width, 3), values 0 to 255.
         labels: int32, (N,), values 0 to classes - 1.
-        class_names: The name of each class; label `i` means `class_names[i]`.
+        class_names: the name of each class; label `i` means `class_names[i]`.
 
     Raises:
-        ValueError: If the parts do not fit each other.
+        ValueError: if the parts do not fit each other.
     """
 
     images: np.ndarray
@@ -30,18 +30,18 @@ class ImageData:
         if images.shape[-1] != 3 or 0 in images.shape:
             raise ValueError(
                 f"images must be at least one image of 3 channels, shape "
-                f"(N, height, width, 3); got {images.shape}."
+                f"(N, height, width, 3); received {images.shape}."
             )
         if len(images) != len(labels):
             raise ValueError(
-                f"Every image needs one label; got {len(images)} images and "
-                f"{len(labels)} labels."
+                f"Every image needs one label; received {len(images)} images "
+                f"and {len(labels)} labels."
             )
         object.__setattr__(self, "class_names", tuple(self.class_names))
         if labels.min() < 0 or labels.max() >= self.classes:
             raise ValueError(
                 f"Labels must lie in 0..{self.classes - 1} for "
-                f"{self.classes} class names; got {labels.min()}.."
+                f"{self.classes} class names; received {labels.min()}.."
                 f"{labels.max()}."
             )
 
@@ -63,18 +63,18 @@ class ImageData:
         """Returns the first images, without copying them.
 
         Args:
-            count: How many, 1 to `len(self)`.
+            count: how many, 1 to `len(self)`.
 
         Returns:
             An `ImageData` of that length with the same class names.
 
         Raises:
-            ValueError: If there are not that many.
+            ValueError: if there are not that many.
         """
         if not 1 <= count <= len(self):
             raise ValueError(
                 f"count must lie in 1..{len(self)} (the images there are); "
-                f"got {count}."
+                f"received {count}."
             )
         return dataclasses.replace(
             self, images=self.images[:count], labels=self.labels[:count]
@@ -97,10 +97,10 @@ class ImageData:
 def _check_array(name, array, dtype, shape, rank):
     if not isinstance(array, np.ndarray):
         raise ValueError(
-            f"{name} must be a numpy array, got {type(array).__name__}."
+            f"{name} must be a numpy array; received {type(array).__name__}."
         )
     if array.dtype != dtype or array.ndim != rank:
         raise ValueError(
-            f"{name} must be {np.dtype(dtype).name} of shape {shape}; got "
+            f"{name} must be {np.dtype(dtype).name} of shape {shape}; received "
             f"{array.dtype} of shape {array.shape}."
         )

@@ -1,11 +1,13 @@
-"""A folder of image files, one subfolder a class."""
+"""Folders of images: as arrays, and encoded, to be decoded as needed."""
 
+import itertools
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from keras_resnetv2.data.encoded_images import EncodedImages, TFSource
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.resizing import ImageCollector, check_memory
 
@@ -19,9 +21,9 @@ class Listing(NamedTuple):
     """The files of one split.
 
     Attributes:
-        paths: Of the images, class by class and by name within a class.
+        paths: of the images, class by class and by name within a class.
         labels: int32, (N,): the class of each.
-        class_names: The classes' folders in the order of their names.
+        class_names: the classes' folders in the order of their names.
     """
 
     paths: list[str]
@@ -38,15 +40,15 @@ def list_images(root: str | os.PathLike[str], split: str) -> Listing:
     and the others are training images.
 
     Args:
-        root: The folder.
+        root: the folder.
         split: "train" or "test".
 
     Returns:
         The files, in an order that is always the same.
 
     Raises:
-        FileNotFoundError: If the split has no folder, or no images.
-        ValueError: If it has classes that the training images lack.
+        FileNotFoundError: if the split has no folder, or no images.
+        ValueError: if it has classes that the training images lack.
     """
     root = Path(root)
     if (root / "train").is_dir():
@@ -83,17 +85,17 @@ def load(
     """Reads one split of a folder of images; `list_images` says which.
 
     Args:
-        root: The folder.
+        root: the folder.
         split: "train" or "test".
-        image_size: Side of the squares all images are made; `None` keeps
+        image_size: side of the squares all images are made; `None` keeps
             them as they are, and then they must be of one size.
 
     Returns:
         The images; the classes are the folders in the order of their names.
 
     Raises:
-        FileNotFoundError: If the split has no folder, or no images.
-        ValueError: If the images differ in size and no size was given, a
+        FileNotFoundError: if the split has no folder, or no images.
+        ValueError: if the images differ in size and no size was given, a
             file cannot be read, or they do not fit into memory.
     """
     paths, labels, class_names = list_images(root, split)
@@ -113,13 +115,13 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     """Reads an image file of any kind that Pillow knows.
 
     Args:
-        path: The file.
+        path: the file.
 
     Returns:
         uint8, (height, width, 3).
 
     Raises:
-        ValueError: If it cannot be read as an image.
+        ValueError: if it cannot be read as an image.
     """
     from PIL import Image
 
@@ -188,3 +190,67 @@ def _images_in(folder: Path) -> list[str]:
         for name in sorted(os.listdir(folder))
         if name.lower().endswith(SUFFIXES) and not name.startswith(".")
     ]
+
+
+class FolderImages(EncodedImages):
+    """Images of a folder of image files, one subfolder a class.
+
+    Args:
+        listing: the files; `image_folder.list_images` lists a split.
+
+    Attributes:
+        paths: the files, in evaluation order.
+    """
+
+    def __init__(self, listing: Listing):
+        self.paths, self._labels, self.class_names = listing
+
+    def __len__(self) -> int:
+        """Returns the number of images."""
+        return len(self.paths)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int32, (N,): in the order of `paths`."""
+        return self._labels
+
+    def select(self, mask: np.ndarray) -> "FolderImages":
+        """Returns some of the images, in their order.
+
+        Args:
+            mask: bool, (N,): which.
+
+        Returns:
+            These, with the same class names.
+        """
+        paths = list(itertools.compress(self.paths, mask))
+        return FolderImages(Listing(paths, self.labels[mask], self.class_names))
+
+    def tf_source(self) -> TFSource:
+        """Returns how tf.data reads the files: a key is a place in `paths`.
+
+        Returns:
+            Functions over tensors in host memory.
+        """
+        import tensorflow as tf
+
+        from keras_resnetv2.data import tensorflow_stream
+
+        count = len(self)
+        # Names that are no UTF-8 are passed on as they are.
+        paths = tensorflow_stream.to_host([os.fsencode(p) for p in self.paths])
+        labels = tensorflow_stream.to_host(self.labels)
+
+        def keys(seed):
+            if seed is None:
+                return tf.data.Dataset.range(count)
+            order = tensorflow_stream.permutation(count, seed)
+            return tf.data.Dataset.from_tensor_slices(tf.cast(order, tf.int64))
+
+        def name(key):
+            return tf.gather(paths, key)
+
+        def read(key):
+            return tf.io.read_file(name(key)), tf.gather(labels, key)
+
+        return TFSource(keys, read, name)

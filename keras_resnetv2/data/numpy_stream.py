@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_resnetv2.data.batches import EvaluationPlan, TrainingPlan
+from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
 
 # Keep the random numbers of an epoch's order and of a step's augmentation
 # apart where the two have the same number.
@@ -20,8 +20,8 @@ def augmentation_rng(seed: int, number: int) -> np.random.Generator:
     """Returns the random numbers that vary one batch, or one image.
 
     Args:
-        seed: The stream's.
-        number: Of the step, or of the position in the stream.
+        seed: the stream's.
+        number: of the step, or of the position in the stream.
 
     Returns:
         A fresh generator.
@@ -29,70 +29,73 @@ def augmentation_rng(seed: int, number: int) -> np.random.Generator:
     return _rng(seed, _AUGMENTATION, number)
 
 
-def choices(plan: TrainingPlan) -> Iterator[tuple[int, np.ndarray]]:
+def choices(stream: TrainingStream) -> Iterator[tuple[int, np.ndarray]]:
     """Generates which images each batch holds.
 
     Args:
-        plan: From `batches.training_batches`.
+        stream: from `batches.training_batches`.
 
     Yields:
         The step, and the places of its images: int64, (batch_size,).
     """
-    count = len(plan.data)
+    count = len(stream.data)
 
     # A batch has images of two epochs at most.
     @functools.lru_cache(maxsize=2)
     def permutation(epoch):
-        return _rng(plan.seed, _ORDER, epoch).permutation(count)
+        return _rng(stream.seed, _ORDER, epoch).permutation(count)
 
-    for step in range(plan.first_step, plan.steps):
-        first = step * plan.batch_size
+    for step in range(stream.first_step, stream.steps):
+        first = step * stream.batch_size
         epoch, start = divmod(first, count)
-        chosen = permutation(epoch)[start : start + plan.batch_size]
-        missing = plan.batch_size - len(chosen)
+        chosen = permutation(epoch)[start : start + stream.batch_size]
+        missing = stream.batch_size - len(chosen)
         if missing:
             rest = permutation(epoch + 1)[:missing]
             chosen = np.concatenate([chosen, rest])
         yield step, chosen
 
 
-def in_order(plan: EvaluationPlan) -> Iterator[tuple[int, np.ndarray]]:
+def in_order(stream: EvaluationStream) -> Iterator[tuple[int, np.ndarray]]:
     """Generates which images each batch of an evaluation holds.
 
     Args:
-        plan: From `batches.evaluation_batches`.
+        stream: from `batches.evaluation_batches`.
 
     Yields:
         The step, and the places of its images: int64, (batch_size,).
     """
-    for step in range(plan.steps):
-        first = step * plan.batch_size
-        yield step, np.arange(first, first + plan.batch_size) % len(plan.data)
+    for step in range(stream.steps):
+        first = step * stream.batch_size
+        yield (
+            step,
+            np.arange(first, first + stream.batch_size) % len(stream.data),
+        )
 
 
-def training(plan: TrainingPlan) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Generates the plan's batches.
+def training(stream: TrainingStream) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Makes the stream's batches.
 
     Args:
-        plan: From `batches.training_batches`.
+        stream: from `batches.training_batches`.
 
     Yields:
         float32 images and int32 labels.
     """
-    for step, chosen in choices(plan):
-        images = plan.standardization(plan.data.images[chosen])
-        rng = augmentation_rng(plan.seed, step)
-        yield plan.augmentation.numpy(images, rng), plan.data.labels[chosen]
+    for step, chosen in choices(stream):
+        images = stream.standardization(stream.data.images[chosen])
+        rng = augmentation_rng(stream.seed, step)
+        yield stream.augmentation.numpy(images, rng), stream.data.labels[chosen]
 
 
-def evaluation(plan: EvaluationPlan) -> Iterator[tuple[np.ndarray]]:
-    """Generates the plan's batches.
+def evaluation(stream: EvaluationStream) -> Iterator[tuple[np.ndarray]]:
+    """Makes the stream's batches.
 
     Args:
-        plan: From `batches.evaluation_batches`.
+        stream: from `batches.evaluation_batches`.
 
     Yields:
         float32 images alone in a tuple.
     """
-    for _, chosen in in_order(plan):
-        yield (plan.standardization(plan.data.images[chosen]),)
+    for _, chosen in in_order(stream):
+        yield (stream.standardization(stream.data.images[chosen]),)

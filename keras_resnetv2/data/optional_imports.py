@@ -10,7 +10,7 @@ def check_tensorflow(dataset: str) -> None:
         dataset: what is to be read.
 
     Raises:
-        ImportError: If it is not installed.
+        ImportError: if it is not installed.
     """
     try:
         import tensorflow  # noqa: F401
@@ -29,7 +29,7 @@ def import_tfds() -> ModuleType:
         The module `tensorflow_datasets`.
 
     Raises:
-        ImportError: If it, or a package it needs, is not installed.
+        ImportError: if it, or a package it needs, is not installed.
     """
     try:
         # TFDS imports this one while preparing, but does not declare it.

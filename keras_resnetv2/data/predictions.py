@@ -1,10 +1,10 @@
 """A network's answers in words."""
 
-import numbers
 from collections.abc import Sequence
 
 import numpy as np
 
+from keras_resnetv2._checks import check_count
 from keras_resnetv2.data import cifar10_sample
 
 # By data set, in the order of its labels.
@@ -30,7 +30,7 @@ def decode_predictions(
         the lower label first.
 
     Raises:
-        ValueError: If the predictions are no numbers, of another shape or of
+        ValueError: if the predictions are no numbers, of another shape or of
             other classes, or `top` is less than 1.
 
     Reference:
@@ -45,12 +45,11 @@ def decode_predictions(
     if scores.ndim != 2 or scores.shape[1] != len(names):
         raise ValueError(
             f"Expected predictions of shape (N, {len(names)}), one column a "
-            f"class; got {scores.shape}. Give the output of a network with its "
-            "classifier, a batch also of one image, and class_names= of other "
-            "classes."
+            f"class; received {scores.shape}. Give the output of a network "
+            "with its classifier, a batch also of one image, and "
+            "class_names= of other classes."
         )
-    if not isinstance(top, numbers.Integral) or top < 1:
-        raise ValueError(f"top must be a whole number from 1; got {top!r}.")
+    check_count("top", top)
     best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
     return [
         [(int(label), names[label], float(row[label])) for label in labels]

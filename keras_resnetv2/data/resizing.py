@@ -11,11 +11,11 @@ def check_memory(count: int, shape: Sequence[int]) -> None:
     """Refuses images that are too many to be held as one array.
 
     Args:
-        count: How many images.
-        shape: Height, width and channels of each.
+        count: how many images.
+        shape: height, width and channels of each.
 
     Raises:
-        ValueError: If they need more than `MEMORY_LIMIT` bytes as uint8.
+        ValueError: if they need more than `MEMORY_LIMIT` bytes as uint8.
     """
     needed = count * int(np.prod(shape, dtype=np.int64))
     if needed > MEMORY_LIMIT:
@@ -35,7 +35,7 @@ def resize_and_crop(image: np.ndarray, size: int) -> np.ndarray:
 
     Args:
         image: uint8, (height, width, 3).
-        size: Side of the square, in pixels.
+        size: side of the square, in pixels.
 
     Returns:
         uint8, (size, size, 3).
@@ -60,8 +60,8 @@ class ImageCollector:
     """Fills one array with images that arrive one at a time.
 
     Args:
-        count: How many will arrive.
-        image_size: Side of the squares they are made; `None` keeps them as
+        count: how many will arrive.
+        image_size: side of the squares they are made; `None` keeps them as
             they are, and then they must be of one size.
     """
 
@@ -84,7 +84,7 @@ class ImageCollector:
             image: uint8, (height, width, 3).
 
         Raises:
-            ValueError: If its size differs and no image size was given.
+            ValueError: if its size differs and no image size was given.
         """
         if self._size is not None:
             image = resize_and_crop(image, self._size)
@@ -110,7 +110,7 @@ def resize_all(images: np.ndarray, image_size: int | None) -> np.ndarray:
 
     Args:
         images: uint8, (N, height, width, 3).
-        image_size: Side of the squares; `None` leaves the images alone.
+        image_size: side of the squares; `None` leaves the images alone.
 
     Returns:
         uint8, (N, image_size, image_size, 3), or `images` itself.

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_resnetv2._checks import check_choice
+
 _CHUNK = 1024
 
 
@@ -20,7 +22,7 @@ class Standardization:
         std: float32, larger than 0, the same shape.
 
     Raises:
-        ValueError: If the two do not fit each other.
+        ValueError: if the two do not fit each other.
     """
 
     mean: np.ndarray
@@ -35,15 +37,17 @@ class Standardization:
         if self.mean.shape != self.std.shape or self.mean.ndim not in (1, 3):
             raise ValueError(
                 f"mean and std must both have shape (channels,) or (height, "
-                f"width, channels); got {self.mean.shape} and "
+                f"width, channels); received {self.mean.shape} and "
                 f"{self.std.shape}."
             )
         if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all()):
-            raise ValueError("mean and std must be finite; got inf or nan.")
+            raise ValueError(
+                "mean and std must be finite; received inf or nan."
+            )
         if not (self.std > 0).all():
             raise ValueError(
-                f"std must be larger than 0, got {self.std.min()}; are all "
-                f"images alike in a channel?"
+                f"std must be larger than 0; received {self.std.min()}. Are "
+                "all images alike in a channel?"
             )
 
     @classmethod
@@ -54,7 +58,7 @@ class Standardization:
 
         Args:
             images: (N, height, width, channels), values 0 to 255.
-            kind: A key of `STANDARDIZATION_KINDS`. "per_channel": mean and
+            kind: a key of `STANDARDIZATION_KINDS`. "per_channel": mean and
                 standard deviation of each channel over all pixels.
                 "per_pixel_mean" (He et al. 2015 and 2016 on CIFAR): the mean
                 of each pixel, deviation 1.
@@ -63,30 +67,26 @@ class Standardization:
             What standardizes these images.
 
         Raises:
-            ValueError: For an unknown kind, or images of another rank.
+            ValueError: for an unknown kind, or images of another rank.
         """
         images = np.asarray(images)
         if images.ndim != 4 or not len(images):
             raise ValueError(
-                f"Expected images of shape (N, height, width, channels), got "
-                f"{images.shape}."
+                "Expected images of shape (N, height, width, channels); "
+                f"received {images.shape}."
             )
-        if kind not in STANDARDIZATION_KINDS:
-            raise ValueError(
-                f"Unknown kind {kind!r}; give one of "
-                f"{sorted(STANDARDIZATION_KINDS)}."
-            )
+        check_choice("kind", kind, STANDARDIZATION_KINDS)
         return cls(*STANDARDIZATION_KINDS[kind](images))
 
     def check_shape(self, shape: tuple[int, ...]) -> None:
         """Refuses images that this does not fit.
 
         Args:
-            shape: Of an image or of a batch, ends in (height, width,
+            shape: of an image or of a batch, ends in (height, width,
                 channels).
 
         Raises:
-            ValueError: If the last dimensions are not those of the mean.
+            ValueError: if the last dimensions are not those of the mean.
         """
         wanted = self.mean.shape
         if len(shape) < 3 or tuple(shape[-len(wanted) :]) != wanted:
@@ -107,7 +107,7 @@ class Standardization:
             float32, the same shape.
 
         Raises:
-            ValueError: If their shape does not fit.
+            ValueError: if their shape does not fit.
         """
         images = np.asarray(images)
         self.check_shape(images.shape)
@@ -138,17 +138,18 @@ class Standardization:
         """Makes one from what `to_json` returned.
 
         Args:
-            value: A mapping with exactly the keys "mean" and "std".
+            value: a mapping with exactly the keys "mean" and "std".
 
         Returns:
             A standardization equal to the one written.
 
         Raises:
-            ValueError: If it is no such mapping.
+            ValueError: if it is no such mapping.
         """
         if not isinstance(value, Mapping) or set(value) != {"mean", "std"}:
             raise ValueError(
-                f"Expected a dictionary with the keys 'mean' and 'std', got "
+                "Expected a dictionary with the keys 'mean' and 'std'; "
+                "received "
                 f"{sorted(value) if isinstance(value, Mapping) else value!r}."
             )
         return cls(value["mean"], value["std"])
@@ -200,13 +201,13 @@ def get_standardization(
     """Returns the standardization of that name; passes a ready one through.
 
     Args:
-        standardization: A key of `STANDARDIZATIONS`, or a `Standardization`.
+        standardization: a key of `STANDARDIZATIONS`, or a `Standardization`.
 
     Returns:
         The standardization.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: if there is none of that name.
     """
     if isinstance(standardization, Standardization):
         return standardization
@@ -228,19 +229,21 @@ def preprocess_input(
     """Does to images what was done to those a network was trained on.
 
     Args:
-        images: One image (height, width, channels) or a batch of them (N,
+        images: one image (height, width, channels) or a batch of them (N,
             height, width, channels), uint8 or float, values 0 to 255.
-        standardization: A key of `STANDARDIZATIONS`, or a `Standardization`
+        standardization: a key of `STANDARDIZATIONS`, or a `Standardization`
             (an experiment keeps the one it was trained with).
 
     Returns:
         float32, the same shape.
 
     Raises:
-        ValueError: If the rank, the channels, the type or the name is wrong.
+        ValueError: if the rank, the channels, the type or the name is wrong.
 
     Example:
         >>> import numpy as np
+
+    from keras_resnetv2._checks import check_choice
         >>> image = np.full((32, 32, 3), 128, np.uint8)
         >>> preprocess_input(image).shape
         (32, 32, 3)
@@ -250,11 +253,12 @@ def preprocess_input(
     if images.ndim not in (3, 4):
         raise ValueError(
             f"Expected one image (height, width, channels) or a batch (N, "
-            f"height, width, channels), got shape {images.shape}."
+            f"height, width, channels); received shape {images.shape}."
         )
     if images.dtype.kind not in "uif":
         raise ValueError(
-            f"Expected images of uint8 or float values, got {images.dtype}."
+            "Expected images of uint8 or float values; received "
+            f"{images.dtype}."
         )
     if images.dtype.kind == "f" and images.size:
         _warn_if_scaled(float(images.min()), float(images.max()))

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_resnetv2.data.batches import EvaluationPlan, TrainingPlan
+from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.standardization import Standardization
 
@@ -23,7 +23,7 @@ def as_dataset(data: ImageData) -> tf.data.Dataset:
     """Returns the images one at a time, in order.
 
     Args:
-        data: The images.
+        data: the images.
 
     Returns:
         Elements of a uint8 image (height, width, 3) and an int32 label.
@@ -43,7 +43,7 @@ def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
     must be said: where AUTOTUNE stands, it is one call a core.
 
     Args:
-        dataset: Any.
+        dataset: any.
 
     Returns:
         The same elements.
@@ -53,65 +53,65 @@ def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
-def training(plan: TrainingPlan) -> tf.data.Dataset:
-    """Streams the plan's batches; each is made by one vectorized call.
+def training(stream: TrainingStream) -> tf.data.Dataset:
+    """Makes the stream's batches; each is made by one vectorized call.
 
     Args:
-        plan: From `batches.training_batches`.
+        stream: from `batches.training_batches`.
 
     Returns:
         float32 images and int32 labels, of static shape and known number.
     """
-    images = to_host(plan.data.images)
-    labels = to_host(plan.data.labels)
+    images = to_host(stream.data.images)
+    labels = to_host(stream.data.labels)
 
     def make_batch(step, chosen):
-        batch = standardize(tf.gather(images, chosen), plan.standardization)
-        seed = tf.stack([tf.constant(plan.seed, tf.int64), step])
+        batch = standardize(tf.gather(images, chosen), stream.standardization)
+        seed = tf.stack([tf.constant(stream.seed, tf.int64), step])
         return (
-            plan.augmentation.tensorflow(batch, seed),
+            stream.augmentation.tensorflow(batch, seed),
             tf.gather(labels, chosen),
         )
 
-    steps = tf.data.Dataset.range(plan.first_step, plan.steps)
-    batches = tf.data.Dataset.zip(steps, _choices(plan)).map(
+    steps = tf.data.Dataset.range(stream.first_step, stream.steps)
+    batches = tf.data.Dataset.zip(steps, _choices(stream)).map(
         make_batch, num_parallel_calls=PARALLEL
     )
-    return finish(batches, plan.steps - plan.first_step)
+    return finish(batches, stream.steps - stream.first_step)
 
 
-def evaluation(plan: EvaluationPlan) -> tf.data.Dataset:
-    """Streams the plan's batches.
+def evaluation(stream: EvaluationStream) -> tf.data.Dataset:
+    """Makes the stream's batches.
 
     Args:
-        plan: From `batches.evaluation_batches`.
+        stream: from `batches.evaluation_batches`.
 
     Returns:
         float32 images alone in a tuple, of static shape and known number.
     """
-    images = to_host(plan.data.images)
+    images = to_host(stream.data.images)
 
     def make_batch(step):
-        place = step * plan.batch_size + tf.range(
-            plan.batch_size, dtype=tf.int64
+        place = step * stream.batch_size + tf.range(
+            stream.batch_size, dtype=tf.int64
         )
-        chosen = tf.gather(images, place % len(plan.data))
-        return (standardize(chosen, plan.standardization),)
+        chosen = tf.gather(images, place % len(stream.data))
+        return (standardize(chosen, stream.standardization),)
 
-    batches = tf.data.Dataset.range(plan.steps).map(
+    batches = tf.data.Dataset.range(stream.steps).map(
         make_batch, num_parallel_calls=PARALLEL
     )
-    return finish(batches, plan.steps)
+    return finish(batches, stream.steps)
 
 
-def _choices(plan: TrainingPlan) -> tf.data.Dataset:
+def _choices(stream: TrainingStream) -> tf.data.Dataset:
     """Streams which images each batch holds: int32, (batch_size,)."""
-    count = len(plan.data)
-    first_epoch, start = divmod(plan.first_step * plan.batch_size, count)
-    last_epoch = plan.steps * plan.batch_size // count
+    count = len(stream.data)
+    first_epoch, start = divmod(stream.first_step * stream.batch_size, count)
+    last_epoch = stream.steps * stream.batch_size // count
 
     def of_epoch(epoch):
-        order = permutation(count, epoch_seed(plan.seed, epoch))
+        order = permutation(count, epoch_seed(stream.seed, epoch))
         return order[tf.where(epoch == first_epoch, start, 0) :]
 
     return (
@@ -119,7 +119,7 @@ def _choices(plan: TrainingPlan) -> tf.data.Dataset:
         .map(of_epoch)
         .prefetch(1)
         .flat_map(tf.data.Dataset.from_tensor_slices)
-        .batch(plan.batch_size, drop_remainder=True)
+        .batch(stream.batch_size, drop_remainder=True)
     )
 
 
@@ -130,7 +130,7 @@ def epoch_seed(seed: int, epoch: tf.Tensor) -> tf.Tensor:
     place; these have negative numbers there.
 
     Args:
-        seed: The stream's.
+        seed: the stream's.
         epoch: int64, a number from 0.
 
     Returns:
@@ -146,8 +146,8 @@ def permutation(count: int, seed: tf.Tensor) -> tf.Tensor:
     in its order are correlated.
 
     Args:
-        count: How many.
-        seed: Integer, (2,).
+        count: how many.
+        seed: integer, (2,).
 
     Returns:
         int32, (count,).
@@ -165,7 +165,7 @@ def to_host(array) -> tf.Tensor:
     never becomes part of a graph, whose size is limited to 2 GB.
 
     Args:
-        array: Whatever makes a tensor.
+        array: whatever makes a tensor.
 
     Returns:
         The tensor.
@@ -182,7 +182,7 @@ def standardize(
     Args:
         images: (..., height, width, channels), the last three static, 0 to
             255.
-        standardization: That fits them.
+        standardization: that fits them.
 
     Returns:
         float32, the same shape.
@@ -198,8 +198,8 @@ def finish(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:
     """Sets what every stream has in common.
 
     Args:
-        batches: The stream.
-        count: How many batches it has.
+        batches: the stream.
+        count: how many batches it has.
 
     Returns:
         The same batches in the same order, made ahead.

@@ -26,19 +26,19 @@ def load(
         name: TFDS's name of it, such as "cifar100" or "oxford_flowers102".
         split: "train" or "test"; a dataset whose "test" is missing or has no
             labels gives its "validation".
-        image_size: Side of the squares all images are made; `None` keeps
+        image_size: side of the squares all images are made; `None` keeps
             them as they are, and then they must be of one size.
         data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
-        download: Whether to download and prepare a dataset that is not there.
+        download: whether to download and prepare a dataset that is not there.
 
     Returns:
         The images in TFDS's order, always the same.
 
     Raises:
-        FileNotFoundError: If it is not prepared and cannot be.
-        ImportError: If TFDS is not installed.
-        UnknownDatasetError: If TFDS has no dataset of that name.
-        ValueError: If it is not one of labelled images, or they differ in
+        FileNotFoundError: if it is not prepared and cannot be.
+        ImportError: if TFDS is not installed.
+        UnknownDatasetError: if TFDS has no dataset of that name.
+        ValueError: if it is not one of labelled images, or they differ in
             size or do not fit into memory.
     """
     tfds = import_tfds()

@@ -34,9 +34,9 @@ class LabelledSplit(NamedTuple):
 
     Attributes:
         builder: TFDS's builder of the dataset.
-        name: The split's name in TFDS.
-        image_key: The feature that holds the image.
-        label_key: The feature that holds the label.
+        name: the split's name in TFDS.
+        image_key: the feature that holds the image.
+        label_key: the feature that holds the label.
     """
 
     builder: Any
@@ -68,16 +68,16 @@ def find_split(
         split: "train" or "test"; a dataset whose "test" is missing or has no
             labels gives its "validation".
         data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
-        download: Whether to download and prepare a dataset that is not there.
+        download: whether to download and prepare a dataset that is not there.
 
     Returns:
         The split, ready to be read.
 
     Raises:
-        FileNotFoundError: If it is not prepared and cannot be.
-        ImportError: If TFDS is not installed.
-        UnknownDatasetError: If TFDS has no dataset of that name.
-        ValueError: If it is not one of labelled images.
+        FileNotFoundError: if it is not prepared and cannot be.
+        ImportError: if TFDS is not installed.
+        UnknownDatasetError: if TFDS has no dataset of that name.
+        ValueError: if it is not one of labelled images.
     """
     check_tensorflow(name)
     tfds = import_tfds()

@@ -29,11 +29,11 @@ class TFDSImages(EncodedImages):
     for half an epoch of ImageNet.
 
     Args:
-        split: From `tfds_builders.find_split`.
-        places: Which of its records, of step 1; `None` means all.
+        split: from `tfds_builders.find_split`.
+        places: which of its records, of step 1; `None` means all.
 
     Raises:
-        ValueError: If it is not in TFRecord files.
+        ValueError: if it is not in TFRecord files.
     """
 
     def __init__(self, split: LabelledSplit, places: range | None = None):
@@ -76,8 +76,8 @@ class TFDSImages(EncodedImages):
         """Returns the images at some places of the files.
 
         Args:
-            start: The first place, from 0.
-            stop: The place after the last one.
+            start: the first place, from 0.
+            stop: the place after the last one.
 
         Returns:
             These, with the same class names.

@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from keras_resnetv2.export.processes import run_module
+from keras_resnetv2._processes import run_on_tensorflow
 
 # The files in the folder.
 MODEL, ARGUMENTS, VERSION, ERROR = (
@@ -60,7 +60,9 @@ def export(
                 }
             )
         )
-        failed = run_module("tensorflow_process", folder)
+        failed = run_on_tensorflow(
+            "keras_resnetv2.export.tensorflow_process", folder
+        )
         if (folder / ERROR).exists():
             raise ValueError((folder / ERROR).read_text())
         if failed:

@@ -132,12 +132,11 @@ def export_saved_model(
             model, directory, precision=precision, **around
         )
     name = server_files.model_name(directory)
-    from keras_resnetv2.export import version_files
     from keras_resnetv2.export.signatures import Serving
 
     version = versions.add(
         directory,
-        lambda part: version_files.write(
+        lambda part: versions.write(
             model, part, name, precision, Serving(**around)
         ),
     )

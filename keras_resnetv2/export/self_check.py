@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from keras_resnetv2.export.processes import run_module
+from keras_resnetv2._processes import run_on_tensorflow
 from keras_resnetv2.export.signatures import SIGNATURES
 from keras_resnetv2.export.warm_up import Request
 
@@ -128,7 +128,9 @@ def read_report(version: pathlib.Path) -> dict[str, float]:
 def _replay(version):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "answers.npz")
-        failed = run_module("replay", version, path)
+        failed = run_on_tensorflow(
+            "keras_resnetv2.export.replay", version, path
+        )
         if failed:
             raise ExportError(
                 "The export does not answer in a fresh process, so nothing was "

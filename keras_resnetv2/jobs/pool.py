@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
+from keras_resnetv2._checks import check_count
 from keras_resnetv2.jobs import processes
 from keras_resnetv2.jobs.gpus import Gpus, visible_gpus
 from keras_resnetv2.jobs.job import Job
@@ -44,10 +45,7 @@ class Pool:
     """
 
     def __init__(self, parallel: int):
-        if parallel < 1:
-            raise ValueError(
-                f"parallel must be at least 1; received {parallel}."
-            )
+        check_count("parallel", parallel)
         self.parallel = parallel
         self._gpus = Gpus(visible_gpus()) if parallel > 1 else None
         self._live = set()

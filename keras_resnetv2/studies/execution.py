@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 
+from keras_resnetv2._checks import check_count
 from keras_resnetv2._locks import locked
 from keras_resnetv2.jobs import processes
 from keras_resnetv2.jobs.job import Train
@@ -48,10 +49,8 @@ def run_study(
         ValueError: if the directory holds something else, another process
             works there, or an argument does not fit.
     """
-    if checkpoint_steps is not None and checkpoint_steps < 1:
-        raise ValueError(
-            f"checkpoint_steps must be at least 1; received {checkpoint_steps}."
-        )
+    if checkpoint_steps is not None:
+        check_count("checkpoint_steps", checkpoint_steps)
     pool = Pool(parallel)
     names = [row.name for row in plan.study.rows]
     if unknown := sorted(set(rows or ()) - set(names)):

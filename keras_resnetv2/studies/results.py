@@ -118,14 +118,14 @@ def result_of(workdir: Workdir, diverged: str | None = None) -> Result:
 
 
 def _made_by(workdir):
-    """What the runs of a training had, in order; mostly it was one run."""
-    runs = workdir.runs()
-    names = dict.fromkeys(name for run in runs for name in run["versions"])
+    """What the sessions of a training had, in order; mostly it was one."""
+    sessions = workdir.sessions()
+    names = dict.fromkeys(name for one in sessions for name in one["versions"])
     versions = {
-        name: _joined(run["versions"].get(name) for run in runs)
+        name: _joined(one["versions"].get(name) for one in sessions)
         for name in names
     }
-    return versions, _joined(run["device"] for run in runs)
+    return versions, _joined(one["device"] for one in sessions)
 
 
 def _joined(values):

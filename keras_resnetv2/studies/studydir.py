@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 
+from keras_resnetv2._checks import check_count
 from keras_resnetv2._directories import (
     check_free,
     check_same,
@@ -41,11 +42,7 @@ class Plan:
     seeds: int = 1
 
     def __post_init__(self):
-        if self.seeds < 1:
-            raise ValueError(
-                "seeds is the number of runs a row, at least 1; received "
-                f"{self.seeds!r}."
-            )
+        check_count("seeds", self.seeds)
         self.runs()
 
     @property

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_resnetv2._checks import check_positive
+from keras_resnetv2._checks import check_count, check_positive
 from keras_resnetv2.models.builder import gives_logits
 from keras_resnetv2.models.layer_names import CLASSIFIER
 from keras_resnetv2.training.losses import crossentropy
@@ -38,10 +38,7 @@ def schedule(
         [0.01, 0.1, 0.1, 0.01]
     """
     recipe = find_recipe(recipe)
-    if total_steps < 1:
-        raise ValueError(
-            f"total_steps must be at least 1; received {total_steps}."
-        )
+    check_count("total_steps", total_steps)
     rate = recipe.rate(learning_rate, batch_size)
     starts = [(0, rate)]
     warmup = round(recipe.warmup * total_steps)

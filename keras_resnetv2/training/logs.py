@@ -25,7 +25,7 @@ class EpochRow:
             `Experiment.held_out` is set, over the held-out images, and the
             test set is not read; never smoothed.
         test_error: likewise, a fraction.
-        images_per_second: of training, without a run's first step, the test
+        images_per_second: of training, without a session's first step, the test
             and the checkpoints.
         input_wait_seconds: of the epoch, in which training waited for images.
         seconds: the epoch took, with everything.

@@ -4,6 +4,7 @@ import os
 
 import keras
 
+from keras_resnetv2._checks import check_count
 from keras_resnetv2.training import checkpoints, logs
 from keras_resnetv2.training.compiling import schedule_of
 from keras_resnetv2.training.data_facts import DataFacts
@@ -19,7 +20,7 @@ from keras_resnetv2.training.initial import (
     load_initial_weights,
 )
 from keras_resnetv2.training.input_wait import InputWait
-from keras_resnetv2.training.monitor import Monitor
+from keras_resnetv2.training.monitor import Monitor, Tally
 from keras_resnetv2.training.networks import build_model, compile_model
 from keras_resnetv2.training.plain_errors import plain_errors
 from keras_resnetv2.training.stop_requests import StopRequests
@@ -28,7 +29,6 @@ from keras_resnetv2.training.strategy import (
     precision,
     scope,
 )
-from keras_resnetv2.training.tally import Tally
 from keras_resnetv2.training.transfer import freeze
 from keras_resnetv2.training.workdir import Workdir
 
@@ -62,10 +62,8 @@ def train(
         ValueError: if the work directory holds something else, or the data and
             the settings do not fit.
     """
-    if checkpoint_steps is not None and checkpoint_steps < 1:
-        raise ValueError(
-            f"checkpoint_steps must be at least 1; received {checkpoint_steps}."
-        )
+    if checkpoint_steps is not None:
+        check_count("checkpoint_steps", checkpoint_steps)
     workdir = Workdir(workdir)
     workdir.claim(experiment)
     make_deterministic(experiment.deterministic)

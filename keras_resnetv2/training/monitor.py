@@ -3,9 +3,11 @@
 import dataclasses
 import datetime
 import math
+import sys
 import time
 
 import keras
+from tqdm import tqdm
 
 from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.training import checkpoints, divergence, evaluation
@@ -13,17 +15,76 @@ from keras_resnetv2.training import logs as logs_lib
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import seed_step
 from keras_resnetv2.training.input_wait import InputWait
-from keras_resnetv2.training.progress import Progress
 from keras_resnetv2.training.stop_requests import StopRequests
-from keras_resnetv2.training.tally import Tally
 from keras_resnetv2.training.workdir import Workdir
+
+
+@dataclasses.dataclass(frozen=True)
+class Tally:
+    """What was counted over the steps of an epoch so far.
+
+    Attributes:
+        steps: number of steps.
+        loss: sum over them, nats.
+        accuracy: likewise, of fractions.
+        timed_steps: steps whose time is known (a process's first is start-up).
+        timed_seconds: these took.
+        input_wait_seconds: of waiting for input.
+        seconds: since the epoch began, with everything.
+    """
+
+    steps: int = 0
+    loss: float = 0.0
+    accuracy: float = 0.0
+    timed_steps: int = 0
+    timed_seconds: float = 0.0
+    input_wait_seconds: float = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """Adds every sum."""
+        mine, others = map(dataclasses.astuple, (self, other))
+        return Tally(*(a + b for a, b in zip(mine, others)))
+
+
+class Progress:
+    """A bar on a terminal; elsewhere only the lines given to `line` show."""
+
+    def __init__(self, first_step: int, total_steps: int, batch_size: int):
+        self._batch_size = batch_size
+        self._bar = tqdm(
+            total=total_steps * batch_size,
+            initial=first_step * batch_size,
+            unit=" images",
+            unit_scale=True,
+            smoothing=0.05,
+            disable=None,
+            dynamic_ncols=True,
+        )
+
+    def epoch(self, epoch: int) -> None:
+        """Says which epoch is running (from 1)."""
+        self._bar.set_description(f"epoch {epoch}")
+
+    def step(self) -> None:
+        """Counts a step."""
+        self._bar.update(self._batch_size)
+
+    def line(self, text: str) -> None:
+        """Prints a line above the bar."""
+        tqdm.write(text)
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        """Closes the bar."""
+        self._bar.close()
 
 
 class Monitor(keras.callbacks.Callback):
     """Counts steps; tests and logs after an epoch; writes checkpoints.
 
     It is made for a `fit` that takes the rest of a training as one "epoch":
-    epochs are counted here, so that a run may begin and end inside one.
+    epochs are counted here, so that a session may begin and end inside one.
 
     Args:
         workdir: of the training.
@@ -35,8 +96,8 @@ class Monitor(keras.callbacks.Callback):
         total_steps: of the training.
         first_step: number of steps done by earlier runs.
         seed: of the training.
-        carried: their share of the epoch in which this run begins.
-        rows: their rows; this run's are appended.
+        carried: their share of the epoch in which this session begins.
+        rows: their rows; this session's are appended.
         input_wait: measures the waiting.
         checkpoint_steps: steps between checkpoints; None: one an epoch.
         stop_requests: whether to end after the step.

@@ -4,7 +4,7 @@ import contextlib
 
 import keras
 
-from keras_resnetv2._checks import check_choice
+from keras_resnetv2._checks import check_choice, check_count
 from keras_resnetv2.training.experiment import CHOICES
 
 
@@ -22,8 +22,8 @@ def make_strategy(replicas: int | None = None):
     Raises:
         ValueError: if there are fewer GPUs, or the backend is not TensorFlow.
     """
-    if replicas is not None and replicas < 1:
-        raise ValueError(f"replicas must be at least 1; received {replicas}.")
+    if replicas is not None:
+        check_count("replicas", replicas)
     if keras.backend.backend() != "tensorflow":
         if replicas not in (None, 1):
             raise ValueError(

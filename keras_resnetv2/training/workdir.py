@@ -72,23 +72,24 @@ class Workdir:
         facts: DataFacts,
         data_dir: str | os.PathLike | None = None,
     ) -> None:
-        """Writes the whole configuration, before a run's first step."""
+        """Writes the whole configuration, before a session's first step."""
         self.path.mkdir(parents=True, exist_ok=True)
-        run = _this_run()
-        earlier = self.runs() if self.settings.exists() else []
+        session = _this_session()
+        earlier = self.sessions() if self.settings.exists() else []
         values = {
             "experiment": dataclasses.asdict(experiment),
             "config": dataclasses.asdict(network_config(experiment, facts)),
             "total_steps": experiment.total_steps(facts.images),
             "data": facts.to_json(),
             "data_dir": data_dir and os.path.abspath(data_dir),
-            **run,
-            "earlier_runs": [one for one in earlier if one != run],
+            **session,
+            # 0.1.0's name of the sessions.
+            "earlier_runs": [one for one in earlier if one != session],
         }
         write_atomically(self.settings, json.dumps(values, indent=2) + "\n")
 
-    def runs(self) -> list[dict]:
-        """Versions and device of the runs, each kind once, the last one last.
+    def sessions(self) -> list[dict]:
+        """Versions and device of the sessions, each once, the last one last.
 
         Returns:
             {"versions": {name: version}, "device": in words} of each.
@@ -145,7 +146,7 @@ class Workdir:
             ) from error
 
 
-def _this_run():
+def _this_session():
     backend = keras.backend.backend()
     return {
         "versions": {

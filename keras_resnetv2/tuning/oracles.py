@@ -16,7 +16,7 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial
 from keras_tuner.src.engine.oracle import LOCKS, THREADS
 
-from keras_resnetv2._checks import check_choice
+from keras_resnetv2._checks import check_choice, check_count
 from keras_resnetv2._files import write_atomically
 from keras_resnetv2.tuning.space import SearchSpace
 from keras_resnetv2.tuning.trials import OBJECTIVE
@@ -239,10 +239,8 @@ def check_tuner(tuner: str, max_trials: int | None) -> None:
         ValueError: for an unknown tuner or a number that does not fit.
     """
     check_choice("tuner", tuner, TUNERS)
-    if max_trials is not None and max_trials < 1:
-        raise ValueError(
-            f"max_trials must be at least 1; received {max_trials}."
-        )
+    if max_trials is not None:
+        check_count("max_trials", max_trials)
 
 
 def make_oracle(

@@ -1,13 +1,157 @@
-"""The report of a search: its table, for programs and people, and its plots."""
+"""What a search leaves for its reader: trials.csv, trials.md, trials.png."""
 
+import math
 import os
 import pathlib
 from collections.abc import Sequence
 
+from keras_resnetv2 import _tables
+from keras_resnetv2._checks import check_count
 from keras_resnetv2._files import write_atomically
+from keras_resnetv2._plain_text import duration, escape_markdown, one_line
 from keras_resnetv2.tuning.trial_plot import plot_trials
-from keras_resnetv2.tuning.trial_tables import csv_table, markdown_table
-from keras_resnetv2.tuning.trials import TrialRow
+from keras_resnetv2.tuning.trial_text import millions, percent, setting
+from keras_resnetv2.tuning.trials import (
+    FIELDS,
+    STATUSES,
+    TrialRow,
+    best,
+    ranked,
+)
+
+
+def csv_table(rows: Sequence[TrialRow]) -> str:
+    """A column for each attribute and each hyper-parameter, nothing rounded.
+
+    Args:
+        rows: the trials.
+
+    Returns:
+        A head line, and a line a trial in the given order. What is unknown or
+        does not apply is empty. Texts are put on one line.
+    """
+    fixed = [name for name in FIELDS if name not in ("values", "reason")]
+    names = [*fixed, *_hyper_parameters(rows), "reason"]
+    cells = (vars(row) | row.values for row in rows)
+    return _tables.csv_table(
+        names, ([_cell(row.get(name)) for name in names] for row in cells)
+    )
+
+
+def markdown_table(
+    rows: Sequence[TrialRow], title: str, held_out_images: int
+) -> str:
+    """The trials to read: sorted by error, the best bold, failed ones last.
+
+    Hyper-parameters with the same value in every trial are told once.
+
+    Args:
+        rows: the trials, in the order in which they were started.
+        title: the heading.
+        held_out_images: number of images that the error is measured on.
+    """
+    names = _hyper_parameters(rows)
+    fixed = [name for name in names if _is_fixed(rows, name)]
+    varied = [name for name in names if name not in fixed]
+    counts = {
+        status: [row.status for row in rows].count(status)
+        for status in ("completed", "failed", "running")
+    }
+    trials = "trial" if len(rows) == 1 else "trials"
+    blocks = [
+        f"# {escape_markdown(title)}",
+        f"{len(rows)} {trials}: "
+        + ", ".join(f"{n} {status}" for status, n in counts.items())
+        + ".",
+    ]
+    if counts["completed"]:
+        blocks.append(
+            f"Errors are on {held_out_images:,} held-out images, ± binomial "
+            "standard error. The lowest of many is an optimistic estimate: the "
+            "test set, read once, tells."
+        )
+    if fixed:
+        told = (f"{name}={setting(rows[0].values[name])}" for name in fixed)
+        blocks.append(
+            f"The same in every trial: {', '.join(map(escape_markdown, told))}."
+        )
+    if rows:
+        blocks.append(_table(rows, varied, held_out_images))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _cell(value):
+    return one_line(value) if isinstance(value, str) else value
+
+
+def _hyper_parameters(rows):
+    return list(dict.fromkeys(name for row in rows for name in row.values))
+
+
+def _is_fixed(rows, name):
+    # What differs in further digits looks the same in every column.
+    texts = {
+        setting(row.values[name], digits=6) if name in row.values else None
+        for row in rows
+    }
+    return len(texts) == 1
+
+
+def _table(rows, varied, held_out_images):
+    with_times = any(row.seconds is not None for row in rows)
+    with_reasons = any(row.reason for row in rows)
+    head = {  # of a column, and whether it stands on the right
+        "trial": False,
+        "status": False,
+        "error": True,
+        "parameters": True,
+        "multiply-adds": True,
+        "epochs": True,
+        **({"time": True} if with_times else {}),
+        **dict.fromkeys(map(escape_markdown, varied), False),
+        **({"reason": False} if with_reasons else {}),
+    }
+    lines = []
+    winner = best(rows)
+    for row in _sorted(rows):
+        cells = [
+            row.trial,
+            row.status,
+            _error(row.error, held_out_images),
+            "" if row.parameters is None else millions(row.parameters),
+            "" if row.multiply_adds is None else millions(row.multiply_adds),
+            str(row.epochs),
+            *([_time(row.seconds)] if with_times else []),
+            *(
+                setting(row.values[name]) if name in row.values else ""
+                for name in varied
+            ),
+            *([one_line(row.reason or "", 200)] if with_reasons else []),
+        ]
+        cells = [escape_markdown(cell) for cell in cells]
+        if row is winner:
+            cells = [cell and f"**{cell}**" for cell in cells]
+        lines.append(cells)
+    return _tables.markdown_table(list(head), lines, list(head.values()))
+
+
+def _sorted(rows):
+    others = sorted(
+        (row for row in rows if row.status != "completed"),
+        key=lambda row: STATUSES.index(row.status),
+    )
+    return ranked(rows) + others
+
+
+def _error(error, images):
+    if error is None:
+        return ""
+    deviation = math.sqrt(error * (1 - error) / images)
+    return f"{percent(error)} ± {percent(deviation)}"
+
+
+def _time(seconds):
+    return "" if seconds is None else duration(seconds)
 
 
 def write_report(
@@ -29,11 +173,7 @@ def write_report(
     Raises:
         ValueError: if there are no held-out images.
     """
-    if held_out_images < 1:
-        raise ValueError(
-            "held_out_images is the number of images that the trials are "
-            f"judged on, 1 or more; received {held_out_images!r}."
-        )
+    check_count("held_out_images", held_out_images)
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     write_atomically(directory / "trials.csv", csv_table(rows))

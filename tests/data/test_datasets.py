@@ -93,7 +93,7 @@ def test_unknown_split(split):
 
 
 def test_bad_image_size():
-    with pytest.raises(ValueError, match="got 0"):
+    with pytest.raises(ValueError, match="received 0"):
         load_arrays("fake", image_size=0)
 
 

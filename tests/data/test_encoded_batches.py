@@ -329,7 +329,7 @@ def test_numpy_stops_its_threads_with_the_reader(request):
     "options, message",
     [
         ({"image_size": None}, "need an image_size"),
-        ({"image_size": 0}, "got 0"),
+        ({"image_size": 0}, "received 0"),
         (
             {"augmentation": "crop_flip"},
             "'none', 'scale', 'scale_aspect_ratio'.*load_arrays",
@@ -366,7 +366,7 @@ def test_evaluation_refuses(request):
     options = {"batch_size": 2, "standardization": PLAIN}
     with pytest.raises(ValueError, match="need an image_size"):
         evaluation_batches(data, **options)
-    with pytest.raises(ValueError, match="at least image_size=24; got 23"):
+    with pytest.raises(ValueError, match="at least image_size=24; received 23"):
         evaluation_batches(data, image_size=24, resize=23, **options)
 
 

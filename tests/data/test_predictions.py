@@ -45,13 +45,17 @@ def test_the_best_first_and_of_equals_the_lower_label():
 @pytest.mark.parametrize(
     "shape, options, says",
     [
-        ((10,), {}, r"shape \(N, 10\).*got \(10,\)"),
-        ((2, 100), {}, r"got \(2, 100\).*class_names="),
+        ((10,), {}, r"shape \(N, 10\).*received \(10,\)"),
+        ((2, 100), {}, r"received \(2, 100\).*class_names="),
         ((2, 8, 8, 10), {}, "network with its classifier"),
-        ((2, 3), {"class_names": ("cat", "dog")}, r"\(N, 2\).*got \(2, 3\)"),
+        (
+            (2, 3),
+            {"class_names": ("cat", "dog")},
+            r"\(N, 2\).* \(2, 3\)",
+        ),
         ((2, 10), {"class_names": "imagenet"}, "'imagenet'.*'cifar10'"),
-        ((2, 10), {"top": 0}, "from 1; got 0"),
-        ((2, 10), {"top": 1.5}, "from 1; got 1.5"),
+        ((2, 10), {"top": 0}, "at least 1; received 0"),
+        ((2, 10), {"top": 1.5}, "at least 1; received 1.5"),
     ],
 )
 def test_bad_input_is_named(shape, options, says):

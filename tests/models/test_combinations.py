@@ -17,7 +17,7 @@ from keras_resnetv2 import (
 )
 from keras_resnetv2.data import Standardization
 from keras_resnetv2.export import signatures
-from keras_resnetv2.export.version_files import write_graph
+from keras_resnetv2.export.versions import write_graph
 from keras_resnetv2.models.activations import ACTIVATION_ORDERS
 from keras_resnetv2.models.shortcuts import DIMENSION_CHANGES, SHORTCUTS
 from keras_resnetv2.models.unit_spec import UNITS

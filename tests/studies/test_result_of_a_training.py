@@ -36,7 +36,7 @@ def test_all_devices_and_versions_that_it_was_made_on(tmp_path, monkeypatch):
             workdir.write(experiment, facts)
     write_rows(workdir.metrics, [epoch_row(1, step=1)])
     result = result_of(workdir)
-    assert len(workdir.runs()) == 3
+    assert len(workdir.sessions()) == 3
     assert result.device == "a GPU, a CPU"
     assert result.versions[keras.backend.backend()] == "1, 2"
     assert result.versions["keras"] == keras.__version__

@@ -48,10 +48,10 @@ def serve(
             have ended before, it is `silence`.
 
     Raises:
-        WorkersGoneError: If all workers died, or none came; caused by the
+        WorkersGoneError: if all workers died, or none came; caused by the
             oracle's last error, if there was one.
-        OSError: If the port is in use, or the address not this machine's.
-        ValueError: If a number of seconds is none above 0, or the
+        OSError: if the port is in use, or the address not this machine's.
+        ValueError: if a number of seconds is none above 0, or the
             environment is incomplete.
     """
     _check_seconds("silence", silence)

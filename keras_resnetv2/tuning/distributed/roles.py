@@ -20,7 +20,7 @@ def role() -> Literal["chief", "worker"] | None:
         "chief", "worker", or None for a search in one process.
 
     Raises:
-        ValueError: If only some of the variables are set, or the port is none.
+        ValueError: if only some of the variables are set, or the port is none.
     """
     if not any(map(os.environ.get, (_HOST, _PORT, _NAME))):
         return None
@@ -32,7 +32,7 @@ def address() -> str:
     """The chief's address as the environment gives it, "HOST:PORT".
 
     Raises:
-        ValueError: If one of the two is missing, or the port is none.
+        ValueError: if one of the two is missing, or the port is none.
     """
     host, port = _get(_HOST, "the chief's address"), _get(_PORT, "its port")
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
@@ -47,7 +47,7 @@ def tuner_id() -> str:
     """This process's name among the tuners, from the environment.
 
     Raises:
-        ValueError: If it is missing.
+        ValueError: if it is missing.
     """
     return _get(
         _NAME, "this process's own name, with 'chief' in the chief's alone"

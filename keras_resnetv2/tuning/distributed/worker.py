@@ -78,7 +78,7 @@ def connect(
         as grpc.RpcError with its text.
 
     Raises:
-        ValueError: If the environment is incomplete.
+        ValueError: if the environment is incomplete.
     """
     at = address()
     messages.silence_conditions()

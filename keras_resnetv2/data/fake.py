@@ -21,7 +21,7 @@ def load(split: str, image_size: int | None = None) -> ImageData:
 
     Args:
         split: "train" (512 images) or "test" (128).
-        image_size: Side in pixels; `None` means 32.
+        image_size: side in pixels; `None` means 32.
 
     Returns:
         The images, labelled with 10 classes in turn.
