@@ -31,7 +31,7 @@ class Number(NamedTuple):
 def described(
     help: str,
     *,
-    unset: str | None = None,
+    unset: Any = None,
     source: str = "",
     number: Number | None = None,
 ) -> dict[str, Any]:

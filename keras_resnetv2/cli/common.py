@@ -30,9 +30,9 @@ def define_parallel() -> flags.FlagHolder[int]:
     return flags.DEFINE_integer(
         "parallel",
         1,
-        "Trainings at once, as processes. Of several each has a GPU of its "
-        "own, or as many as --replicas says where a command has that, as long "
-        "as there are enough; otherwise they share.",
+        "Trainings at once, as processes. Each of several has GPUs of its own, "
+        "one or as many as its replicas, if there are enough; otherwise they "
+        "share.",
         lower_bound=1,
     )
 

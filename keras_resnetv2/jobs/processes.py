@@ -62,7 +62,7 @@ def run(
         KeyboardInterrupt: after Ctrl-C, when the process has ended as well.
         AllStoppedError: where another training would end in the same way.
         TrainingDivergedError: if the training diverged.
-        TrainingFailedError: with the reason, which is the log's last line, too.
+        TrainingFailedError: with the reason, which is in the log, too.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     reads, writes = os.pipe()

@@ -156,7 +156,8 @@ class ResNetConfig:
     )
     kernel_initializer: KernelInitializerName = option(
         "he_normal",
-        "of the convolutions' weights; he_normal_fan_out is the torch recipe's",
+        "how the convolutions' weights are drawn; he_normal_fan_out is the "
+        "torch recipe's",
     )
     batch_normalization: BatchNormalizationName = option(
         "per_replica",

@@ -141,8 +141,8 @@ class Experiment:
         None,
         "how pixels are standardised: per_channel and per_pixel_mean are "
         "measured on the training images, cifar10 and imagenet are constants",
-        unset="that of the initial weights, if there are any and it is known; "
-        "else " + _of_recipes("standardization"),
+        unset="that of the initial weights, where they have one; else "
+        + _of_recipes("standardization"),
     )
     augmentation: AugmentationName | None = option(
         None,
@@ -167,7 +167,7 @@ class Experiment:
     )
     deterministic: bool | None = option(
         None,
-        "whether two runs shall agree to the bit; on GPUs it may cost speed",
+        "whether a training repeats to the bit; on GPUs it may cost speed",
         unset="on CPUs, where it costs nothing",
     )
 
