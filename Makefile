@@ -39,7 +39,7 @@ demo: $(INSTALLED)-train
 	  --output=$(DEMO)/serving
 	$(BIN)/python tools/export.py --model=PreActResNet20 --weights=cifar10 \
 	  --output=$(DEMO)/published
-	$(BIN)/python examples/held_out_pictures.py $(DEMO)/pictures
+	$(BIN)/python examples/serving/held_out_pictures.py $(DEMO)/pictures
 	$(BIN)/python examples/classify_without_keras.py \
 	  --model=here=$(DEMO)/serving/1 \
 	  --model=published=$(DEMO)/published/1 \

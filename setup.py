@@ -38,7 +38,14 @@ tuner = [
     scipy,
     "scikit-learn>=1.4,<2",
 ]
-tests = ["jax>=0.5,<1", "pytest>=8,<10", "pytest-xdist>=3.5,<4"]
+tests = [
+    "jax>=0.5,<1",
+    "pytest>=8,<10",
+    "pytest-xdist>=3.5,<4",
+    # Of examples/serving/server.py.
+    "fastapi>=0.115,<1",
+    "uvicorn>=0.30,<1",
+]
 notebooks = ["nbclient>=0.10,<1", "nbformat>=5.10,<6", "ipykernel>=6.29,<8"]
 
 setuptools.setup(

@@ -1,18 +1,16 @@
-"""From weights to answers: export, a server, queries over REST and gRPC.
+"""From an export to answers: a server, queries, a comparison, and clean-up.
 
     python examples/serving/end_to_end.py
+    python examples/serving/end_to_end.py --export=serving/cifar my/*.jpg
 
-Trains a ResNet-20 for a few epochs on the bundled sample, exports it, starts a
-server (it says which), sends held-out pictures as PNG files over both APIs,
-compares the answers with the model's own, and cleans up. To serve others:
-
-    end_to_end.py --weights=cifar10          the published ones of --model
-    end_to_end.py --weights=my.weights.h5    of --model, ten CIFAR-10 classes
-    end_to_end.py --workdir=runs/resnet20    of a training
-    end_to_end.py --output=serving/cifar     keep the export; the name counts
+Serves an export of `tools/export.py`, or without --export the published
+PreActResNet20, with the best server there is (it says which). Sends picture
+files, or without any the bundled sample's held-out ones, over REST, and over
+gRPC where the server has it. Compares the answers with the SavedModel's own,
+which the export has compared with the network's.
 
 A server that runs already is taken where TF_SERVING_URL=http://host:8501 names
-it and --output is the directory it watches; TF_SERVING_GRPC is host:8500 unless
+it and --export is the directory it watches; TF_SERVING_GRPC is host:8500 unless
 given.
 """
 
@@ -22,177 +20,96 @@ import pathlib
 import signal
 import sys
 import tempfile
-from typing import NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import grpc_client
-import keras
-import numpy as np
+import held_out_pictures
 import rest_client
 import servers
-from PIL import Image
+import tensorflow as tf
 
 import keras_resnetv2 as kr
 
-NETWORKS = [name for name in kr.MODELS if name.startswith("PreActResNet")]
 TOLERANCE = 1e-3  # of a score: one of both may run on a GPU
 
 
-class Source(NamedTuple):
-    """A network and what it is asked; `resize` as of `export_saved_model`."""
-
-    model: keras.Model
-    test: kr.data.ImageData
-    standardization: kr.data.Standardization
-    resize: int
-    logits: bool
-
-
-def fresh(args):
-    """The named network, with the given weights or a few epochs of training."""
-    model = getattr(kr, args.model)(weights=args.weights, classes=10)
-    if args.weights is None and args.epochs:
-        train = kr.load_arrays("cifar10_sample", "train")
-        steps = args.epochs * (len(train) // 64)
-        batches = kr.data.training_batches(
-            train, batch_size=64, standardization="cifar10", steps=steps
-        )
-        kr.training.compile(model, "paper", total_steps=steps)
-        model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)
-    test = kr.load_arrays("cifar10_sample", "test")
-    standardization = kr.data.STANDARDIZATIONS["cifar10"]
-    return Source(model, test, standardization, resize=32, logits=False)
-
-
-def trained(args):
-    """The network of a work directory, and the pictures held out of it.
-
-    Raises:
-        ValueError: if memory does not hold those pictures.
-    """
-    run = kr.training.load_trained(args.workdir, dtype="float32")
-    streams = run.experiment.streams
-    try:
-        test = kr.load_arrays(
-            run.experiment.dataset,
-            "test",
-            data_dir=args.data_dir,
-            # So the server need not scale, which no two libraries do alike.
-            image_size=run.resize if streams else run.experiment.image_size,
-        )
-    except ValueError as error:
-        if not streams:
-            raise
-        raise ValueError(
-            f"{args.workdir} was trained on images that are decoded as needed, "
-            f"and here they must be held in memory: {error} Or export it with "
-            "tools/export.py --workdir, and send pictures with rest_client.py."
-        ) from None
-    return Source(
-        run.model, test, run.facts.standardization, run.resize, logits=True
+def export_published(folder):
+    """The export of the published PreActResNet20."""
+    kr.export_saved_model(
+        kr.PreActResNet20(weights="cifar10"),
+        folder / "cifar",
+        standardization="cifar10",
+        class_names=kr.data.CLASS_NAMES["cifar10"],
     )
+    return folder / "cifar"
 
 
-def own_probabilities(source, images):
-    """The model's, of the centre of each image: (N, classes)."""
-    height, width = source.model.input_shape[1:3]
-    edge = (source.resize - height) // 2
-    crops = images[:, edge : edge + height, edge : edge + width]
-    own = source.model.predict(source.standardization(crops), verbose=0)
-    return np.array(keras.ops.softmax(own)) if source.logits else own
+def own_answers(version, pictures):
+    """What the SavedModel says of each picture, in the form of the clients."""
+    loaded = tf.saved_model.load(str(version))
+    columns = loaded.signatures["classify"](image_bytes=tf.constant(pictures))
+    rows = zip(*(columns[k].numpy() for k in ("classes", "scores", "valid")))
+    return [
+        dict(zip(classes.astype(str), scores)) if valid else None
+        for classes, scores, valid in rows
+    ]
 
 
-def largest_difference(answers, probabilities, names):
-    """Of all scores from the model's, for that class and for that place.
+def largest_difference(answers, own):
+    """Of all scores.
 
     Raises:
-        RuntimeError: if a picture is not answered, or a score is far off.
+        RuntimeError: if it is large, or other pictures or classes are named.
     """
     worst = 0.0
-    for row, answer in zip(probabilities, answers, strict=True):
-        if answer is None:
+    for answer, expected in zip(answers, own, strict=True):
+        if (answer is None) != (expected is None):
             raise RuntimeError("A picture was taken for something else.")
-        best = np.sort(row)[::-1]
-        for place, (name, score) in enumerate(answer):
-            own = row[names.index(name)], best[place]
-            worst = max(worst, *(abs(score - value) for value in own))
+        for name, score in answer or ():
+            worst = max(worst, abs(score - expected.get(name, 0)))
     if worst > TOLERANCE:
         raise RuntimeError(f"The server's scores are off by {worst:.1e}.")
     return worst
 
 
-def write_pictures(folder, images):
-    """The images as PNG files, and a file that is none; the bytes of all."""
-    folder.mkdir()
-    for i, image in enumerate(images):
-        Image.fromarray(image).save(folder / f"{i:03}.png")
-    (folder / "notes.txt").write_text("not a picture")
-    return [path.read_bytes() for path in sorted(folder.iterdir())]
-
-
 def run(args, folder):
-    """Everything; what it writes is in the folder, or in --output."""
-    source = (trained if args.workdir else fresh)(args)
-    test = source.test
-    count = min(args.pictures, len(test))
-    chosen = np.arange(count) * len(test) // count
-    images, labels = test.images[chosen], test.labels[chosen]
-    version = kr.export_saved_model(
-        source.model,
-        args.output or folder / "cifar",
-        standardization=source.standardization,
-        resize=source.resize,
-        class_names=test.class_names,
-    ).resolve()
-    print(f"Exported {version}")
-    own = own_probabilities(source, images)
-    files = write_pictures(folder / "pictures", images)
-    with servers.serving(version.parent, version.name) as server:
-        print(f"Served by {server.label}: {server.url}, gRPC {server.grpc}")
-        for api, client, address in (
-            ("REST", rest_client, server.url),
-            ("gRPC", grpc_client, server.grpc),
-        ):
-            *answers, other = client.classify(
-                address, version.parent.name, files
-            )
-            off = largest_difference(answers, own, test.class_names)
-            right = sum(
-                answer[0][0] == test.class_names[label]
-                for answer, label in zip(answers, labels)
-            )
+    """Everything; what it writes is in the folder."""
+    base_path = (args.export or export_published(folder)).resolve()
+    version = servers.newest(base_path)
+    files = args.pictures
+    if not files:
+        held_out_pictures.write(folder / "pictures")
+        (folder / "pictures" / "notes.txt").write_text("not a picture")
+        files = sorted((folder / "pictures").iterdir())
+    pictures = [path.read_bytes() for path in files]
+    own = own_answers(version, pictures)
+    with servers.serving(base_path, version.name) as server:
+        clients = [("REST", rest_client, server.url)]
+        if server.grpc:
+            import grpc_client  # it needs tensorflow-serving-api
+
+            clients.append(("gRPC", grpc_client, server.grpc))
+        for api, client, address in clients:
+            answers = client.classify(address, base_path.name, pictures)
+            off = largest_difference(answers, own)
             print(
-                f"{api}: {right} of {len(answers)} held-out pictures right, "
-                f"scores within {off:.0e} of the model's; notes.txt is "
-                f"{'no picture' if other is None else other}"
+                f"{server.label}, {api} at {address}: {len(answers)} files, "
+                f"{answers.count(None)} of them no pictures; scores within "
+                f"{off:.0e} of the SavedModel's"
             )
-
-
-def positive(text):
-    """An int of at least 1, for argparse."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1; received {text}")
-    return int(text)
+    for path, answer in zip(files, answers):
+        print(f"{path.name}: {rest_client.describe(answer)}")
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--weights", help="of --model: cifar10 or a .weights.h5 file"
-    )
-    source.add_argument("--workdir", help="of a training")
-    parser.add_argument("--data_dir", help="of --workdir's data")
-    parser.add_argument("--model", default="PreActResNet20", choices=NETWORKS)
-    parser.add_argument("--epochs", type=int, default=5, help="if fresh")
-    parser.add_argument("--pictures", type=positive, default=100)
-    parser.add_argument("--output", type=pathlib.Path, help="kept if given")
+    parser.add_argument("--export", type=pathlib.Path, help="of all versions")
+    parser.add_argument("pictures", nargs="*", type=pathlib.Path)
     args = parser.parse_args()
-    if os.environ.get("TF_SERVING_URL") and args.output is None:
-        parser.error("TF_SERVING_URL needs --output, the directory it watches")
+    if os.environ.get("TF_SERVING_URL") and args.export is None:
+        parser.error("TF_SERVING_URL needs --export, the directory it watches")
     # Makes SIGTERM clean up as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated."))
     try:

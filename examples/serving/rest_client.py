@@ -3,18 +3,14 @@
     python examples/serving/rest_client.py \
         --url=http://localhost:8501 --model=cifar demo/pictures/*.png
 
-Needs Python alone. A request in column form names each input once,
+Needs Python alone. The request names its input once, in column form; row form
+("instances") stands in README.md:
 
     {"signature_name": "classify",
      "inputs": {"image_bytes": [{"b64": "..."}, {"b64": "..."}]}}
 
-and its answer is a column an output, {"outputs": {"classes": [[...], [...]],
-"scores": [[...], [...]], "valid": [true, true]}}. In row form the request is
-"instances": [{"image_bytes": {"b64": "..."}}, ...], and the answer is a row an
-instance: {"predictions": [{"classes": [...], "scores": [...], "valid": true},
-...]}. A signature of one output (serving_default) leaves its name out:
-{"outputs": [[...]]}, {"predictions": [[...]]}. Strings are plain JSON strings;
-only outputs whose names end in _bytes come as {"b64": "..."}.
+The answer has a column an output, {"outputs": {"classes": [[...], [...]],
+"scores": [[...], [...]], "valid": [true, true]}}.
 
 Reference: https://www.tensorflow.org/tfx/serving/api_rest
 """
@@ -102,23 +98,28 @@ def _reason(error):
     return " ".join(body.split())[:300]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--url", default="http://localhost:8501")
+def main(classify, flag, address, description):
+    """Asks with `classify` about the files that the command line names."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(flag, dest="address", default=address)
     parser.add_argument("--model", required=True, help="the server's name")
     parser.add_argument("files", nargs="+", type=pathlib.Path)
     args = parser.parse_args()
     try:
         pictures = [path.read_bytes() for path in args.files]
-        answers = classify(args.url, args.model, pictures)
+        answers = classify(args.address, args.model, pictures)
     except (OSError, RuntimeError) as error:
         sys.exit(str(error))
     for path, answer in zip(args.files, answers):
-        if answer is None:
-            print(f"{path}: not a picture that the server reads")
-        else:
-            print(f"{path}:", ", ".join(f"{c} {s:.3f}" for c, s in answer))
+        print(f"{path}: {describe(answer)}")
+
+
+def describe(answer):
+    """One line about an answer of `classify`."""
+    if answer is None:
+        return "not a picture that the server reads"
+    return ", ".join(f"{name} {score:.3f}" for name, score in answer)
 
 
 if __name__ == "__main__":
-    main()
+    main(classify, "--url", "http://localhost:8501", __doc__.splitlines()[0])

@@ -14,17 +14,30 @@ import urllib.parse
 import urllib.request
 from typing import NamedTuple
 
-HERE = pathlib.Path(__file__).parent
+SERVER = pathlib.Path(__file__).with_name("server.py")
 IMAGE = os.environ.get("TF_SERVING_IMAGE", "tensorflow/serving")
 STARTING = 300  # seconds, a first pull of the image among them
 
 
 class Server(NamedTuple):
-    """Where a model is served, and by what."""
+    """What serves a model, where over REST, and where over gRPC, if at all."""
 
     label: str
     url: str
-    grpc: str
+    grpc: str | None
+
+
+def newest(base_path):
+    """The directory of the newest version of an export.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    files = base_path.glob("*/saved_model.pb")
+    versions = [file.parent for file in files if file.parent.name.isdigit()]
+    if not versions:
+        raise ValueError(f"{base_path} holds no version (1/saved_model.pb).")
+    return max(versions, key=lambda path: int(path.name))
 
 
 def running():
@@ -53,7 +66,7 @@ def serving(base_path, version):
 
     TF_SERVING_URL (http://host:8501; TF_SERVING_GRPC, host:8500 unless given)
     names a server that runs already and watches `base_path`. Else it is the
-    first there is: tensorflow_model_server on the PATH, Docker, local_server.
+    first there is: tensorflow_model_server on the PATH, Docker, server.py.
 
     Raises:
         RuntimeError: if the server ends, or never makes the version available.
@@ -63,53 +76,48 @@ def serving(base_path, version):
         _wait_until_available(server, base_path.name, version)
         yield server
         return
-    ports = _free_port(), _free_port()
-    label, command = _choose(base_path, *ports)
-    server = Server(
-        label, f"http://127.0.0.1:{ports[1]}", f"127.0.0.1:{ports[0]}"
-    )
-    with tempfile.TemporaryFile() as log, _running(command, log) as process:
-        _wait_until_available(server, base_path.name, version, process, log)
-        yield server
-
-
-@contextlib.contextmanager
-def _running(command, log):
+    server, command = _choose(base_path)
     # A session of its own: Ctrl-C reaches this script, which ends the server.
-    process = subprocess.Popen(
-        command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(
+            command, stdout=log, stderr=log, start_new_session=True
+        ) as process,
+    ):
         try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            _wait_until_available(server, base_path.name, version, process, log)
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
-def _choose(base_path, port, rest_port):
-    name = base_path.name
-    flags = [f"--model_name={name}", f"--model_base_path={base_path}"]
-    ports = [f"--port={port}", f"--rest_api_port={rest_port}"]
-    if shutil.which("tensorflow_model_server"):
-        return "tensorflow_model_server", [
-            "tensorflow_model_server",
-            *flags,
-            *ports,
-        ]
+def _choose(base_path):
+    """The best server there is, and the command that starts it."""
+    name, rest, grpc = base_path.name, _free_port(), _free_port()
+    url = f"http://127.0.0.1:{rest}"
+    flags = [
+        f"--model_name={name}",
+        f"--model_base_path={base_path}",
+        f"--rest_api_port={rest}",
+    ]
+    binary = "tensorflow_model_server"
+    if shutil.which(binary):
+        command = [binary, *flags, f"--port={grpc}"]
+        return Server(binary, url, f"127.0.0.1:{grpc}"), command
     if _docker_answers():
-        return f"docker {IMAGE}", [
+        command = [
             *("docker", "run", "--rm", "--init"),
-            *("-p", f"127.0.0.1:{port}:8500"),
-            *("-p", f"127.0.0.1:{rest_port}:8501"),
+            *("-p", f"127.0.0.1:{grpc}:8500"),
+            *("-p", f"127.0.0.1:{rest}:8501"),
             *("-v", f"{base_path}:/models/{name}:ro"),
             *("-e", f"MODEL_NAME={name}", IMAGE),
         ]
-    local = str(HERE / "local_server.py")
-    return "local_server.py", [sys.executable, local, *flags, *ports]
+        return Server(f"docker {IMAGE}", url, f"127.0.0.1:{grpc}"), command
+    return Server(SERVER.name, url, None), [sys.executable, SERVER, *flags]
 
 
 def _docker_answers():

@@ -87,8 +87,8 @@ def test_saved_model_cli_run(signature, version, book, tmp_path):
 spoken = pytest.mark.parametrize(
     "name, protocol",
     [
-        pytest.param("local", "grpc"),
-        pytest.param("local", "http", marks=multiprocess),
+        pytest.param("server", "http"),
+        pytest.param("grpc_double", "grpc", marks=multiprocess),
         pytest.param("tf_serving", "grpc"),
         pytest.param("tf_serving", "http"),
         pytest.param("kserve", "http", marks=multiprocess),
@@ -99,11 +99,12 @@ spoken = pytest.mark.parametrize(
 MERGED_FIRST = ("wrong shape", "wrong dtype", "empty batch")
 
 
+@multiprocess
 def test_a_server_that_runs_is_asked_over_both_protocols(
     serve, export, version, book, tmp_path, monkeypatch
 ):
-    local = serve("local").addresses
-    grpc, rest = (urlsplit(local[key]).netloc for key in ("grpc", "http"))
+    running = serve("server").addresses | serve("grpc_double").addresses
+    grpc, rest = (urlsplit(running[key]).netloc for key in ("grpc", "http"))
     monkeypatch.setenv("TF_SERVING_URL", f"http://{rest}/")
     monkeypatch.setenv("TF_SERVING_GRPC", grpc)
     monkeypatch.setenv("TF_SERVING_EXPORT", str(export))
@@ -111,7 +112,7 @@ def test_a_server_that_runs_is_asked_over_both_protocols(
     with witnesses.serving(
         "tf_serving", export, version, tmp_path, questions
     ) as server:
-        assert server.addresses == local
+        assert server.addresses == running
 
 
 @spoken

@@ -23,7 +23,7 @@ import clients
 from questions import Refused
 
 HERE = pathlib.Path(__file__).parent
-LOCAL_SERVER = HERE.parents[1] / "examples" / "serving" / "local_server.py"
+EXAMPLES = HERE.parents[1] / "examples" / "serving"
 TF_SERVING = "tensorflow_model_server"
 PATIENCE = 120  # seconds until a server answers
 
@@ -58,17 +58,23 @@ class Server:
     pid: int | None
 
 
-def _local(export, version, folder, ports):
-    if not importlib.util.find_spec("tensorflow_serving"):
-        raise Missing("pip install --no-deps tensorflow-serving-api")
+def _server(export, version, folder, ports):
+    if not importlib.util.find_spec("fastapi"):
+        raise Missing("pip install fastapi uvicorn")
     return [
         sys.executable,
-        LOCAL_SERVER,
+        EXAMPLES / "server.py",
         f"--model_name={export.name}",
         f"--model_base_path={export}",
-        f"--port={ports[0]}",
-        f"--rest_api_port={ports[1]}",
+        f"--rest_api_port={ports[0]}",
     ]
+
+
+def _grpc_double(export, version, folder, ports):
+    if not importlib.util.find_spec("tensorflow_serving"):
+        raise Missing("pip install --no-deps tensorflow-serving-api")
+    script = HERE.parent / "grpc_double.py"
+    return [sys.executable, script, export, f"--port={ports[0]}"]
 
 
 def _tf_serving(export, version, folder, ports):
@@ -127,17 +133,17 @@ def _interpreter(module):
     return python
 
 
-REST = "http://127.0.0.1:{1}/v1/models/{name}"
+GRPC = "grpc://127.0.0.1:{0}/{name}"
+REST = "http://127.0.0.1:{0}/v1/models/{name}"
 WITNESSES = {
-    "local": Kind(
-        _local, {"grpc": "grpc://127.0.0.1:{0}/{name}", "http": REST}
-    ),
+    "server": Kind(_server, {"http": REST}),
+    "grpc_double": Kind(_grpc_double, {"grpc": GRPC}),
     "tf_serving": Kind(
         _tf_serving,
-        {"grpc": "grpc://127.0.0.1:{0}/{name}", "http": REST},
+        {"grpc": GRPC, "http": REST.replace("{0}", "{1}")},
         refuses_alone=False,
     ),
-    "kserve": Kind(_kserve, {"http": "http://127.0.0.1:{0}/v1/models/{name}"}),
+    "kserve": Kind(_kserve, {"http": REST}),
     "triton": Kind(
         _triton,
         {
@@ -193,7 +199,7 @@ def serving(name, export, version, folder, questions):
 def _running(export):
     """Addresses of the server that the environment names; None without."""
     # The examples read the same variables; they are scripts, not a package.
-    names = runpy.run_path(str(LOCAL_SERVER.with_name("servers.py")))
+    names = runpy.run_path(str(EXAMPLES / "servers.py"))
     server = names["running"]()
     if server is None:
         return None

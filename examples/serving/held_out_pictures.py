@@ -1,6 +1,6 @@
 """Writes held-out pictures of the bundled sample as files, named by class.
 
-python examples/held_out_pictures.py pictures
+python examples/serving/held_out_pictures.py pictures
 """
 
 import pathlib
@@ -13,7 +13,8 @@ import keras_resnetv2
 EACH = 2  # pictures a class
 
 
-def main(folder):
+def write(folder):
+    """Writes them into a folder, which is made if needed."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     test = keras_resnetv2.load_arrays("cifar10_sample", "test")
@@ -24,4 +25,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    write(*sys.argv[1:])
