@@ -1,11 +1,13 @@
 """Every augmentation, and the paper's of CIFAR: pad with zeros, crop, flip.
 
-The same arithmetic on whole batches in NumPy, in TensorFlow (for tf.data) and
-in Keras's ops: given the same draws all give the same images, to the bit.
+What is drawn depends on the framework. What is done with it is the same
+arithmetic on every array module: the same draws give the same images, to the
+bit.
 """
 
 import dataclasses
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -65,28 +67,6 @@ def draw(
     )
 
 
-def apply(images: np.ndarray, draws: Draws) -> np.ndarray:
-    """Pads, crops and flips a batch in NumPy.
-
-    Args:
-        images: (N, height, width, channels), standardized: the padding is
-            zeros of that scale.
-        draws: see `draw`.
-
-    Returns:
-        A new array of the same shape and type.
-    """
-    count, height, width = images.shape[:3]
-    down, right = padding_of(images.shape)
-    padded = np.pad(images, ((0, 0), (down, down), (right, right), (0, 0)))
-    rows = draws.offsets[:, :1] + np.arange(height)
-    columns = np.arange(width)
-    columns = np.where(draws.flips[:, None], columns[::-1], columns)
-    columns = draws.offsets[:, 1:] + columns
-    batch = np.arange(count)[:, None, None]
-    return padded[batch, rows[:, :, None], columns[:, None, :]]
-
-
 def draw_tf(
     seed: "tf.Tensor", count: int, image_shape: tuple[int, ...]
 ) -> Draws:
@@ -115,80 +95,42 @@ def draw_tf(
     )
 
 
-def apply_tf(images: "tf.Tensor", draws: Draws) -> "tf.Tensor":
-    """Pads, crops and flips a batch in TensorFlow.
+def apply(xp: ModuleType, images: Any, draws: Draws) -> Any:
+    """Pads, crops and flips a batch.
 
     Args:
-        images: (N, height, width, channels) with a static shape,
-            standardized.
-        draws: see `draw_tf`.
-
-    Returns:
-        A tensor of the same shape and type.
-    """
-    import tensorflow as tf
-
-    count, height, width, channels = images.shape
-    down, right = padding_of(images.shape)
-    padded = tf.pad(images, ((0, 0), (down, down), (right, right), (0, 0)))
-    rows = draws.offsets[:, :1] + tf.range(height)
-    columns = tf.range(width)
-    columns = tf.where(draws.flips[:, None], columns[::-1], columns)
-    columns = draws.offsets[:, 1:] + columns
-    # One flat gather of pixels is several times faster than gather_nd.
-    rows += tf.range(count)[:, None] * (height + 2 * down)
-    pixels = rows[:, :, None] * (width + 2 * right) + columns[:, None, :]
-    return tf.gather(tf.reshape(padded, (-1, channels)), pixels)
-
-
-def apply_ops(images, draws: Draws):
-    """Pads, crops and flips a batch on Keras's backend.
-
-    Args:
-        images: (N, height, width, channels) with a static shape,
-            standardized.
+        xp: of what kind the arrays are: NumPy, `tf.experimental.numpy` or
+            `keras.ops`.
+        images: (N, height, width, channels), a static shape; standardized: the
+            padding is zeros of that scale.
         draws: see `draw`.
 
     Returns:
-        A tensor of the same shape and type.
+        An array of the same shape and type.
     """
-    import keras
-
-    ops = keras.ops
     count, height, width, channels = images.shape
     down, right = padding_of(images.shape)
-    padded = ops.pad(images, ((0, 0), (down, down), (right, right), (0, 0)))
-    offsets = ops.convert_to_tensor(draws.offsets)
-    rows = offsets[:, :1] + ops.arange(height, dtype="int32")
-    columns = ops.arange(width, dtype="int32")
-    columns = ops.where(
-        ops.convert_to_tensor(draws.flips)[:, None],
-        width - 1 - columns,
-        columns,
-    )
-    columns = offsets[:, 1:] + columns
-    images_before = ops.arange(count, dtype="int32")[:, None]
-    rows += images_before * (height + 2 * down)
+    around = ((0, 0), (down, down), (right, right), (0, 0))
+    padded = xp.pad(images, around, "constant")
+    rows = draws.offsets[:, :1] + xp.arange(height, dtype="int32")
+    columns = xp.arange(width, dtype="int32")
+    columns = xp.where(draws.flips[:, None], width - 1 - columns, columns)
+    columns = draws.offsets[:, 1:] + columns
+    # One flat gather of pixels is several times faster than one by axes.
+    image = xp.arange(count, dtype="int32")[:, None]
+    rows = rows + image * (height + 2 * down)
     pixels = rows[:, :, None] * (width + 2 * right) + columns[:, None, :]
-    return ops.take(ops.reshape(padded, (-1, channels)), pixels, axis=0)
+    return xp.take(xp.reshape(padded, (-1, channels)), pixels, axis=0)
 
 
-def _crop_flip(images, rng):
-    return apply(images, draw(rng, len(images), images.shape))
-
-
-def _crop_flip_tf(images, seed):
-    return apply_tf(images, draw_tf(seed, images.shape[0], images.shape))
-
-
-def _nothing(images, source):
-    del source
-    return images
-
-
-def _draw_nothing(rng, count, image_shape):
-    del rng, count, image_shape
+def _draw_nothing(source, count, image_shape):
+    del source, count, image_shape
     return ()
+
+
+def _apply_nothing(xp, images, draws):
+    del xp, draws
+    return images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,28 +138,24 @@ class Augmentation:
     """One way to vary images at random.
 
     Attributes:
-        numpy: from (a batch of standardized images, a NumPy generator) to
-            images; `None` if it does not take images in memory.
-        tensorflow: from (a batch of standardized images, an integer seed of
-            shape (2,)) to images; likewise.
         draw: from (a NumPy generator, number of images, their shape) to what
-            `ops` needs to do what `numpy` does with that generator.
-        ops: from (a batch of standardized images, that) to images, on Keras's
-            backend.
+            `apply` needs; `None` if it does not take images in memory.
+        draw_tf: likewise from (an integer tensor (2,), the seed, ...).
+        apply: from (NumPy, `tf.experimental.numpy` or `keras.ops`, a batch of
+            standardized images, what was drawn) to images.
         crop: which part of an encoded image is decoded; `None` if it does
             not take encoded images.
     """
 
-    numpy: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None
-    tensorflow: Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"] | None = None
     draw: Callable[[np.random.Generator, int, tuple], Any] | None = None
-    ops: Callable[[Any, Any], Any] | None = None
+    draw_tf: Callable[["tf.Tensor", int, tuple], Any] | None = None
+    apply: Callable[[ModuleType, Any, Any], Any] | None = None
     crop: CropRule | None = None
 
     @property
     def in_memory(self) -> bool:
         """Whether it takes `ImageData`."""
-        return self.numpy is not None
+        return self.apply is not None
 
     @property
     def encoded(self) -> bool:
@@ -226,16 +164,13 @@ class Augmentation:
 
 
 AUGMENTATIONS = {
-    "crop_flip": Augmentation(
-        numpy=_crop_flip, tensorflow=_crop_flip_tf, draw=draw, ops=apply_ops
-    ),
+    "crop_flip": Augmentation(draw=draw, draw_tf=draw_tf, apply=apply),
     "scale": Augmentation(crop=crops.SCALE),
     "scale_aspect_ratio": Augmentation(crop=crops.SCALE_ASPECT_RATIO),
     "none": Augmentation(
-        numpy=_nothing,
-        tensorflow=_nothing,
         draw=_draw_nothing,
-        ops=_nothing,
+        draw_tf=_draw_nothing,
+        apply=_apply_nothing,
         crop=crops.center(),
     ),
 }

@@ -23,18 +23,17 @@ def training(stream: TrainingStream) -> Iterator[tuple]:
     Yields:
         float32 images and int32 labels, tensors of Keras's backend.
     """
-    vary = stream.augmentation.ops
 
     @_compiled
     def make_batch(images, labels, mean, std, chosen, draws):
         batch = _standardize(images, mean, std, chosen)
-        return vary(batch, draws), keras.ops.take(labels, chosen, axis=0)
+        batch = stream.augmentation.apply(keras.ops, batch, draws)
+        return batch, keras.ops.take(labels, chosen, axis=0)
 
     resident = _on_device(stream, stream.data.images, stream.data.labels)
     for step, chosen in numpy_stream.choices(stream):
-        rng = numpy_stream.augmentation_rng(stream.seed, step)
-        draws = stream.augmentation.draw(
-            rng, stream.batch_size, stream.data.image_shape
+        draws = keras.tree.map_structure(
+            keras.ops.convert_to_tensor, numpy_stream.draw(stream, step)
         )
         yield make_batch(*resident, chosen.astype("int32"), draws)
 

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,23 @@ def augmentation_rng(seed: int, number: int) -> np.random.Generator:
         A fresh generator.
     """
     return _rng(seed, _AUGMENTATION, number)
+
+
+def draw(stream: TrainingStream, step: int) -> Any:
+    """Draws what varies the images of a step's batch.
+
+    Args:
+        stream: from `batches.training_batches`.
+        step: which.
+
+    Returns:
+        What the augmentation's `apply` takes.
+    """
+    return stream.augmentation.draw(
+        augmentation_rng(stream.seed, step),
+        stream.batch_size,
+        stream.data.image_shape,
+    )
 
 
 def choices(stream: TrainingStream) -> Iterator[tuple[int, np.ndarray]]:
@@ -84,8 +102,9 @@ def training(stream: TrainingStream) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """
     for step, chosen in choices(stream):
         images = stream.standardization(stream.data.images[chosen])
-        rng = augmentation_rng(stream.seed, step)
-        yield stream.augmentation.numpy(images, rng), stream.data.labels[chosen]
+        draws = draw(stream, step)
+        images = stream.augmentation.apply(np, images, draws)
+        yield images, stream.data.labels[chosen]
 
 
 def evaluation(stream: EvaluationStream) -> Iterator[tuple[np.ndarray]]:

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import tensorflow as tf
+import tensorflow.experimental.numpy as tnp
 
 from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
 from keras_resnetv2.data.image_data import ImageData
@@ -64,14 +65,14 @@ def training(stream: TrainingStream) -> tf.data.Dataset:
     """
     images = to_host(stream.data.images)
     labels = to_host(stream.data.labels)
+    augmentation = stream.augmentation
 
     def make_batch(step, chosen):
         batch = standardize(tf.gather(images, chosen), stream.standardization)
         seed = tf.stack([tf.constant(stream.seed, tf.int64), step])
-        return (
-            stream.augmentation.tensorflow(batch, seed),
-            tf.gather(labels, chosen),
-        )
+        draws = augmentation.draw_tf(seed, stream.batch_size, batch.shape)
+        batch = augmentation.apply(tnp, batch, draws)
+        return batch, tf.gather(labels, chosen)
 
     steps = tf.data.Dataset.range(stream.first_step, stream.steps)
     batches = tf.data.Dataset.zip(steps, _choices(stream)).map(

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -24,32 +25,35 @@ def one_by_one(images, draws):
     return np.stack(out)
 
 
+def tensorflow():
+    tf = pytest.importorskip("tensorflow")
+    return tf.experimental.numpy, tf.constant
+
+
+MODULES = {
+    "numpy": lambda: (np, np.asarray),
+    "tensorflow": tensorflow,
+    "keras": lambda: (keras.ops, keras.ops.convert_to_tensor),
+}
+
+
 @pytest.mark.parametrize("shape", SHAPES)
-def test_numpy_equals_a_loop_over_images(shape):
+@pytest.mark.parametrize("module", MODULES)
+def test_equals_a_loop_over_images_to_the_bit(module, shape):
+    xp, array = MODULES[module]()
     images = batch(shape)
     draws = augmentation.draw(np.random.default_rng(1), len(images), shape)
-    out = augmentation.apply(images, draws)
+    out = augmentation.apply(xp, array(images), Draws(*map(array, draws)))
+    out = keras.ops.convert_to_numpy(out)
     assert out.dtype == images.dtype
     np.testing.assert_array_equal(out, one_by_one(images, draws))
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_tensorflow_equals_numpy_to_the_bit(shape):
-    tf = pytest.importorskip("tensorflow")
-    images = batch(shape)
-    draws = augmentation.draw(np.random.default_rng(1), len(images), shape)
-    out = augmentation.apply_tf(
-        tf.constant(images), Draws(*(tf.constant(part) for part in draws))
-    )
-    assert out.shape == images.shape
-    np.testing.assert_array_equal(out, augmentation.apply(images, draws))
 
 
 def test_the_middle_crop_is_the_image():
     images = batch((32, 32, 3), 2)
     offsets = np.full((2, 2), 4, np.int32)
     draws = Draws(offsets, np.array([False, True]))
-    out = augmentation.apply(images, draws)
+    out = augmentation.apply(np, images, draws)
     np.testing.assert_array_equal(out[0], images[0])
     np.testing.assert_array_equal(out[1], images[1, :, ::-1])
 
@@ -96,6 +100,10 @@ def test_tensorflow_draws_follow_the_seed():
 
 def test_none_changes_nothing():
     images = batch((32, 32, 3), 2)
-    rng = np.random.default_rng(0)
-    assert AUGMENTATIONS["none"].numpy(images, rng) is images
-    assert AUGMENTATIONS["none"].tensorflow(images, [0, 0]) is images
+    none = AUGMENTATIONS["none"]
+    for draw, source in (
+        (none.draw, np.random.default_rng(0)),
+        (none.draw_tf, [0, 0]),
+    ):
+        draws = draw(source, len(images), images.shape)
+        assert none.apply(np, images, draws) is images
