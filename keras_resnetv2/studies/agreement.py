@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from keras_resnetv2.studies.results import Result
+from keras_resnetv2.studies.results import Result, last_errors
 from keras_resnetv2.studies.study import FAIL
-from keras_resnetv2.studies.summaries import last_errors
 
 MIN_RUNS = 3
 MIN_ROWS = 3

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_resnetv2._plots import line_styles, mark_drops
-from keras_resnetv2.studies.results import Result
+from keras_resnetv2.studies.results import Result, summarize
 from keras_resnetv2.studies.study import FAIL
-from keras_resnetv2.studies.summaries import summarize
 
 SPLITS = {
     "test": lambda result: result.test_error,

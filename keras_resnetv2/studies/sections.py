@@ -1,18 +1,16 @@
 """A study's part of a report, whatever it is then written in."""
 
+import collections
 import dataclasses
 import math
-from collections.abc import Mapping
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 
+from keras_resnetv2._plain_text import duration
 from keras_resnetv2.studies.agreement import rank_agreement
 from keras_resnetv2.studies.curves import SPLITS, error_curves
-from keras_resnetv2.studies.facts import command, facts
 from keras_resnetv2.studies.results import Result
-from keras_resnetv2.studies.schedules import (
-    cautions,
-    is_shortened,
-    schedule_line,
-)
+from keras_resnetv2.studies.studies import STUDIES
 from keras_resnetv2.studies.study import FAIL
 from keras_resnetv2.studies.studydir import Plan
 from keras_resnetv2.studies.tables import (
@@ -20,6 +18,7 @@ from keras_resnetv2.studies.tables import (
     comparison_table,
     runs_table,
 )
+from keras_resnetv2.training.recipes import find_recipe
 
 HOW_TO_READ = (
     "Errors are in %, of the last epoch. Median, mean and spread (the sample "
@@ -173,3 +172,146 @@ def _agreement(plan, results):
             f"{found.low:.2f} to {found.high:.2f}, of {found.rows} rows with "
             f"{found.runs} runs or more each."
         )
+
+
+def facts(plan: Plan, results: Sequence[Result]) -> dict[str, str]:
+    """Hardware, software and time, each in a line.
+
+    Args:
+        plan: the study.
+        results: all its runs that there are.
+    """
+    diverged = sum(result.last is None for result in results)
+    found = {
+        "Runs": f"{len(results)} of {len(plan.runs())} done, "
+        f"{diverged} diverged"
+    }
+    if not results:
+        return found
+    devices = collections.Counter(result.device for result in results)
+    found["Hardware"] = "; ".join(
+        f"{device} ({_runs(count)})" for device, count in devices.items()
+    )
+    found["Software"] = ", ".join(_versions(results))
+    seconds = [result.seconds for result in results]
+    if sum(seconds):  # not all diverged in their first epoch
+        found["Time"] = (
+            f"{duration(sum(seconds))} in all, "
+            f"{duration(statistics.median(seconds))} a run (median), "
+            f"{sum(map(_images, results)) / sum(seconds):,.0f} images/s a run; "
+            "tests included, starts left out, and of runs that shared a device "
+            "each in full"
+        )
+    days = sorted(
+        {result.finished[:10] for result in results if result.finished}
+    )
+    if days:
+        found["Finished"] = " to ".join(dict.fromkeys((days[0], days[-1])))
+    return found
+
+
+def command(plan: Plan, results: Mapping[str, Sequence[Result]]) -> str:
+    """The command that gives these results; "" of a study that is not shipped.
+
+    Args:
+        plan: the study.
+        results: the runs of each row, by its name.
+    """
+    if plan.study.name not in STUDIES:
+        return ""
+    settings = {"study": plan.study.name}
+    if plan.epochs is not None:
+        settings["epochs"] = plan.epochs
+    settings["seeds"] = plan.seeds
+    rows = [name for name, runs in results.items() if runs]
+    if rows and len(rows) < len(plan.study.rows):
+        settings["rows"] = ",".join(rows)
+    if plan.precision != "float32":
+        settings["precision"] = plan.precision
+    flags = (f"--{name}={value}" for name, value in settings.items())
+    return " ".join(["tools/ablation.py", *flags, "--workdir=..."])
+
+
+def _versions(results):
+    seen = {}
+    for result in results:
+        for name, version in result.versions.items():
+            seen.setdefault(name, {})[version] = True
+    return [f"{name} {' or '.join(found)}" for name, found in seen.items()]
+
+
+def _images(result):
+    """Number of training images that passed."""
+    schedule = result.schedule
+    done = len(result.train_error) / schedule["epochs"]
+    return done * schedule["steps"] * schedule["batch_size"]
+
+
+def _runs(count):
+    return f"{count} run{'s' * (count != 1)}"
+
+
+_PUBLISHED_ON = {"cifar10", "cifar100"}
+
+
+def schedule_line(plan: Plan, results: Iterable[Sequence[Result]]) -> str:
+    """Length, precision and number of runs: what the head of a table says.
+
+    Args:
+        plan: the study.
+        results: the runs of each of the table's rows.
+
+    Returns:
+        "10 epochs, 3,910 steps of 128, mixed_bfloat16, 1 run a row". The steps
+        are those of the runs there are.
+    """
+    results = list(results)
+    schedules = [result.schedule for runs in results for result in runs]
+    epochs = sorted({s["epochs"] for s in schedules}) or [
+        math.ceil(_epochs(plan))
+    ]
+    steps = sorted({(s["steps"], s["batch_size"]) for s in schedules})
+    parts = [f"{' or '.join(map(str, epochs))} epochs"]
+    if steps:
+        parts.append(" or ".join(f"{n:,} steps of {size}" for n, size in steps))
+    return ", ".join([*parts, plan.precision, _runs_a_row(results)])
+
+
+def cautions(plan: Plan) -> list[str]:
+    """Why the study's errors are not to be held against the published ones."""
+    study = plan.study
+    full = find_recipe(study.recipe).epochs
+    found = []
+    if is_shortened(plan):
+        found.append(
+            f"A shortened schedule: {_epochs(plan):g} of the {full:.0f} epochs "
+            f"of the recipe {study.recipe!r}. The published errors are of full "
+            "trainings: compare these rows with each other, not with them."
+        )
+    others = {row.dataset for row in study.rows} - _PUBLISHED_ON
+    if others:
+        found.append(
+            f"Trained and tested on {', '.join(sorted(others))}, not on the "
+            "data of the published errors: no comparison with them means "
+            "anything."
+        )
+    return found
+
+
+def is_shortened(plan: Plan) -> bool:
+    """Whether a study's runs are shorter than its recipe's."""
+    return _epochs(plan) < find_recipe(plan.study.recipe).epochs
+
+
+def _epochs(plan):
+    recipe = find_recipe(plan.study.recipe)
+    return recipe.epochs if plan.length is None else plan.length
+
+
+def _runs_a_row(results):
+    counts = [len(runs) for runs in results]
+    low, high = min(counts), max(counts)
+    if not high:
+        return "no run yet"
+    some = "" if low == high else f"{low} to "
+    return f"{some}{_runs(high)} a row"

@@ -4,9 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from keras_resnetv2._plain_text import duration
-from keras_resnetv2.studies.results import Result
+from keras_resnetv2.studies.results import Result, Summary, summarize
 from keras_resnetv2.studies.study import FAIL, Study
-from keras_resnetv2.studies.summaries import Summary, summarize
 
 SUMMARY_COLUMNS = {
     "runs": lambda summary: _runs(summary),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from keras_resnetv2.studies import Studydir
 from keras_resnetv2.studies.report import captioned_table
-from keras_resnetv2.studies.schedules import schedule_line
+from keras_resnetv2.studies.sections import schedule_line
 from keras_resnetv2.studies.tables import comparison_table
 
 RESULTS = Path(__file__).parents[2] / "results" / "resnet20-10-epochs"

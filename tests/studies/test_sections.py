@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 from report_studies import PLAN, STUDY, result
 
-from keras_resnetv2.studies.schedules import cautions, schedule_line
+from keras_resnetv2.studies import STUDIES, Plan
+from keras_resnetv2.studies.sections import cautions, command, schedule_line
 
 
 def test_length_precision_and_runs():
@@ -45,3 +46,29 @@ def test_other_data_are_said():
     study = dataclasses.replace(STUDY, rows=tuple(rows))
     [said] = cautions(dataclasses.replace(PLAN, study=study, epochs=None))
     assert "on fake, not on" in said
+
+
+QUICK = STUDIES["quick"]
+
+
+@pytest.mark.parametrize(
+    "changes, done, expected",
+    [
+        ({}, [], "--study=quick --seeds=1"),
+        ({}, [row.name for row in QUICK.rows], "--study=quick --seeds=1"),
+        (
+            {"seeds": 3, "epochs": 2, "precision": "float64"},
+            ["original", "conv"],
+            "--study=quick --epochs=2 --seeds=3 --rows=original,conv "
+            "--precision=float64",
+        ),
+    ],
+)
+def test_it_has_what_the_results_depend_on(changes, done, expected):
+    results = {row.name: [row] * (row.name in done) for row in QUICK.rows}
+    told = command(Plan(QUICK, **changes), results)
+    assert told == f"tools/ablation.py {expected} --workdir=..."
+
+
+def test_a_study_of_ones_own_has_none():
+    assert command(PLAN, {}) == ""
