@@ -3,9 +3,8 @@
 import pytest
 from small_training import experiment
 
-from keras_resnetv2.jobs.gpus import Gpus, visible_gpus
 from keras_resnetv2.jobs.job import Train
-from keras_resnetv2.jobs.pool import Pool, Task
+from keras_resnetv2.jobs.pool import Gpus, Pool, Task, visible_gpus
 from keras_resnetv2.jobs.processes import AllStoppedError, TrainingFailedError
 
 
@@ -82,7 +81,9 @@ def test_one_job_at_a_time_sees_all(child, monkeypatch, tmp_path):
     child('read job\necho "$CUDA_VISIBLE_DEVICES"')
     lines = []
     tasks = {name: task(tmp_path, name, 1, lines.append) for name in "ab"}
-    assert list(Pool(1).run(tasks)) == [("a", None), ("b", None)]
+    pool = Pool(1)
+    assert list(pool.run(tasks)) == [("a", None), ("b", None)]
+    assert not pool._live
     assert lines == ["4,5,6", "4,5,6"]
 
 
