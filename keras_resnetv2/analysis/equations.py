@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from keras_resnetv2.analysis import numpy_unit
+from keras_resnetv2.analysis.built_units import Unit
 from keras_resnetv2.analysis.steps import Step
-from keras_resnetv2.analysis.units import Unit
 
 
 def sample_norms(values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ network, not one operation. Maps are (N, H, W, C).
 import keras
 import numpy as np
 
-from keras_resnetv2.analysis.units import Unit
+from keras_resnetv2.analysis.built_units import Unit
 
 
 def residual(unit: Unit, x: np.ndarray, training: bool) -> np.ndarray:
