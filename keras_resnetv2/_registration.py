@@ -12,7 +12,7 @@ import sys
 _PACKAGE = "keras_resnetv2"
 _MODULES = (
     "models.batch_normalization",
-    "models.dropout",
+    "models.layers",
     "models.layers",
     "models.network",
     "training.losses",

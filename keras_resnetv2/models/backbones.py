@@ -1,6 +1,6 @@
 """All of a network but its classifier, and trained weights for it."""
 
-from keras_resnetv2.models import published, weight_files
+from keras_resnetv2.models import published
 from keras_resnetv2.models import weights as weights_lib
 from keras_resnetv2.models.builder import feature_taps
 from keras_resnetv2.models.network import ResNet
@@ -27,7 +27,7 @@ def load_backbone(model, weights) -> None:
         >>> keras_resnetv2.load_backbone(model, "cifar10")
     """
     if published.is_tag(weights):
-        weights = weight_files.path_of(_row_of(model, weights))
+        weights = weights_lib.path_of(_row_of(model, weights))
     weights_lib.check(weights)
     weights_lib.load(backbone(model), weights)
 

@@ -10,7 +10,7 @@ from keras_resnetv2.data import (
     ImageData,
     Standardization,
 )
-from keras_resnetv2.models.replicated_model import replicas_of
+from keras_resnetv2.models.network import replicas_of
 from keras_resnetv2.training.images import images_to_test
 
 # Of a batch: 500 images of CIFAR's, 64 of 224 x 224 pixels.

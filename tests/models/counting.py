@@ -5,8 +5,7 @@ import math
 import keras
 
 from keras_resnetv2 import BatchNormalization, Complexity
-from keras_resnetv2.models.dropout import Dropout
-from keras_resnetv2.models.layers import PaddingShortcut
+from keras_resnetv2.models.layers import Dropout, PaddingShortcut
 
 # What the gradients of a layer need of its tensors.
 _NEEDED = {

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 from processes import run_python
 
-from keras_resnetv2.models.dropout import Dropout
+from keras_resnetv2.models.layers import Dropout
 
 
 def masks(layer, steps=3):
@@ -28,7 +28,7 @@ def test_frozen_it_drops_nothing():
 TWO_REPLICAS = """
 import keras, numpy as np, tensorflow as tf
 from keras_resnetv2 import training
-from keras_resnetv2.models.dropout import Dropout
+from keras_resnetv2.models.layers import Dropout
 
 strategy = training.make_strategy(2)
 

@@ -23,7 +23,7 @@ from keras_resnetv2 import (
     load_backbone,
     preprocess_input,
 )
-from keras_resnetv2.models import published, weight_files
+from keras_resnetv2.models import published, weights
 
 RECORDS = json.loads(
     pathlib.Path(__file__).with_name("published_predictions.json").read_text()
@@ -233,7 +233,7 @@ def to_download(monkeypatch, tmp_path):
     )
     monkeypatch.setattr(published, "PUBLISHED", (*published.PUBLISHED, row))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv(weight_files.ADDRESS, raising=False)
+    monkeypatch.delenv(weights.ADDRESS, raising=False)
     return row, file
 
 
@@ -254,22 +254,22 @@ def served(to_download):
 
 def test_larger_weights_are_downloaded_once(to_download, served, monkeypatch):
     row, file = to_download
-    monkeypatch.setenv(weight_files.ADDRESS, served)
+    monkeypatch.setenv(weights.ADDRESS, served)
     assert ResNetV2(row.config, weights="cifar10").name == "resnetv2"
     file.unlink()
-    monkeypatch.setenv(weight_files.ADDRESS, "not looked at")
-    path = pathlib.Path(weight_files.path_of(row))  # the cache needs neither
+    monkeypatch.setenv(weights.ADDRESS, "not looked at")
+    path = pathlib.Path(weights.path_of(row))  # the cache needs neither
     assert path.name == row.file and path.parent.name == "keras_resnetv2"
     path.write_bytes(b"cut off")
-    monkeypatch.delenv(weight_files.ADDRESS)
+    monkeypatch.delenv(weights.ADDRESS)
     with pytest.raises(OSError, match=row.sha256):
-        weight_files.path_of(row)
+        weights.path_of(row)
 
 
 def test_a_folder_of_a_disk(to_download, monkeypatch):
     row, file = to_download
-    monkeypatch.setenv(weight_files.ADDRESS, file.parent.as_uri())
-    path = weight_files.path_of(row)
+    monkeypatch.setenv(weights.ADDRESS, file.parent.as_uri())
+    path = weights.path_of(row)
     assert pathlib.Path(path).read_bytes() == file.read_bytes()
 
 
@@ -278,20 +278,20 @@ def test_where_a_file_is_not_to_be_had(to_download, served, monkeypatch):
     says = "KERAS_RESNETV2_WEIGHTS has. It is not set. Set it.*" + row.sha256
     with pytest.raises(OSError, match=says):
         ResNetV2(row.config, weights="cifar10")
-    monkeypatch.setenv(weight_files.ADDRESS, "/some/folder")
+    monkeypatch.setenv(weights.ADDRESS, "/some/folder")
     with pytest.raises(ValueError, match="https:, http:, file:.*'/some/folder"):
-        weight_files.path_of(row)
-    monkeypatch.setenv(weight_files.ADDRESS, served)
+        weights.path_of(row)
+    monkeypatch.setenv(weights.ADDRESS, served)
     file.write_bytes(b"another one")
     with pytest.raises(OSError, match="hash does not match"):
-        weight_files.path_of(row)
+        weights.path_of(row)
     file.unlink()
     with pytest.raises(OSError, match="404"):
-        weight_files.path_of(row)
+        weights.path_of(row)
 
 
 def test_a_damaged_installation_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(weight_files, "_BUNDLED", tmp_path)
+    monkeypatch.setattr(weights, "_BUNDLED", tmp_path)
     with pytest.raises(OSError, match="found no file. Install"):
         PreActResNet20(weights="cifar10")
     row = published.PUBLISHED[0]

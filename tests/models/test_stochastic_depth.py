@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_resnetv2 import ResNetConfig, ResNetV2
-from keras_resnetv2.models.dropout import Dropout
+from keras_resnetv2.models.layers import Dropout
 
 UNITS = ["stage1_unit1", "stage1_unit2", "stage2_unit1", "stage2_unit2"]
 

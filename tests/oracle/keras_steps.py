@@ -11,7 +11,7 @@ import keras
 from keras.src.backend.common import dtypes
 
 from keras_resnetv2 import ResNet, ResNetConfig, ResNetV2
-from keras_resnetv2.models.dropout import Dropout
+from keras_resnetv2.models.layers import Dropout
 
 # In float32 a value may come to lie on the other side of ReLU's kink, where
 # the gradient is another: the oracle is told on which side ours are.
