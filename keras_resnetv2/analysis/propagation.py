@@ -15,8 +15,8 @@ from keras_resnetv2.analysis.equations import (
 )
 from keras_resnetv2.analysis.rows import Propagation, UnitRow
 from keras_resnetv2.analysis.steps import route_of
+from keras_resnetv2.training.errors import plain_errors
 from keras_resnetv2.training.images import images_to_test, load_split
-from keras_resnetv2.training.plain_errors import plain_errors
 from keras_resnetv2.training.trained import load_trained
 from keras_resnetv2.training.workdir import Workdir
 

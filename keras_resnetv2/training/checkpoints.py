@@ -11,7 +11,7 @@ import numpy as np
 from absl import logging
 
 from keras_resnetv2._files import removed_on_error
-from keras_resnetv2.training.divergence import check_arrays
+from keras_resnetv2.training.errors import check_arrays
 
 _NAME = re.compile(r"step-(\d+)\.npz")
 _KEPT = 2

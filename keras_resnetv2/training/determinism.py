@@ -5,6 +5,8 @@ import os
 import keras
 import numpy as np
 
+from keras_resnetv2.training.devices import has_accelerator
+
 
 def make_deterministic(wanted: bool | None) -> None:
     """Makes the backend choose operations that repeat to the bit.
@@ -39,20 +41,6 @@ def seed_step(seed: int, step: int) -> None:
 
         state = np.random.SeedSequence((seed, step)).generate_state(2)
         torch.manual_seed(int(state[0]) << 32 | int(state[1]))
-
-
-def has_accelerator() -> bool:
-    """Whether the backend computes on something else than CPUs."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return bool(tf.config.list_physical_devices("GPU"))
-    if backend == "jax":
-        import jax
-
-        return jax.default_backend() != "cpu"
-    return keras.ops.zeros(()).device.type != "cpu"
 
 
 def _tensorflow():

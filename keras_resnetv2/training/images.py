@@ -16,7 +16,7 @@ from keras_resnetv2.data import (
     training_batches,
 )
 from keras_resnetv2.training.data_facts import DataFacts
-from keras_resnetv2.training.determinism import has_accelerator
+from keras_resnetv2.training.devices import has_accelerator
 from keras_resnetv2.training.experiment import Experiment
 
 # Of images in memory that are kept on the accelerator.

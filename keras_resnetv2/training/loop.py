@@ -9,27 +9,26 @@ from keras_resnetv2.training import checkpoints, logs
 from keras_resnetv2.training.compiling import schedule_of
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import make_deterministic
+from keras_resnetv2.training.devices import (
+    make_strategy,
+    precision,
+    scope,
+)
+from keras_resnetv2.training.errors import plain_errors
 from keras_resnetv2.training.experiment import Experiment, check_divides
+from keras_resnetv2.training.fine_tuning import (
+    freeze,
+    initial_standardization,
+    load_initial_weights,
+)
 from keras_resnetv2.training.images import (
     check_same_data,
     experiment_batches,
     load_training,
 )
-from keras_resnetv2.training.initial import (
-    initial_standardization,
-    load_initial_weights,
-)
-from keras_resnetv2.training.input_wait import InputWait
-from keras_resnetv2.training.monitor import Monitor, Tally
+from keras_resnetv2.training.monitor import InputWait, Monitor, Tally
 from keras_resnetv2.training.networks import build_model, compile_model
-from keras_resnetv2.training.plain_errors import plain_errors
 from keras_resnetv2.training.stop_requests import StopRequests
-from keras_resnetv2.training.strategy import (
-    make_strategy,
-    precision,
-    scope,
-)
-from keras_resnetv2.training.transfer import freeze
 from keras_resnetv2.training.workdir import Workdir
 
 

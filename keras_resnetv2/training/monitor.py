@@ -5,16 +5,16 @@ import datetime
 import math
 import sys
 import time
+from collections.abc import Iterator
 
 import keras
 from tqdm import tqdm
 
 from keras_resnetv2.data import EncodedImages, ImageData
-from keras_resnetv2.training import checkpoints, divergence, evaluation
+from keras_resnetv2.training import checkpoints, errors, evaluation
 from keras_resnetv2.training import logs as logs_lib
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import seed_step
-from keras_resnetv2.training.input_wait import InputWait
 from keras_resnetv2.training.stop_requests import StopRequests
 from keras_resnetv2.training.workdir import Workdir
 
@@ -78,6 +78,54 @@ class Progress:
     def close(self) -> None:
         """Closes the bar."""
         self._bar.close()
+
+
+class InputWait:
+    """Measures the time in which the next batch is asked for and not there.
+
+    Attributes:
+        seconds: the sum since the beginning.
+    """
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def measure(self, model: keras.Model, batches):
+        """Arranges for a compiled model's `fit` on these batches to be timed.
+
+        Args:
+            model: on TensorFlow it gets a train function that takes a batch
+                out of the dataset first (Keras's does so inside its graph).
+            batches: a `tf.data.Dataset` or an iterator.
+
+        Returns:
+            The batches to call `fit` with.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return self._timed(iter(batches))
+        model.make_train_function()
+        step = model.train_function
+
+        def train_function(iterator):
+            return step([self._next(iterator)])
+
+        model.train_function = train_function
+        return batches
+
+    def _next(self, iterator):
+        begin = time.perf_counter()
+        try:
+            return next(iterator)
+        finally:
+            self.seconds += time.perf_counter() - begin
+
+    def _timed(self, iterator) -> Iterator:
+        while True:
+            try:
+                batch = self._next(iterator)
+            except StopIteration:
+                return
+            yield batch
 
 
 class Monitor(keras.callbacks.Callback):
@@ -158,7 +206,7 @@ class Monitor(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Counts a step, and does what is due after it."""
-        divergence.check_loss(logs["loss"], self._step + 1)
+        errors.check_loss(logs["loss"], self._step + 1)
         self._count(logs)
         self._progress.step()
         stop = self._stop_requests.received
@@ -231,7 +279,7 @@ class Monitor(keras.callbacks.Callback):
             self.model, self._test, self._facts.standardization
         )
         tested = evaluation.loss_and_error(logits, self._test.labels)
-        divergence.check_loss(tested["loss"], self._step)
+        errors.check_loss(tested["loss"], self._step)
         return tested
 
     def _row(self, tally, tested):

@@ -12,12 +12,12 @@ from keras_resnetv2._files import write_atomically
 from keras_resnetv2.data.crops import evaluation_resize
 from keras_resnetv2.training import checkpoints
 from keras_resnetv2.training.data_facts import DataFacts
+from keras_resnetv2.training.devices import precision
+from keras_resnetv2.training.errors import plain_errors
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.images import load_split
 from keras_resnetv2.training.networks import build_model
-from keras_resnetv2.training.plain_errors import plain_errors
-from keras_resnetv2.training.strategy import precision
 from keras_resnetv2.training.workdir import Workdir
 
 

@@ -17,7 +17,7 @@ from keras_resnetv2._directories import (
 )
 from keras_resnetv2._files import removed_on_error, write_atomically
 from keras_resnetv2._version import __version__
-from keras_resnetv2.training import hardware
+from keras_resnetv2.training import devices
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.networks import network_config
@@ -153,9 +153,9 @@ def _this_session():
             "keras_resnetv2": __version__,
             "keras": keras.__version__,
             "backend": backend,
-            backend: hardware.backend_version(),
+            backend: devices.backend_version(),
             "numpy": numpy.__version__,
             "python": platform.python_version(),
         },
-        "device": hardware.device(),
+        "device": devices.device(),
     }

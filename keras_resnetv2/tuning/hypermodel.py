@@ -11,18 +11,18 @@ import numpy as np
 from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.training.data_facts import DataFacts
-from keras_resnetv2.training.divergence import DivergedError, check_loss
+from keras_resnetv2.training.devices import precision
+from keras_resnetv2.training.errors import DivergedError, check_loss
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
 from keras_resnetv2.training.experiment import Experiment
-from keras_resnetv2.training.images import experiment_batches
-from keras_resnetv2.training.initial import (
+from keras_resnetv2.training.fine_tuning import (
+    freeze,
     initial_standardization,
     load_initial_weights,
 )
+from keras_resnetv2.training.images import experiment_batches
 from keras_resnetv2.training.networks import compile_model
 from keras_resnetv2.training.recipes import find_recipe
-from keras_resnetv2.training.strategy import precision
-from keras_resnetv2.training.transfer import freeze
 from keras_resnetv2.tuning.space import SearchSpace
 
 # `build` does not know how many images there will be: CIFAR's, until `fit`.

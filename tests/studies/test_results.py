@@ -8,7 +8,7 @@ from small_training import epoch_row
 from keras_resnetv2.data import STANDARDIZATIONS
 from keras_resnetv2.studies.results import Summary, result_of, summarize
 from keras_resnetv2.studies.study import FAIL
-from keras_resnetv2.training import DataFacts, Experiment, hardware
+from keras_resnetv2.training import DataFacts, Experiment, devices
 from keras_resnetv2.training.logs import write_rows
 from keras_resnetv2.training.workdir import Workdir
 
@@ -34,8 +34,8 @@ def test_all_devices_and_versions_that_it_was_made_on(tmp_path, monkeypatch):
     facts = DataFacts(names, shape, STANDARDIZATIONS["imagenet"], 128)
     workdir = Workdir(tmp_path)
     for device, version in (("a GPU", "1"), ("a CPU", "1"), ("a CPU", "2")):
-        monkeypatch.setattr(hardware, "device", lambda: device)
-        monkeypatch.setattr(hardware, "backend_version", lambda: version)
+        monkeypatch.setattr(devices, "device", lambda: device)
+        monkeypatch.setattr(devices, "backend_version", lambda: version)
         for _ in range(2):
             workdir.write(experiment, facts)
     write_rows(workdir.metrics, [epoch_row(1, step=1)])

@@ -18,7 +18,7 @@ if sys.argv[1] != "tensorflow":
 import dataclasses, pathlib
 import numpy as np
 from keras_resnetv2 import data, training
-from keras_resnetv2.training import divergence, images
+from keras_resnetv2.training import errors, images
 
 def load(name, split, **kwargs):
     return data.load_arrays(name, split, **kwargs).take(
@@ -40,11 +40,11 @@ def cut(loss, step):
 
 whole = training.train(experiment, root / "whole")
 training.train(other, root / "other")
-check, divergence.check_loss = divergence.check_loss, cut
+check, errors.check_loss = errors.check_loss, cut
 try:
     training.train(experiment, root / "cut", checkpoint_steps=3)
 except Cut:
-    divergence.check_loss = check
+    errors.check_loss = check
 resumed = training.train(experiment, root / "cut")
 for a, b in zip(whole, resumed, strict=True):
     assert (a.step, a.test_loss) == (b.step, b.test_loss), (a, b)

@@ -10,7 +10,7 @@ from PIL import Image
 from processes import run_python
 
 from keras_resnetv2 import data, training
-from keras_resnetv2.training import Experiment, divergence, evaluation
+from keras_resnetv2.training import Experiment, errors, evaluation
 
 # 30 training images, 8 a step: 4 steps an epoch.
 OPTIONS = {"units_per_stage": (1, 1), "widths": (4, 8), "classes": 1000}
@@ -49,7 +49,7 @@ def test_imagenet_trains_resumes_and_evaluates_at_two_sizes(
         if step == 7:
             raise Cut
 
-    monkeypatch.setattr(divergence, "check_loss", cut)
+    monkeypatch.setattr(errors, "check_loss", cut)
     with pytest.raises(Cut):
         training.train(experiment(), tmp_path / "cut", imagenet_dir, 3)
     monkeypatch.undo()

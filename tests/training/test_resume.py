@@ -15,7 +15,7 @@ import pytest
 from small_training import cut_fake, experiment
 
 from keras_resnetv2 import training
-from keras_resnetv2.training import checkpoints, divergence, logs
+from keras_resnetv2.training import checkpoints, errors, logs
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -25,7 +25,7 @@ STEPS = 12
 RUN = """
 import io, os, signal, sys
 from keras_resnetv2 import data, training
-from keras_resnetv2.training import checkpoints, divergence, images, logs
+from keras_resnetv2.training import checkpoints, errors, images, logs
 
 workdir, replicas, moment, number = sys.argv[1:]
 
@@ -50,7 +50,7 @@ class KillAt:
         return self.run(*args, **kwargs) if self.before else result
 
 MOMENTS = {
-    "before a step is counted": (divergence, "check_loss", True),
+    "before a step is counted": (errors, "check_loss", True),
     "between row and checkpoint": (logs, "plot_curves", False),
 }
 if moment in MOMENTS:
@@ -194,18 +194,18 @@ def test_command_killed_from_outside_at_any_moment(tmp_path, replicas):
 def test_polite_signal_loses_no_step(
     trained, tmp_path, small_fake, monkeypatch, number, ending
 ):
-    check = divergence.check_loss
+    check = errors.check_loss
 
     def check_and_signal(loss, step):
         check(loss, step)
         if step == 6:
             os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(divergence, "check_loss", check_and_signal)
+    monkeypatch.setattr(errors, "check_loss", check_and_signal)
     handler = signal.getsignal(number)
     with pytest.raises(ending):
         training.train(experiment(), tmp_path / "cut")
-    monkeypatch.setattr(divergence, "check_loss", check)
+    monkeypatch.setattr(errors, "check_loss", check)
     assert signal.getsignal(number) is handler
     assert newest(tmp_path / "cut") == 6
     training.train(experiment(), tmp_path / "cut")

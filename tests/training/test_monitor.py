@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_resnetv2.training.input_wait import InputWait
+from keras_resnetv2.training.monitor import InputWait
 
 PAUSE = 0.05  # seconds
 
