@@ -5,8 +5,8 @@ from .datasets import DATASETS as DATASETS
 from .datasets import load_arrays as load_arrays
 from .datasets import load_tf_data as load_tf_data
 from .datasets import open_images as open_images
-from .encoded_images import EncodedImages as EncodedImages
 from .held_out import hold_out as hold_out
+from .image_data import EncodedImages as EncodedImages
 from .image_data import ImageData as ImageData
 from .predictions import CLASS_NAMES as CLASS_NAMES
 from .predictions import decode_predictions as decode_predictions

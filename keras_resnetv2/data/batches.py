@@ -20,8 +20,7 @@ import numpy as np
 
 from keras_resnetv2._checks import check_count
 from keras_resnetv2.data.augmentation import AUGMENTATIONS, Augmentation
-from keras_resnetv2.data.encoded_images import EncodedImages
-from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data.image_data import EncodedImages, ImageData
 from keras_resnetv2.data.standardization import (
     Standardization,
     get_standardization,

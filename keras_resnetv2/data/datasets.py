@@ -6,15 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_resnetv2._checks import check_choice, check_count
-from keras_resnetv2.data import (
-    cifar10_sample,
-    fake,
-    image_folder,
-    tfds_arrays,
-    tfds_builders,
-)
-from keras_resnetv2.data.encoded_images import EncodedImages
-from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data import cifar10_sample, fake, image_folder, tfds_splits
+from keras_resnetv2.data.image_data import EncodedImages, ImageData
 from keras_resnetv2.data.image_folder import FolderImages
 from keras_resnetv2.data.resizing import resize_all
 from keras_resnetv2.data.tfds_images import TFDSImages
@@ -32,28 +25,26 @@ def _load_sample(name, split, image_size, **unused):
     )
 
 
-def _load_fake(name, split, image_size, **unused):
-    return fake.load(split, image_size)
-
-
 def _load_folder(name, split, image_size, **unused):
     return image_folder.load(name, split, image_size)
 
 
-def _load_tfds(name, split, **options):
-    return tfds_arrays.load(name, split, **options)
+def _load_fake(name, split, image_size, **unused):
+    return fake.load(split, image_size)
 
 
 DATASETS = {
-    "cifar10": _load_tfds,
-    "cifar100": _load_tfds,
+    "cifar10": tfds_splits.load,
+    "cifar100": tfds_splits.load,
     "cifar10_sample": _load_sample,
     "fake": _load_fake,
 }
 
 
 # What these are made of is arrays: there is nothing to stream.
-_IN_MEMORY = ("cifar10_sample", "fake")
+_IN_MEMORY = {
+    name for name, load in DATASETS.items() if load is not tfds_splits.load
+}
 
 
 def load_arrays(
@@ -154,7 +145,7 @@ def open_images(
     if name not in DATASETS and _is_folder(name):
         return FolderImages(image_folder.list_images(name, split))
     with _naming_the_known(name, set(DATASETS).difference(_IN_MEMORY)):
-        found = tfds_builders.find_split(name, split, data_dir, download)
+        found = tfds_splits.find_split(name, split, data_dir, download)
         return TFDSImages(found)
 
 
@@ -166,7 +157,7 @@ def _check_split(split):
 def _naming_the_known(name, known):
     try:
         yield
-    except tfds_builders.UnknownDatasetError as error:
+    except tfds_splits.UnknownDatasetError as error:
         raise ValueError(
             f"Unknown dataset {name!r}; give one of {sorted(known)}, the "
             f"path of a folder of images (there is none at that path), or "
@@ -180,7 +171,9 @@ def _is_folder(name: str) -> bool:
 
 
 def _loader(name: str):
-    return DATASETS.get(name, _load_folder if _is_folder(name) else _load_tfds)
+    if name in DATASETS:
+        return DATASETS[name]
+    return _load_folder if _is_folder(name) else tfds_splits.load
 
 
 def load_tf_data(

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_resnetv2.data.encoded_images import EncodedImages, TFSource
-from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data.image_data import EncodedImages, ImageData, TFSource
 from keras_resnetv2.data.resizing import ImageCollector, check_memory
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")

@@ -242,8 +242,6 @@ def preprocess_input(
 
     Example:
         >>> import numpy as np
-
-    from keras_resnetv2._checks import check_choice
         >>> image = np.full((32, 32, 3), 128, np.uint8)
         >>> preprocess_input(image).shape
         (32, 32, 3)

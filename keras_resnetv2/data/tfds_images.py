@@ -4,9 +4,8 @@ import functools
 
 import numpy as np
 
-from keras_resnetv2.data.encoded_images import EncodedImages, TFSource
-from keras_resnetv2.data.optional_imports import import_tfds
-from keras_resnetv2.data.tfds_builders import LabelledSplit
+from keras_resnetv2.data.image_data import EncodedImages, TFSource
+from keras_resnetv2.data.tfds_splits import LabelledSplit, import_tfds
 
 # Records an epoch's order is shuffled through: 0.9 GB of ImageNet's.
 SHUFFLE_BUFFER = 8192
@@ -29,7 +28,7 @@ class TFDSImages(EncodedImages):
     for half an epoch of ImageNet.
 
     Args:
-        split: from `tfds_builders.find_split`.
+        split: from `tfds_splits.find_split`.
         places: which of its records, of step 1; `None` means all.
 
     Raises:

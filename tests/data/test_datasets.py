@@ -9,8 +9,8 @@ from keras_resnetv2.data import (
     datasets,
     load_arrays,
     load_tf_data,
-    optional_imports,
     resizing,
+    tfds_splits,
 )
 
 
@@ -123,7 +123,7 @@ def test_memory_limit(monkeypatch):
 def test_missing_tfds_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(ImportError, match="pip install tensorflow-datasets"):
-        optional_imports.import_tfds()
+        tfds_splits.import_tfds()
     with pytest.raises(ImportError, match="cifar10_sample"):
         load_arrays("cifar10")
 

@@ -102,7 +102,7 @@ def test_other_file_formats_are_refused(imagenet_dir, monkeypatch):
         tfds.core.FileFormat.RIEGELI,
     )
     monkeypatch.setattr(
-        "keras_resnetv2.data.tfds_builders._has_labels", lambda *args: True
+        "keras_resnetv2.data.tfds_splits._has_labels", lambda *args: True
     )
     with pytest.raises(ValueError, match="riegeli.*file_format='tfrecord'"):
         open_images("imagenet2012", data_dir=imagenet_dir)

@@ -1,14 +1,16 @@
-"""Finding, preparing and checking a dataset of TensorFlow Datasets (TFDS)."""
+"""A split of a dataset of TensorFlow Datasets (TFDS): found, prepared, read."""
 
 import os
 import urllib.error
 import urllib.request
+from types import ModuleType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
 
-from keras_resnetv2.data.optional_imports import check_tensorflow, import_tfds
+from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data.resizing import ImageCollector, check_memory
 
 _HOST_TIMEOUT = 10  # Seconds.
 _HOW_TO_PREPARE = {
@@ -188,3 +190,122 @@ def _has_labels(tfds, builder, keys, split: str) -> bool:
         split=f"{split}[:1]", decoders={image_key: tfds.decode.SkipDecoding()}
     )
     return all(row[label_key] >= 0 for row in tfds.as_numpy(first))
+
+
+_BATCH = 1024
+
+
+def load(
+    name: str,
+    split: str,
+    *,
+    image_size: int | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    download: bool = True,
+) -> ImageData:
+    """Reads one split of a dataset of labelled images.
+
+    Args:
+        name: as for `find_split`.
+        split: as for `find_split`.
+        image_size: side of the squares all images are made; `None` keeps
+            them as they are, and then they must be of one size.
+        data_dir: as for `find_split`.
+        download: as for `find_split`.
+
+    Returns:
+        The images in TFDS's order, always the same.
+
+    Raises:
+        ValueError: if they differ in size or do not fit into memory; further
+            errors are those of `find_split`.
+    """
+    tfds = import_tfds()
+    from keras_resnetv2.data import tensorflow_stream
+
+    found = find_split(name, split, data_dir, download)
+    shape = found.builder.info.features[found.image_key].shape
+    dataset = tensorflow_stream.without_autotuning(
+        found.builder.as_dataset(
+            split=found.name, shuffle_files=False, as_supervised=True
+        )
+    )
+    keep = image_size is None or shape[:2] == (image_size, image_size)
+    if None not in shape and keep:
+        read = _read_batches(tfds, dataset, found.count, shape)
+    else:
+        read = _read_one_by_one(tfds, dataset, found.count, image_size)
+    return ImageData(*read, class_names=found.class_names)
+
+
+def _to_rgb(images: np.ndarray) -> np.ndarray:
+    """Gives grey images three equal channels; leaves others alone."""
+    if images.shape[-1] == 1:
+        return np.repeat(images, 3, axis=-1)
+    return images
+
+
+def _read_batches(tfds, dataset, count, shape):
+    """Reads images of one size, decoded in parallel a batch at a time."""
+    check_memory(count, (*shape[:2], 3))
+    images = np.empty((count, *shape[:2], 3), np.uint8)
+    labels = np.empty(count, np.int32)
+    start = 0
+    for some, their_labels in tfds.as_numpy(dataset.batch(_BATCH)):
+        end = start + len(some)
+        images[start:end] = _to_rgb(some)
+        labels[start:end] = their_labels
+        start = end
+    return images, labels
+
+
+def _read_one_by_one(tfds, dataset, count, image_size):
+    """Reads images of any size."""
+    collector = ImageCollector(count, image_size)
+    labels = []
+    for image, label in tfds.as_numpy(dataset):
+        collector.add(_to_rgb(image))
+        labels.append(label)
+    return collector.images, np.array(labels, np.int32)
+
+
+def check_tensorflow(dataset: str) -> None:
+    """Imports tensorflow, or says how to do without.
+
+    Args:
+        dataset: what is to be read.
+
+    Raises:
+        ImportError: if it is not installed.
+    """
+    try:
+        import tensorflow  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"{dataset!r} is taken for a dataset of TensorFlow Datasets, "
+            f"which needs TensorFlow ({error}). Install it with `pip install "
+            f"tensorflow`, or use an image folder, which is read without it."
+        ) from error
+
+
+def import_tfds() -> ModuleType:
+    """Imports tensorflow_datasets, or says how to get it.
+
+    Returns:
+        The module `tensorflow_datasets`.
+
+    Raises:
+        ImportError: if it, or a package it needs, is not installed.
+    """
+    try:
+        # TFDS imports this one while preparing, but does not declare it.
+        import importlib_resources  # noqa: F401
+        import tensorflow_datasets
+    except ImportError as error:
+        raise ImportError(
+            f"This dataset needs TensorFlow Datasets ({error}). Install it "
+            f"with `pip install tensorflow-datasets importlib_resources "
+            f"tensorflow`; the datasets 'cifar10_sample', 'fake' and image "
+            f"folders need none of it."
+        ) from error
+    return tensorflow_datasets

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from etils import epath
 
-from keras_resnetv2.data import load_arrays, tfds_arrays, tfds_builders
+from keras_resnetv2.data import load_arrays, tfds_splits
 from keras_resnetv2.data.resizing import resize_and_crop
 
 tfds = pytest.importorskip("tensorflow_datasets")
@@ -119,7 +119,7 @@ def test_the_order_is_always_the_same(data_dir):
 
 def test_batches_smaller_than_the_data(data_dir, monkeypatch):
     whole = load_arrays("tiny_alike", "train", data_dir=data_dir)
-    monkeypatch.setattr(tfds_arrays, "_BATCH", 7)
+    monkeypatch.setattr(tfds_splits, "_BATCH", 7)
     parts = load_arrays("tiny_alike", "train", data_dir=data_dir)
     np.testing.assert_array_equal(parts.images, whole.images)
     np.testing.assert_array_equal(parts.labels, whole.labels)
@@ -173,7 +173,7 @@ def test_no_network_is_said_at_once(tmp_path, monkeypatch):
         asked.append(url)
         return False
 
-    monkeypatch.setattr(tfds_builders, "_answers", no_answer)
+    monkeypatch.setattr(tfds_splits, "_answers", no_answer)
     with pytest.raises(FileNotFoundError, match="no answer from") as caught:
         load_arrays("cifar10", data_dir=tmp_path)
     assert "python tools/prepare_cifar10.py" in str(caught.value)
@@ -182,12 +182,12 @@ def test_no_network_is_said_at_once(tmp_path, monkeypatch):
 
 
 def test_an_unreachable_host_does_not_answer():
-    assert not tfds_builders._answers(TinyElsewhere.URL)
+    assert not tfds_splits._answers(TinyElsewhere.URL)
 
 
 def test_what_tfds_says_is_passed_on(tmp_path, monkeypatch):
     # Needs files that the user has to fetch by hand.
-    monkeypatch.setattr(tfds_builders, "_answers", lambda url: True)
+    monkeypatch.setattr(tfds_splits, "_answers", lambda url: True)
     with pytest.raises(FileNotFoundError) as caught:
         load_arrays("imagenet2012", data_dir=tmp_path, image_size=32)
     assert "ILSVRC2012_img_train.tar" in str(caught.value)
