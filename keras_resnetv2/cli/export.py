@@ -13,7 +13,7 @@ import os
 from absl import flags
 
 from keras_resnetv2.cli import common
-from keras_resnetv2.export.settings import PIXEL_LIMIT, PRECISIONS
+from keras_resnetv2.export.saved_model import PIXEL_LIMIT, PRECISIONS
 
 _MODEL = flags.DEFINE_string(
     "model", None, "With --weights, in place of --workdir: PreActResNet20, say."

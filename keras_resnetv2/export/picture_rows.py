@@ -1,4 +1,7 @@
-"""Files of any size to the pixels a network takes, each row for itself."""
+"""Files of any size to the pixels a network takes, each row for itself.
+
+A file's header says how many pixels it will have, before it is decoded.
+"""
 
 from typing import NamedTuple
 
@@ -7,7 +10,7 @@ import tensorflow.experimental.numpy as tnp
 
 from keras_resnetv2.data import crops
 from keras_resnetv2.data.crop_pixels import decode_and_cut_tf
-from keras_resnetv2.export.image_headers import check_pixels
+from keras_resnetv2.data.decoding import read_numbers
 
 
 class Rows(NamedTuple):
@@ -93,3 +96,156 @@ def _options():
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
     return options
+
+
+# Progressive JPEGs have about ten.
+_JPEG_SCAN, _MOST_SCANS = b"\xff\xda", 100
+_GIF_SCREEN = 13  # bytes, up to the global colour table
+_GIF_DESCRIPTOR = 10
+_GIF_TRAILER = b";"
+_GIF_EXTENSION, _GIF_IMAGE = b"!"[0], b","[0]
+
+
+def check_pixels(encoded: tf.Tensor, limit: int) -> tf.Tensor:
+    """Refuses what is no image, or one of too many pixels.
+
+    Args:
+        encoded: Scalar, the bytes of a file.
+        limit: The most pixels that are decoded.
+
+    Returns:
+        The bytes to decode: those of the first frame, of an animated GIF.
+
+    Raises:
+        tf.errors.InvalidArgumentError: When it runs, if this is no JPEG, PNG,
+            GIF or BMP, of more than `limit` pixels, or a JPEG of too many
+            scans.
+    """
+    kinds = [
+        (b"\xff\xd8\xff", _jpeg),
+        (b"\x89PNG\r\n\x1a\n", _png),
+        (b"GIF8", _gif),
+        (b"BM", _bmp),
+    ]
+    sides, encoded = tf.case(
+        [
+            (
+                tf.strings.substr(encoded, 0, len(magic)) == magic,
+                lambda read=read: read(encoded),
+            )
+            for magic, read in kinds
+        ],
+        default=lambda: _unknown(encoded),
+    )
+    sides = tf.cast(sides, tf.int64)
+    fits = tf.reduce_all(sides > 0) & (tf.reduce_prod(sides) <= limit)
+    message = ["An image of", sides, f"pixels; the limit is {limit}."]
+    with tf.control_dependencies([tf.debugging.Assert(fits, message)]):
+        return tf.identity(encoded)
+
+
+def _jpeg(encoded):
+    # Each scan of a progressive JPEG is a pass over all pixels.
+    data = tf.io.decode_raw(encoded, tf.uint8)
+    is_scan = (data[:-1] == _JPEG_SCAN[0]) & (data[1:] == _JPEG_SCAN[1])
+    scans = tf.math.count_nonzero(is_scan, dtype=tf.int32)
+    message = ["A JPEG of", scans, f"scans; the limit is {_MOST_SCANS}."]
+    with tf.control_dependencies(
+        [tf.debugging.Assert(scans <= _MOST_SCANS, message)]
+    ):
+        return tf.io.extract_jpeg_shape(encoded)[:2], encoded
+
+
+def _png(encoded):
+    # libpng skips chunks it does not know, also before the header.
+    begins = tf.strings.substr(encoded, 8, 8) == b"\0\0\0\rIHDR"
+    sides = read_numbers(encoded, 16, 2, tf.int32, little_endian=False)
+    return tf.where(begins, sides, 0), encoded
+
+
+def _bmp(encoded):
+    # A negative height: the rows are stored from the top.
+    return tf.abs(read_numbers(encoded, 18, 2, tf.int32)), encoded
+
+
+def _unknown(encoded):
+    known = tf.debugging.Assert(False, ["No JPEG, PNG, GIF or BMP."])
+    with tf.control_dependencies([known]):
+        return tf.zeros(2, tf.int32), encoded
+
+
+def _gif(encoded):
+    """Cuts the frames behind the first off.
+
+    TensorFlow would decode all of them, and drop them.
+    """
+    data = tf.io.decode_raw(encoded, tf.uint8)
+    # Blocks hold 255 bytes, but for the last of each chain. A file of tiny
+    # ones would keep the loop busy for minutes.
+    steps = tf.size(data) // 64 + 256
+
+    def go_on(position, in_chain, sides):
+        del position
+        return in_chain | tf.reduce_any(sides == 0)
+
+    def step(position, in_chain, sides):
+        return tf.cond(
+            in_chain,
+            lambda: _skip_block(data, position, sides),
+            lambda: _begin_chain(encoded, data, position, sides),
+        )
+
+    position, in_chain, sides = tf.while_loop(
+        go_on,
+        step,
+        (
+            _GIF_SCREEN + _colour_table(data[10]),
+            tf.constant(False),
+            tf.zeros(2, tf.int32),
+        ),
+        maximum_iterations=steps,
+    )
+    found = tf.debugging.Assert(
+        ~go_on(position, in_chain, sides), ["A GIF of too many blocks."]
+    )
+    with tf.control_dependencies([found]):
+        first = tf.strings.substr(encoded, 0, position)
+        return sides, first + _GIF_TRAILER
+
+
+def _colour_table(flags):
+    flags = tf.cast(flags, tf.int32)
+    return tf.where(flags >= 0x80, 3 * 2 ** (flags % 8 + 1), 0)
+
+
+def _skip_block(data, position, sides):
+    length = tf.cast(data[position], tf.int32)
+    return position + 1 + length, length > 0, sides
+
+
+def _begin_chain(encoded, data, position, sides):
+    def extension():
+        return position + 2, True, sides
+
+    def image():
+        width_height = read_numbers(encoded, position + 5, 2, tf.uint16)
+        local = _colour_table(data[position + 9])
+        return (
+            position + _GIF_DESCRIPTOR + local + 1,
+            True,
+            tf.cast(width_height, tf.int32),
+        )
+
+    def other():
+        with tf.control_dependencies(
+            [tf.debugging.Assert(False, ["A GIF without an image."])]
+        ):
+            return position, False, sides
+
+    return tf.case(
+        [
+            (data[position] == _GIF_EXTENSION, extension),
+            (data[position] == _GIF_IMAGE, image),
+        ],
+        default=other,
+    )

@@ -2,8 +2,6 @@
 
 import keras
 
-from keras_resnetv2.export.settings import PRECISIONS
-
 _HEAD = (
     keras.layers.Activation,
     keras.layers.Dense,
@@ -13,7 +11,7 @@ _HEAD = (
 )
 
 
-def with_precision(model: keras.Model, precision: str) -> keras.Model:
+def with_precision(model: keras.Model, policy: str) -> keras.Model:
     """Clones a functional model for another precision, weights included.
 
     The layers from the pooling on stay float32: bfloat16 has three digits,
@@ -21,26 +19,25 @@ def with_precision(model: keras.Model, precision: str) -> keras.Model:
 
     Args:
         model: of layers of whatever precision.
-        precision: a name in `PRECISIONS`.
+        policy: a dtype policy, "mixed_bfloat16" say.
 
     Returns:
         A model of the same weights, in float32; `model` if it is that already.
     """
-    body = PRECISIONS[precision]
     head = _head(model)
 
-    def policy(layer):
-        return "float32" if layer in head else body
+    def policy_of(layer):
+        return "float32" if layer in head else policy
 
     if all(
-        layer.dtype_policy.name == policy(layer)
+        layer.dtype_policy.name == policy_of(layer)
         for layer in model.layers
         if not isinstance(layer, keras.layers.InputLayer)
     ):
         return model
 
     def clone(layer):
-        config = {**layer.get_config(), "dtype": policy(layer)}
+        config = {**layer.get_config(), "dtype": policy_of(layer)}
         return type(layer).from_config(config)
 
     cloned = keras.models.clone_model(model, clone_function=clone)

@@ -10,11 +10,14 @@ from keras_resnetv2.data.standardization import (
     Standardization,
     get_standardization,
 )
-from keras_resnetv2.export import server_files, versions
-from keras_resnetv2.export.settings import PIXEL_LIMIT, PRECISIONS
+from keras_resnetv2.export import server_files
 
 if TYPE_CHECKING:
     import keras
+
+# By the name that an export's has: its dtype policy.
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+PIXEL_LIMIT = 50_000_000
 
 
 def export_saved_model(
@@ -132,12 +135,13 @@ def export_saved_model(
             model, directory, precision=precision, **around
         )
     name = server_files.model_name(directory)
+    from keras_resnetv2.export import versions
     from keras_resnetv2.export.signatures import Serving
 
     version = versions.add(
         directory,
         lambda part: versions.write(
-            model, part, name, precision, Serving(**around)
+            model, part, name, PRECISIONS[precision], Serving(**around)
         ),
     )
     server_files.write(directory)

@@ -8,16 +8,23 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from keras_resnetv2._processes import run_on_tensorflow
-from keras_resnetv2.export.signatures import SIGNATURES
+from keras_resnetv2.export.signatures import (
+    CLASSES,
+    FEATURES,
+    PROBABILITIES,
+    SCORES,
+    SIGNATURES,
+    VALID,
+)
 from keras_resnetv2.export.warm_up import Request
 
-# By precision: the most that a probability may be off, and a feature relative
-# to the largest one; and the precision's unit roundoff.
-TOLERANCES = {"float32": 1e-5, "bfloat16": 0.05}
-_ROUNDOFFS = {"float32": 2**-24, "bfloat16": 2**-9}
+# By dtype policy: the most that a probability may be off, and a feature
+# relative to the largest one; and the policy's unit roundoff.
+TOLERANCES = {"float32": 1e-5, "mixed_bfloat16": 0.05}
+_ROUNDOFFS = {"float32": 2**-24, "mixed_bfloat16": 2**-9}
 _SENSITIVE = 10
 # Beyond it a check would tell nothing.
-_MOST = {"float32": 0.01, "bfloat16": 0.5}
+_MOST = {"float32": 0.01, "mixed_bfloat16": 0.5}
 _REPORT = pathlib.Path("assets.extra", "self_check.json")
 
 
@@ -29,7 +36,7 @@ def allowed(
     answer: Callable[[np.ndarray], dict[str, np.ndarray]],
     pixels: np.ndarray,
     expected: dict[str, np.ndarray],
-    precision: str,
+    policy: str,
 ) -> float:
     """How far an export may be off its model.
 
@@ -43,7 +50,7 @@ def allowed(
         answer: the model's `probabilities` and `features` of pixels.
         pixels: float32 (N, H, W, C), 0 to 255.
         expected: the answer to these.
-        precision: a key of `TOLERANCES`.
+        policy: a key of `TOLERANCES`.
 
     Raises:
         ExportError: if the model answers NaN or Inf.
@@ -55,10 +62,10 @@ def allowed(
             "with the statistics that it is built with)."
         )
     signs = np.random.default_rng(0).choice([-1, 1], pixels.shape)
-    rounded = answer(pixels * np.float32(1 + signs * _ROUNDOFFS[precision]))
+    rounded = answer(pixels * np.float32(1 + signs * _ROUNDOFFS[policy]))
     changes = [_off(rounded[key], expected[key], key) for key in expected]
-    sensitive = min(_SENSITIVE * max(changes), _MOST[precision])
-    return max(TOLERANCES[precision], sensitive)
+    sensitive = min(_SENSITIVE * max(changes), _MOST[policy])
+    return max(TOLERANCES[policy], sensitive)
 
 
 def check(
@@ -141,42 +148,55 @@ def _replay(version):
 
 
 def _off(found, expected, key):
-    scale = np.abs(expected).max() if key == "features" else 1.0
+    scale = np.abs(expected).max() if key == FEATURES else 1.0
     return np.abs(found - expected).max() / (scale or 1.0)
 
 
 def _difference(found, expected, valid, class_names):
     """The largest difference; infinite where one is no question of degree."""
-    if not np.array_equal(found.get("valid", valid), valid):
+    found = dict(found)
+    if not np.array_equal(found.pop(VALID, valid), valid):
         return np.inf
-    empty = {key: rows[~valid] for key, rows in found.items() if key != "valid"}
-    if any((rows != np.zeros(1, rows.dtype)).any() for rows in empty.values()):
+    empty = [rows[~valid] for rows in found.values()]
+    if any((rows != np.zeros(1, rows.dtype)).any() for rows in empty):
         return np.inf
+    found = {key: rows[valid] for key, rows in found.items()}
     expected = {key: rows[: valid.sum()] for key, rows in expected.items()}
-    differences = [
-        _off(found[key][valid], expected[key], key)
-        for key in ("probabilities", "features")
-        if key in found
-    ]
-    if "classes" in found:
-        scores = found["scores"][valid]
-        best = -np.sort(-expected["probabilities"], axis=1)
-        differences += [
-            np.abs(scores - best[:, : scores.shape[1]]).max(),
-            _off_names(found["classes"][valid], scores, expected, class_names),
-        ]
-    return np.max(differences)
+    return np.max([_OFF[key](found, expected, class_names) for key in found])
 
 
-def _off_names(classes, scores, expected, class_names):
+def _off_probabilities(found, expected, class_names):
+    return _off(found[PROBABILITIES], expected[PROBABILITIES], PROBABILITIES)
+
+
+def _off_features(found, expected, class_names):
+    return _off(found[FEATURES], expected[FEATURES], FEATURES)
+
+
+def _off_scores(found, expected, class_names):
+    best = -np.sort(-expected[PROBABILITIES], axis=1)
+    return np.abs(found[SCORES] - best[:, : found[SCORES].shape[1]]).max()
+
+
+def _off_classes(found, expected, class_names):
     """The most that a score is off the probability of the class it names."""
     columns = {}  # of a name: ImageNet's classes have two cranes
     for column, name in enumerate(class_names):
         columns.setdefault(name.encode(), []).append(column)
+    rows = zip(expected[PROBABILITIES], found[CLASSES], found[SCORES])
     return max(
         min(
             (abs(row[i] - score) for i in columns.get(name, [])), default=np.inf
         )
-        for row, *named in zip(expected["probabilities"], classes, scores)
+        for row, *named in rows
         for name, score in zip(*named)
     )
+
+
+# How far an output, of the rows that are pictures, is off what is expected.
+_OFF = {
+    PROBABILITIES: _off_probabilities,
+    FEATURES: _off_features,
+    SCORES: _off_scores,
+    CLASSES: _off_classes,
+}

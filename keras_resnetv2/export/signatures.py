@@ -1,17 +1,18 @@
 """What a server is asked for: the signatures, as a table."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_resnetv2.data import Standardization
-from keras_resnetv2.export import outputs
 from keras_resnetv2.export.picture_rows import decode_rows
 from keras_resnetv2.export.precision import stored_dtypes
 from keras_resnetv2.models.builder import gives_logits
+from keras_resnetv2.models.network import ResNet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,15 +48,17 @@ class Signature(NamedTuple):
     outputs: tuple[str, ...]
 
 
-_PROBABILITIES, _FEATURES = ("probabilities",), ("features",)
-_CLASSES, _VALID = ("classes", "scores"), ("valid",)
+# Their outputs: the network's two, the best classes, which rows are pictures.
+PROBABILITIES, FEATURES = "probabilities", "features"
+CLASSES, SCORES = "classes", "scores"
+VALID = "valid"
 SIGNATURES = {
-    "serving_default": Signature("images", tf.float32, _PROBABILITIES),
-    "serving_uint8": Signature("images", tf.uint8, _PROBABILITIES),
-    "image_bytes": Signature("image_bytes", tf.string, _PROBABILITIES + _VALID),
-    "classify": Signature("image_bytes", tf.string, _CLASSES + _VALID),
-    "features": Signature("image_bytes", tf.string, _FEATURES + _VALID),
-    "features_uint8": Signature("images", tf.uint8, _FEATURES),
+    "serving_default": Signature("images", tf.float32, (PROBABILITIES,)),
+    "serving_uint8": Signature("images", tf.uint8, (PROBABILITIES,)),
+    "image_bytes": Signature("image_bytes", tf.string, (PROBABILITIES, VALID)),
+    "classify": Signature("image_bytes", tf.string, (CLASSES, SCORES, VALID)),
+    "features": Signature("image_bytes", tf.string, (FEATURES, VALID)),
+    "features_uint8": Signature("images", tf.uint8, (FEATURES,)),
 }
 
 
@@ -93,9 +96,68 @@ def make(model: keras.Model, serving: Serving) -> tuple[tf.Module, dict]:
     return module, signatures
 
 
+def with_features(model: keras.Model) -> keras.Model:
+    """The same network with a second output: what its classifier takes.
+
+    Args:
+        model: a classifier.
+
+    Returns:
+        From standardised images to (features, logits or probabilities).
+    """
+    dense = [
+        layer for layer in model.layers if isinstance(layer, keras.layers.Dense)
+    ]
+    classifier = dense[-1] if dense else model.layers[-1]
+    return ResNet(model.input, [classifier.input, model.outputs[0]])
+
+
+def named(
+    features: tf.Tensor, answer: tf.Tensor, logits: bool
+) -> dict[str, tf.Tensor]:
+    """The two outputs by name, in float32.
+
+    Args:
+        features: (N, channels).
+        answer: (N, classes): logits or probabilities.
+        logits: which of them.
+    """
+    answer = tf.cast(answer, tf.float32)
+    return {
+        FEATURES: tf.cast(features, tf.float32),
+        PROBABILITIES: tf.nn.softmax(answer) if logits else answer,
+    }
+
+
+def answer_of(
+    model: keras.Model, standardization: Standardization
+) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """What the model itself answers, layer by layer.
+
+    Args:
+        model: a classifier.
+        standardization: of the pixels.
+
+    Returns:
+        From pixels, float32 (N, H, W, C), 0 to 255, to `named`.
+    """
+    both = with_features(model)
+    logits = gives_logits(model)
+
+    def answer(pixels):
+        # GPUs multiply in TensorFloat-32, which has three digits.
+        with tf.device("/CPU:0"):
+            found = named(
+                *both(standardization(pixels), training=False), logits
+            )
+        return {key: np.array(value) for key, value in found.items()}
+
+    return answer
+
+
 def _network(model, weights, serving):
     """From pixels to features and probabilities, traced once for all."""
-    both = outputs.with_features(model)
+    both = with_features(model)
     mean, std = serving.standardization.mean, serving.standardization.std
 
     @tf.function(
@@ -109,7 +171,7 @@ def _network(model, weights, serving):
                 # Given to the scope's constructor it would become float32.
                 scope.add_update((weight, stored))
             features, answer = both((pixels - mean) / std, training=False)
-        return outputs.named(features, answer, gives_logits(model))
+        return named(features, answer, gives_logits(model))
 
     return network
 
@@ -127,7 +189,7 @@ def _files(network, model, serving):
         )
         found = network(rows.images)
         found = {name: rows.spread(value) for name, value in found.items()}
-        return {**found, "valid": rows.valid}
+        return {**found, VALID: rows.valid}
 
     return files
 
@@ -158,7 +220,7 @@ def _trace(signature, look_at, serving):
         if given.dtype != taken.dtype:
             given = tf.cast(given, taken.dtype)
         found = look_at(given)
-        if "classes" in signature.outputs:
+        if CLASSES in signature.outputs:
             found = {**found, **_top_classes(found, serving)}
         return {name: found[name] for name in signature.outputs}
 
@@ -166,7 +228,7 @@ def _trace(signature, look_at, serving):
 
 
 def _top_classes(found, serving):
-    scores, best = tf.math.top_k(found["probabilities"], serving.top_k)
+    scores, best = tf.math.top_k(found[PROBABILITIES], serving.top_k)
     classes = tf.gather(tf.constant(serving.class_names), best)
-    classes = tf.where(found["valid"][:, None], classes, "")
-    return {"classes": classes, "scores": scores}
+    classes = tf.where(found[VALID][:, None], classes, "")
+    return {CLASSES: classes, SCORES: scores}

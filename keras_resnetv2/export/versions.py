@@ -13,7 +13,6 @@ import keras
 import tensorflow as tf
 
 from keras_resnetv2.export import (
-    outputs,
     prediction_log,
     self_check,
     signatures,
@@ -85,7 +84,7 @@ def write(
     model: keras.Model,
     path: pathlib.Path,
     name: str,
-    precision: str,
+    policy: str,
     serving: Serving,
 ) -> None:
     """Writes a version and checks it.
@@ -94,19 +93,19 @@ def write(
         model: a classifier.
         path: the directory to write.
         name: the model's in the server.
-        precision: a name in `PRECISIONS`.
+        policy: its dtype policy there.
         serving: what the graph does around the network.
 
     Raises:
         ValueError: if the export does not answer as the model does.
     """
     pixels, requests = warm_up.make(model, serving)
-    answer = outputs.answer_of(
+    answer = signatures.answer_of(
         with_precision(model, "float32"), serving.standardization
     )
     expected = answer(pixels)
-    allowed = self_check.allowed(answer, pixels, expected, precision)
-    write_graph(with_precision(model, precision), path, serving)
+    allowed = self_check.allowed(answer, pixels, expected, policy)
+    write_graph(with_precision(model, policy), path, serving)
     prediction_log.write(
         path,
         name,

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from keras_resnetv2 import export_saved_model
 from keras_resnetv2.export import (
-    outputs,
     picture_rows,
     self_check,
     signatures,
@@ -34,7 +33,7 @@ def warmed(model, serving):
 
 @pytest.fixture(scope="module")
 def answer(model, serving):
-    return outputs.answer_of(model, serving.standardization)
+    return signatures.answer_of(model, serving.standardization)
 
 
 @pytest.fixture(scope="module")
@@ -116,15 +115,20 @@ def test_a_wrong_answer_is_noticed(what, check, replayed):
         check(answers)
 
 
-def allowed_by(answer, pixels, precision):
-    return self_check.allowed(answer, pixels, answer(pixels), precision)
+def test_every_output_is_compared():
+    outputs = {name for row in SIGNATURES.values() for name in row.outputs}
+    assert outputs == {*self_check._OFF, signatures.VALID}
+
+
+def allowed_by(answer, pixels, policy):
+    return self_check.allowed(answer, pixels, answer(pixels), policy)
 
 
 @pytest.mark.parametrize(
-    "precision, tolerance", [("float32", 1e-5), ("bfloat16", 0.05)]
+    "policy, tolerance", [("float32", 1e-5), ("mixed_bfloat16", 0.05)]
 )
-def test_what_is_allowed(precision, tolerance, answer, warmed):
-    assert allowed_by(answer, warmed.pixels, precision) == tolerance
+def test_what_is_allowed(policy, tolerance, answer, warmed):
+    assert allowed_by(answer, warmed.pixels, policy) == tolerance
 
 
 def test_a_network_that_blows_roundings_up_is_allowed_more(warmed):
