@@ -15,7 +15,7 @@ from absl import app, flags
 from PIL import Image
 
 from keras_resnetv2._files import write_atomically
-from keras_resnetv2._tables import csv_table
+from keras_resnetv2._text import csv_table
 from keras_resnetv2.data import cifar10_sample
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "TFDS's folder of datasets.")

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_resnetv2._tables import csv_table
+from keras_resnetv2._text import csv_table
 
 
 @dataclasses.dataclass(frozen=True)

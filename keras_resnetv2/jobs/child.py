@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 
-from keras_resnetv2._locks import locked
+from keras_resnetv2._directories import locked
 from keras_resnetv2.jobs.job import DescribeData, Evaluate, from_line
 from keras_resnetv2.training.experiment import Experiment
 

@@ -5,7 +5,7 @@ import functools
 import os
 
 from keras_resnetv2._checks import check_count
-from keras_resnetv2._locks import locked
+from keras_resnetv2._directories import locked
 from keras_resnetv2.jobs import processes
 from keras_resnetv2.jobs.job import Train
 from keras_resnetv2.jobs.pool import Pool, Task

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from keras_resnetv2._files import write_atomically
-from keras_resnetv2._plain_text import escape_markdown, one_line
-from keras_resnetv2._tables import markdown_table
+from keras_resnetv2._text import escape_markdown, markdown_table, one_line
 from keras_resnetv2.studies.sections import HOW_TO_READ, Section, section_of
 from keras_resnetv2.studies.studydir import Studydir
 from keras_resnetv2.studies.tables import Table

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
-from keras_resnetv2._plain_text import duration
+from keras_resnetv2._text import duration
 from keras_resnetv2.studies.agreement import rank_agreement
 from keras_resnetv2.studies.curves import SPLITS, error_curves
 from keras_resnetv2.studies.results import Result

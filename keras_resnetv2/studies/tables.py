@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from keras_resnetv2._plain_text import duration
+from keras_resnetv2._text import duration
 from keras_resnetv2.studies.results import Result, Summary, summarize
 from keras_resnetv2.studies.study import FAIL, Study
 

@@ -7,7 +7,7 @@ import shutil
 
 from keras_resnetv2._files import write_atomically
 from keras_resnetv2._plots import mark_drops, save_figure
-from keras_resnetv2._tables import csv_table
+from keras_resnetv2._text import csv_table
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,11 +1,11 @@
 from .hypermodel import ResNetV2HyperModel as ResNetV2HyperModel
 from .hyperparameters import HYPERPARAMETERS as HYPERPARAMETERS
 from .hyperparameters import Hyperparameter as Hyperparameter
-from .report import write_report as write_report
+from .hyperparameters import parse_setting as parse_setting
 from .searching import SearchResult as SearchResult
 from .searching import search as search
 from .space import SearchSpace as SearchSpace
-from .text import parse_setting as parse_setting
+from .trial_report import write_report as write_report
 from .trials import TrialRow as TrialRow
 from .trials import best as best
 from .trials import trial_rows as trial_rows

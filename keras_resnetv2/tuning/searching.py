@@ -11,7 +11,7 @@ from typing import NamedTuple
 import grpc
 from absl import logging
 
-from keras_resnetv2._locks import locked
+from keras_resnetv2._directories import locked
 from keras_resnetv2.jobs import processes
 from keras_resnetv2.jobs.job import DescribeData
 from keras_resnetv2.jobs.pool import Pool

@@ -5,10 +5,9 @@ import pathlib
 import textwrap
 from collections.abc import Sequence
 
-from keras_resnetv2._plain_text import one_line
 from keras_resnetv2._plots import save_figure
-from keras_resnetv2.tuning.trial_text import percent
-from keras_resnetv2.tuning.trials import COSTS, TrialRow, best, front
+from keras_resnetv2._text import one_line
+from keras_resnetv2.tuning.trials import COSTS, TrialRow, best, front, percent
 
 # Largest over smallest, from which on: the ticks of a decade.
 _TICKS = ((200, (1,)), (15, (1, 2, 5)), (1, (1, 1.5, 2, 3, 5, 7)))

@@ -14,15 +14,16 @@ from keras_resnetv2.jobs.job import Evaluate, Train
 from keras_resnetv2.jobs.pool import Pool, Task
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.logs import read_rows
-from keras_resnetv2.tuning import report
+from keras_resnetv2.tuning import trial_report
 from keras_resnetv2.tuning.searchdir import Searchdir
 from keras_resnetv2.tuning.space import SearchSpace
-from keras_resnetv2.tuning.trial_text import settings, summary_line
 from keras_resnetv2.tuning.trials import (
     EPOCHS,
     PREVIOUS_TRIAL,
     TrialRow,
     best,
+    settings,
+    summary_line,
     trial_rows,
 )
 
@@ -108,7 +109,7 @@ class TrialRuns:
     def write(self, rows: list[TrialRow]) -> None:
         """Writes the report, and the best trial's settings."""
         base = self._space.base
-        report.write_report(
+        trial_report.write_report(
             self._directory.path,
             rows,
             title=f"{base.model} on {base.dataset}",

@@ -9,7 +9,7 @@ import keras
 import pytest
 from small_study import PLAN, TINY, FakeTrainings
 
-from keras_resnetv2 import _locks
+from keras_resnetv2._directories import locked
 from keras_resnetv2.jobs import processes
 from keras_resnetv2.jobs.pool import Pool
 from keras_resnetv2.studies import Studydir, run_study
@@ -233,7 +233,7 @@ def test_one_that_begins_too_late_is_asked_as_well():
 
 
 def test_two_processes_do_not_share_a_directory(trainings, tmp_path):
-    with _locks.locked(tmp_path):
+    with locked(tmp_path):
         with pytest.raises(ValueError, match="Another process is at work"):
             run_study(PLAN, tmp_path)
 

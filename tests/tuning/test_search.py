@@ -22,7 +22,7 @@ from fake_trainings import (  # noqa: E402
 )
 
 from keras_resnetv2 import tuning  # noqa: E402
-from keras_resnetv2._locks import LockedError  # noqa: E402
+from keras_resnetv2._directories import LockedError  # noqa: E402
 from keras_resnetv2.jobs import processes  # noqa: E402
 from keras_resnetv2.jobs.job import Train  # noqa: E402
 from keras_resnetv2.jobs.processes import (  # noqa: E402
@@ -30,7 +30,7 @@ from keras_resnetv2.jobs.processes import (  # noqa: E402
     TrainingFailedError,
 )
 from keras_resnetv2.training import Experiment, read_settings  # noqa: E402
-from keras_resnetv2.tuning import report, searching  # noqa: E402
+from keras_resnetv2.tuning import searching, trial_report  # noqa: E402
 from keras_resnetv2.tuning.oracles import FAILURES_IN_A_ROW  # noqa: E402
 
 BASE = experiment(epochs=2, held_out=0.25, seed=5)
@@ -40,7 +40,7 @@ SPACE = {"depth": [8, 14, 20], "learning_rate": (0.01, 0.3)}
 @pytest.fixture
 def trainings(monkeypatch):
     # Its plots have tests of their own, and take most of the time.
-    monkeypatch.setattr(report, "plot_trials", lambda *args: None)
+    monkeypatch.setattr(trial_report, "plot_trials", lambda *args: None)
     return FakeTrainings().install(monkeypatch)
 
 

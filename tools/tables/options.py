@@ -4,7 +4,7 @@ import dataclasses
 
 from keras_resnetv2 import ResNetConfig
 from keras_resnetv2._options import names_of, sentence
-from keras_resnetv2._tables import markdown_table
+from keras_resnetv2._text import markdown_table
 from keras_resnetv2.models.configs import SIZE_FIELDS
 
 _HEAD = ("option", "what it is", "values, the default first", "where")

@@ -1,6 +1,6 @@
 """The table of published weights."""
 
-from keras_resnetv2._tables import markdown_table
+from keras_resnetv2._text import markdown_table
 from keras_resnetv2.models.published import PUBLISHED
 
 _HEAD = (

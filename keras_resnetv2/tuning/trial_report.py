@@ -5,22 +5,29 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from keras_resnetv2 import _tables
 from keras_resnetv2._checks import check_count
 from keras_resnetv2._files import write_atomically
-from keras_resnetv2._plain_text import duration, escape_markdown, one_line
+from keras_resnetv2._text import (
+    csv_table,
+    duration,
+    escape_markdown,
+    markdown_table,
+    one_line,
+)
 from keras_resnetv2.tuning.trial_plot import plot_trials
-from keras_resnetv2.tuning.trial_text import millions, percent, setting
 from keras_resnetv2.tuning.trials import (
     FIELDS,
     STATUSES,
     TrialRow,
     best,
+    millions,
+    percent,
     ranked,
+    setting,
 )
 
 
-def csv_table(rows: Sequence[TrialRow]) -> str:
+def trials_csv(rows: Sequence[TrialRow]) -> str:
     """A column for each attribute and each hyper-parameter, nothing rounded.
 
     Args:
@@ -33,12 +40,12 @@ def csv_table(rows: Sequence[TrialRow]) -> str:
     fixed = [name for name in FIELDS if name not in ("values", "reason")]
     names = [*fixed, *_hyper_parameters(rows), "reason"]
     cells = (vars(row) | row.values for row in rows)
-    return _tables.csv_table(
+    return csv_table(
         names, ([_cell(row.get(name)) for name in names] for row in cells)
     )
 
 
-def markdown_table(
+def trials_markdown(
     rows: Sequence[TrialRow], title: str, held_out_images: int
 ) -> str:
     """The trials to read: sorted by error, the best bold, failed ones last.
@@ -132,7 +139,7 @@ def _table(rows, varied, held_out_images):
         if row is winner:
             cells = [cell and f"**{cell}**" for cell in cells]
         lines.append(cells)
-    return _tables.markdown_table(list(head), lines, list(head.values()))
+    return markdown_table(list(head), lines, list(head.values()))
 
 
 def _sorted(rows):
@@ -176,8 +183,8 @@ def write_report(
     check_count("held_out_images", held_out_images)
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(directory / "trials.csv", csv_table(rows))
+    write_atomically(directory / "trials.csv", trials_csv(rows))
     write_atomically(
-        directory / "trials.md", markdown_table(rows, title, held_out_images)
+        directory / "trials.md", trials_markdown(rows, title, held_out_images)
     )
     plot_trials(directory / "trials.png", rows, title)

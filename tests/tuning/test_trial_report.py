@@ -7,7 +7,7 @@ from PIL import Image
 from trial_rows import completed, failed
 
 from keras_resnetv2.tuning import trial_plot
-from keras_resnetv2.tuning.report import write_report
+from keras_resnetv2.tuning.trial_report import write_report
 from keras_resnetv2.tuning.trials import TrialRow
 
 GATED = {"shortcut": "exclusive_gating", "gate_bias": -6.0}

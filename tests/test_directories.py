@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from keras_resnetv2._locks import LockedError, locked
+from keras_resnetv2._directories import LockedError, locked
 
 
 def test_one_at_a_time(tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_resnetv2._plain_text import duration, one_line
+from keras_resnetv2._text import duration, one_line
 
 
 @pytest.mark.parametrize(
