@@ -48,14 +48,19 @@ def check_count(what: str, value) -> None:
     Raises:
         ValueError: says what came and what is expected.
     """
-    if (
-        not isinstance(value, numbers.Integral)
-        or isinstance(value, bool)
-        or value < 1
-    ):
+    if not is_count(value):
         raise ValueError(
             f"{what} must be a whole number, at least 1; received {value!r}."
         )
+
+
+def is_count(value) -> bool:
+    """Whether it is a whole number of at least 1."""
+    return (
+        isinstance(value, numbers.Integral)
+        and not isinstance(value, bool)
+        and value > 0
+    )
 
 
 def check_positive(what: str, value) -> None:

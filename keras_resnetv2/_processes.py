@@ -1,4 +1,4 @@
-"""How a module of this package is run in a process of its own."""
+"""This process's cores, and how a module is run in a process of its own."""
 
 import os
 import pathlib
@@ -7,6 +7,13 @@ import sys
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _SHOWN = 2000  # characters of an error's end
+
+
+def available_cores() -> int:
+    """Cores of this process: not all of the machine's may be."""
+    if hasattr(os, "sched_getaffinity"):  # macOS and Windows cannot tell
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def module_command(name: str) -> list[str]:

@@ -1,21 +1,16 @@
 """The batches of batches.py as tf.data."""
 
-import os
-
 import numpy as np
 import tensorflow as tf
 import tensorflow.experimental.numpy as tnp
 
+from keras_resnetv2._processes import available_cores
 from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.standardization import Standardization
 
 # What autotuning had chosen from: one call a core that this process may use.
-PARALLEL = (
-    len(os.sched_getaffinity(0))
-    if hasattr(os, "sched_getaffinity")
-    else os.cpu_count() or 1
-)
+PARALLEL = available_cores()
 # Batches that are ready beside the one that is used.
 _AHEAD = 2
 

@@ -3,13 +3,13 @@
 import dataclasses
 import itertools
 import json
-import numbers
 from collections.abc import Iterator
 from typing import Literal
 
 from keras_resnetv2._checks import (
     check_finite,
     check_fraction,
+    is_count,
 )
 from keras_resnetv2._options import (
     check_options,
@@ -289,14 +289,6 @@ def _check_bottleneck_stride(config):
         )
 
 
-def _positive_int(value) -> bool:
-    return (
-        isinstance(value, numbers.Integral)
-        and not isinstance(value, bool)
-        and value > 0
-    )
-
-
 def _check_size(config):
     if (config.depth is None) == (config.units_per_stage is None):
         raise ValueError(
@@ -309,9 +301,7 @@ def _check_size(config):
         if value is None:
             continue
         if not (
-            isinstance(value, tuple)
-            and value
-            and all(map(_positive_int, value))
+            isinstance(value, tuple) and value and all(map(is_count, value))
         ):
             raise ValueError(
                 f"{field} must be a non-empty tuple of positive integers, one "
@@ -326,7 +316,7 @@ def _check_size(config):
             )
     else:
         _check_depth(config)
-    if not _positive_int(config.classes):
+    if not is_count(config.classes):
         raise ValueError(
             f"classes must be a positive integer; received {config.classes!r}."
         )
@@ -341,8 +331,8 @@ def _check_depth(config):
         )
     multiple = _DEPTH_MULTIPLES[config.unit]
     depth = config.depth
-    if not _positive_int(depth) or depth <= 2 or (depth - 2) % multiple:
-        below = depth - (depth - 2) % multiple if _positive_int(depth) else 2
+    if not is_count(depth) or depth <= 2 or (depth - 2) % multiple:
+        below = depth - (depth - 2) % multiple if is_count(depth) else 2
         nearest = [str(d) for d in (below, below + multiple) if d > 2]
         raise ValueError(
             f"With {config.unit} units the depth must be {multiple}n+2; "

@@ -131,13 +131,13 @@ class ResNet(keras.Model):
 
 
 @contextlib.contextmanager
-def _deep_recursion(limit=20_000):
+def _deep_recursion():
     """Lets Keras walk a graph of thousands of nodes, which it does recursively.
 
     From Python 3.11 on pure Python calls take no C stack, so that this is safe.
     """
     before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, limit))
+    sys.setrecursionlimit(max(before, 20_000))
     try:
         yield
     finally:

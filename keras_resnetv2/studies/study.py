@@ -6,7 +6,11 @@ import numbers
 import re
 
 from keras_resnetv2.models.configs import ResNetConfig, find_config
-from keras_resnetv2.training.experiment import Experiment, changed_settings
+from keras_resnetv2.training.experiment import (
+    Experiment,
+    changed_settings,
+    with_tuples,
+)
 
 FAIL = "fail"  # as the paper writes it: a test error above 20 %
 
@@ -35,11 +39,7 @@ class Row:
     batch_size: int | None = None
 
     def __post_init__(self):
-        options = {  # JSON knows no tuples, and rows are compared
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in self.options.items()
-        }
-        object.__setattr__(self, "options", options)
+        object.__setattr__(self, "options", with_tuples(self.options))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -64,13 +64,11 @@ def optimizer(
     """The recipe's optimizer with its schedule.
 
     Args:
-        recipe: "paper", "torch", "imagenet" or a `Recipe`.
-        total_steps: length of the training in steps.
-        learning_rate: replaces the recipe's.
+        recipe: as for `schedule`.
+        total_steps: as for `schedule`.
+        learning_rate: as for `schedule`.
         weight_decay: replaces the recipe's.
-        batch_size: images a step, over all replicas; scales the learning rate
-            of a recipe with linear scaling ("imagenet"). Defaults to the
-            recipe's.
+        batch_size: as for `schedule`.
         learning_rate_factors: by layer, see `SGD`.
 
     Returns:
@@ -120,13 +118,11 @@ def compile(
     Args:
         model: one of ours with its top, giving probabilities (softmax) or
             logits (no activation); the loss is chosen accordingly.
-        recipe: "paper", "torch", "imagenet" or a `Recipe`.
-        total_steps: length of the training in steps.
-        learning_rate: replaces the recipe's.
+        recipe: as for `schedule`.
+        total_steps: as for `schedule`.
+        learning_rate: as for `schedule`.
         weight_decay: replaces the recipe's.
-        batch_size: images a step, over all replicas; scales the learning rate
-            of a recipe with linear scaling ("imagenet"). Defaults to the
-            recipe's.
+        batch_size: as for `schedule`.
         backbone_learning_rate: before the first drop, of everything but the
             layer "predictions", for fine-tuning; the schedule's drops are
             those of both. Defaults to the learning rate.

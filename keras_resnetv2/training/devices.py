@@ -3,13 +3,13 @@
 import collections
 import contextlib
 import importlib.metadata
-import os
 import pathlib
 import platform
 
 import keras
 
 from keras_resnetv2._checks import check_choice, check_count
+from keras_resnetv2._processes import available_cores
 from keras_resnetv2.training.experiment import CHOICES
 
 
@@ -118,7 +118,7 @@ def device() -> str:
     """
     names = _ACCELERATORS[keras.backend.backend()]()
     if not names:
-        return f"{_processor()}, {_cores()} cores"
+        return f"{_processor()}, {available_cores()} cores"
     counts = collections.Counter(names)
     return ", ".join(
         name if count == 1 else f"{count} x {name}"
@@ -179,10 +179,3 @@ def _processor():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _cores():
-    # Not all may be this process's; macOS and Windows cannot tell.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()

@@ -5,7 +5,6 @@ import math
 import os
 from typing import Any, Literal
 
-from keras_resnetv2._checks import check_fraction
 from keras_resnetv2._options import (
     Number,
     check_options,
@@ -123,6 +122,9 @@ class Experiment:
         0.0,
         "fraction of the target spread over all classes, 0 <= label_smoothing "
         "< 1; 0 is off",
+        number=Number(
+            lambda value: 0 <= value < 1, "a fraction, 0 <= label_smoothing < 1"
+        ),
     )
     initial_weights: str | None = option(
         None,
@@ -180,17 +182,12 @@ class Experiment:
         elif self.initial_weights is not None:
             path = os.path.abspath(self.initial_weights)
             object.__setattr__(self, "initial_weights", path)
-        options = {  # JSON knows no tuples, and settings are compared
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in self.options.items()
-        }
-        object.__setattr__(self, "options", options)
+        object.__setattr__(self, "options", with_tuples(self.options))
         recipe = find_recipe(self.recipe)
         if self.augmentation is None:
             object.__setattr__(self, "augmentation", recipe.augmentation)
         self.config()
         check_options(self)
-        check_fraction("label_smoothing", self.label_smoothing, "spread out")
         if self.frozen_stages is not None and self.initial_weights is None:
             raise ValueError(
                 f"frozen_stages={self.frozen_stages} would freeze random "
@@ -245,6 +242,14 @@ class Experiment:
 
 # By field, the names that its type has.
 CHOICES = choices_of(Experiment)
+
+
+def with_tuples(options: dict[str, Any]) -> dict[str, Any]:
+    """Options to be compared with others: JSON has lists for tuples."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in options.items()
+    }
 
 
 def check_divides(batch_size: int, replicas: int) -> None:

@@ -6,7 +6,6 @@ import keras
 
 from keras_resnetv2._checks import check_count
 from keras_resnetv2.training import checkpoints, logs
-from keras_resnetv2.training.compiling import schedule_of
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import make_deterministic
 from keras_resnetv2.training.devices import (
@@ -75,8 +74,10 @@ def train(
         facts = DataFacts.of(
             images, initial_standardization(experiment), experiment.stream_size
         )
-    batch_size = experiment.images_per_step
-    check_divides(batch_size, strategy.num_replicas_in_sync if strategy else 1)
+    check_divides(
+        experiment.images_per_step,
+        strategy.num_replicas_in_sync if strategy else 1,
+    )
 
     keras.utils.set_random_seed(experiment.seed)
     steps = experiment.total_steps(len(images))
@@ -111,14 +112,10 @@ def train(
         with plain_errors():
             monitor = Monitor(
                 workdir=workdir,
+                experiment=experiment,
                 facts=facts,
                 test=test,
-                tested_on=experiment.tested_on,
-                schedule=schedule_of(model.optimizer),
-                batch_size=batch_size,
-                total_steps=steps,
                 first_step=first_step,
-                seed=experiment.seed,
                 carried=Tally(**restored.state["epoch"])
                 if restored
                 else Tally(),

@@ -13,8 +13,10 @@ from tqdm import tqdm
 from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.training import checkpoints, errors, evaluation
 from keras_resnetv2.training import logs as logs_lib
+from keras_resnetv2.training.compiling import schedule_of
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import seed_step
+from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.stop_requests import StopRequests
 from keras_resnetv2.training.workdir import Workdir
 
@@ -136,14 +138,10 @@ class Monitor(keras.callbacks.Callback):
 
     Args:
         workdir: of the training.
+        experiment: the settings.
         facts: of the training data.
         test: tested after every epoch.
-        tested_on: what these are called.
-        schedule: step to learning rate.
-        batch_size: images a step.
-        total_steps: of the training.
         first_step: number of steps done by earlier runs.
-        seed: of the training.
         carried: their share of the epoch in which this session begins.
         rows: their rows; this session's are appended.
         input_wait: measures the waiting.
@@ -155,14 +153,10 @@ class Monitor(keras.callbacks.Callback):
         self,
         *,
         workdir: Workdir,
+        experiment: Experiment,
         facts: DataFacts,
         test: ImageData | EncodedImages,
-        tested_on: str,
-        schedule,
-        batch_size: int,
-        total_steps: int,
         first_step: int,
-        seed: int,
         carried: Tally,
         rows: list[logs_lib.EpochRow],
         input_wait: InputWait,
@@ -173,19 +167,20 @@ class Monitor(keras.callbacks.Callback):
         self._workdir = workdir
         self._facts = facts
         self._test = test
-        self._tested_on = tested_on
-        self._schedule = schedule
-        self._batch_size = batch_size
-        self._total_steps = total_steps
-        self._steps_per_epoch = math.ceil(facts.images / batch_size)
+        self._tested_on = experiment.tested_on
+        self._batch_size = experiment.images_per_step
+        self._total_steps = experiment.total_steps(facts.images)
+        self._steps_per_epoch = math.ceil(facts.images / self._batch_size)
         self._step = first_step
-        self._seed = seed
+        self._seed = experiment.seed
         self._rows = rows
         self._input_wait = input_wait
         self._checkpoint_steps = checkpoint_steps or self._steps_per_epoch
         self._stop_requests = stop_requests
         self._events = logs_lib.Events(workdir.tensorboard, rows)
-        self._progress = Progress(first_step, total_steps, batch_size)
+        self._progress = Progress(
+            first_step, self._total_steps, self._batch_size
+        )
         self._started = False
         self._begin_epoch(carried)
 
@@ -198,6 +193,7 @@ class Monitor(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Starts the clocks."""
+        self._schedule = schedule_of(self.model.optimizer)
         self._began = self._mark = time.perf_counter()
 
     def on_train_batch_begin(self, batch, logs=None):
