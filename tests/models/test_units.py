@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_resnetv2 import ResNetConfig, ResNetV2
+from keras_resnetv2.models.configs import CHOICES
 
 # Fig. 4, written out for a basic unit: the residual branch, then what follows
 # the addition.
@@ -36,6 +37,28 @@ FIG4 = {
     "bottleneck": FIG4_BOTTLENECK,
     "single": FIG4_SINGLE,
 }
+# Fig. 2: what stands on the shortcut, and behind the last BN or convolution.
+SHORTCUTS = {
+    "identity": ([], []),
+    "constant_scaling": (["scale"], ["scale"]),
+    "exclusive_gating": (["times"], ["times"]),
+    "shortcut_only_gating": (["times"], []),
+    "conv": (["conv"], []),
+    "dropout": (["dropout"], []),
+}
+# Where the map shrinks: the shortcut branch from the raw signal x on.
+TRANSITIONS = {
+    ("original", "padding"): ["pad_channels"],
+    ("original", "projection"): ["conv", "bn"],
+    ("bn_after_addition", "padding"): ["pad_channels"],
+    ("bn_after_addition", "projection"): ["conv"],
+    ("relu_before_addition", "padding"): ["pad_channels"],
+    ("relu_before_addition", "projection"): ["conv"],
+    ("relu_only_preactivation", "padding"): ["pad_channels"],
+    ("relu_only_preactivation", "projection"): ["relu", "conv"],
+    ("full_preactivation", "padding"): ["pad_channels"],
+    ("full_preactivation", "projection"): ["bn", "relu", "conv"],
+}
 KINDS = {
     "Conv2D": "conv",
     "BatchNormalization": "bn",
@@ -46,6 +69,17 @@ KINDS = {
     "Rescaling": "scale",
     "PaddingShortcut": "pad_channels",
 }
+
+
+def test_the_tables_have_every_name_of_an_option():
+    assert set(FIG4) == set(CHOICES["unit"])
+    orders = CHOICES["activation_order"]
+    for of_unit in FIG4.values():
+        assert set(of_unit) == set(orders)
+    assert set(SHORTCUTS) == set(CHOICES["shortcut"])
+    assert set(TRANSITIONS) == set(
+        itertools.product(orders, CHOICES["dimension_change"])
+    )
 
 
 def tiny(**kwargs):
@@ -129,21 +163,6 @@ def test_first_and_last_unit_follow_fig_5(order):
     }.get(order, [])
 
 
-# Where the map shrinks: the shortcut branch from the raw signal x on.
-TRANSITIONS = {
-    ("original", "padding"): ["pad_channels"],
-    ("original", "projection"): ["conv", "bn"],
-    ("bn_after_addition", "padding"): ["pad_channels"],
-    ("bn_after_addition", "projection"): ["conv"],
-    ("relu_before_addition", "padding"): ["pad_channels"],
-    ("relu_before_addition", "projection"): ["conv"],
-    ("relu_only_preactivation", "padding"): ["pad_channels"],
-    ("relu_only_preactivation", "projection"): ["relu", "conv"],
-    ("full_preactivation", "padding"): ["pad_channels"],
-    ("full_preactivation", "projection"): ["bn", "relu", "conv"],
-}
-
-
 @pytest.mark.parametrize("order, option", TRANSITIONS)
 def test_transition(order, option):
     model = tiny(activation_order=order, dimension_change=option)
@@ -168,16 +187,6 @@ def test_bottleneck_stride(stride, index):
         model.get_layer(f"stage2_unit1_conv{i}").strides for i in (1, 2, 3)
     ]
     assert [s == (2, 2) for s in strides] == [i == index for i in (1, 2, 3)]
-
-
-SHORTCUTS = {
-    "identity": ([], []),
-    "constant_scaling": (["scale"], ["scale"]),
-    "exclusive_gating": (["times"], ["times"]),
-    "shortcut_only_gating": (["times"], []),
-    "conv": (["conv"], []),
-    "dropout": (["dropout"], []),
-}
 
 
 @pytest.mark.parametrize("shortcut", SHORTCUTS)

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import torch
 import torch_net
+from panels import FIG_2, FIG_4, OPTIONS, UNITS
 from processes import run_python
 
 from keras_resnetv2 import ResNetConfig
@@ -14,23 +15,6 @@ from keras_resnetv2 import ResNetConfig
 torch.set_num_threads(1)  # the maps are small
 
 BACKENDS = ("tensorflow", "jax", "torch")
-
-FIG_2 = {
-    "identity": "a",
-    "constant_scaling": "b",
-    "exclusive_gating": "c",
-    "shortcut_only_gating": "d",
-    "conv": "e",
-    "dropout": "f",
-}
-FIG_4 = {
-    "original": "a",
-    "bn_after_addition": "b",
-    "relu_before_addition": "c",
-    "relu_only_preactivation": "d",
-    "full_preactivation": "e",
-}
-OPTIONS = {"padding": "A", "projection": "B"}
 
 # All of Figs. 2 and 4, with every unit and option, in the fewest units that
 # hold a network's first, one that shrinks the map, and one that does neither.
@@ -44,7 +28,7 @@ COMBINATIONS = {
         "dimension_change": bridge,
     }
     for order, shortcut, unit, bridge in itertools.product(
-        FIG_4, FIG_2, torch_net.UNITS, OPTIONS
+        FIG_4, FIG_2, UNITS, OPTIONS
     )
 }
 
