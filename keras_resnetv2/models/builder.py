@@ -15,7 +15,7 @@ from keras_resnetv2.models.activations import (
 )
 from keras_resnetv2.models.configs import ResNetConfig, check_config
 from keras_resnetv2.models.network import ResNet
-from keras_resnetv2.models.stems import STEMS
+from keras_resnetv2.models.specs import STEMS
 from keras_resnetv2.models.units import residual_unit
 
 _POOLINGS = {

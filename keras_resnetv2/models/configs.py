@@ -18,9 +18,9 @@ from keras_resnetv2._options import (
     option,
 )
 from keras_resnetv2.models import layer_names
-from keras_resnetv2.models.stems import STEMS
-from keras_resnetv2.models.unit_spec import (
+from keras_resnetv2.models.specs import (
     SHORTCUT_OPTIONS,
+    STEMS,
     UNITS,
     UnitSpec,
     shortcuts_with,

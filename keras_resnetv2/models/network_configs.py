@@ -16,7 +16,7 @@ from keras_resnetv2.models.configs import (
     ResNetConfig,
 )
 from keras_resnetv2.models.layers import KERNEL_INITIALIZERS
-from keras_resnetv2.models.unit_spec import UNITS
+from keras_resnetv2.models.specs import UNITS
 
 _STEM_CONV = f"{layer_names.STEM}_conv"
 

@@ -3,7 +3,7 @@
 from keras_resnetv2.models import layers
 from keras_resnetv2.models.activations import ACTIVATION_ORDERS, BETWEEN
 from keras_resnetv2.models.shortcuts import SHORTCUTS
-from keras_resnetv2.models.unit_spec import UNITS, UnitSpec
+from keras_resnetv2.models.specs import UNITS, UnitSpec
 
 
 def residual_unit(x, spec: UnitSpec, name: str):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from keras_resnetv2.data import AUGMENTATIONS
 from keras_resnetv2.models.configs import CHOICES
-from keras_resnetv2.models.unit_spec import shortcuts_with
+from keras_resnetv2.models.specs import shortcuts_with
 from keras_resnetv2.training.experiment import Experiment
 
 # Of keras-tuner; `oracles.TUNERS` has them.

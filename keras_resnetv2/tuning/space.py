@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from keras_resnetv2._checks import check_choice
 from keras_resnetv2.models.complexity import Complexity, complexity
-from keras_resnetv2.models.unit_spec import SHORTCUT_OPTIONS
+from keras_resnetv2.models.specs import SHORTCUT_OPTIONS
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.recipes import find_recipe
 from keras_resnetv2.tuning.hyperparameters import (

@@ -14,7 +14,7 @@ import keras_resnetv2
 from keras_resnetv2 import analysis
 from keras_resnetv2.models.activations import ACTIVATION_ORDERS
 from keras_resnetv2.models.shortcuts import SHORTCUTS
-from keras_resnetv2.models.unit_spec import UNITS
+from keras_resnetv2.models.specs import UNITS
 
 # A network's first unit, one that shrinks the map, one that does neither.
 SIZE = {"units_per_stage": (1, 2), "widths": (4, 8)}

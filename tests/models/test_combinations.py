@@ -20,7 +20,7 @@ from keras_resnetv2.export import signatures
 from keras_resnetv2.export.versions import write_graph
 from keras_resnetv2.models.activations import ACTIVATION_ORDERS
 from keras_resnetv2.models.shortcuts import DIMENSION_CHANGES, SHORTCUTS
-from keras_resnetv2.models.unit_spec import UNITS
+from keras_resnetv2.models.specs import UNITS
 
 
 def tiny_config(order, shortcut, unit, bridge):

@@ -9,8 +9,7 @@ from keras_resnetv2.models import (
     configs,
     layers,
     shortcuts,
-    stems,
-    unit_spec,
+    specs,
 )
 from keras_resnetv2.models.configs import find_config
 
@@ -139,8 +138,8 @@ def test_unknown_model_lists_the_known_ones():
 
 
 TABLES = {
-    "stem": stems.STEMS,
-    "unit": unit_spec.UNITS,
+    "stem": specs.STEMS,
+    "unit": specs.UNITS,
     "activation_order": activations.ACTIVATION_ORDERS,
     "shortcut": shortcuts.SHORTCUTS,
     "dimension_change": shortcuts.DIMENSION_CHANGES,

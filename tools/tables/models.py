@@ -4,7 +4,7 @@ import dataclasses
 
 from keras_resnetv2 import MODELS, complexity
 from keras_resnetv2._text import markdown_table
-from keras_resnetv2.models.unit_spec import UNITS
+from keras_resnetv2.models.specs import UNITS
 
 _HEAD = (
     "model",
