@@ -10,7 +10,6 @@ from keras_resnetv2.data.standardization import (
     Standardization,
     get_standardization,
 )
-from keras_resnetv2.export import server_files
 
 if TYPE_CHECKING:
     import keras
@@ -127,25 +126,15 @@ def export_saved_model(
             "pixel_limit", pixel_limit, 4 * (resize or 1) ** 2
         ),
     }
-    directory = pathlib.Path(directory)
+    to = pathlib.Path(directory), PRECISIONS[precision]
     if keras.backend.backend() != "tensorflow":
         from keras_resnetv2.export import other_backend
 
-        return other_backend.export(
-            model, directory, precision=precision, **around
-        )
-    name = server_files.model_name(directory)
+        return other_backend.export(model, *to, **around)
     from keras_resnetv2.export import versions
     from keras_resnetv2.export.signatures import Serving
 
-    version = versions.add(
-        directory,
-        lambda part: versions.write(
-            model, part, name, PRECISIONS[precision], Serving(**around)
-        ),
-    )
-    server_files.write(directory)
-    return version
+    return versions.export(model, *to, Serving(**around))
 
 
 def _check_model(model):

@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras_resnetv2.export import (
     prediction_log,
     self_check,
+    server_files,
     signatures,
     warm_up,
 )
@@ -23,6 +24,32 @@ from keras_resnetv2.export.signatures import Serving
 
 _PART = ".part-"
 _ABANDONED = 24 * 3600  # seconds after which a part is nobody's
+
+
+def export(
+    model: keras.Model, directory: pathlib.Path, policy: str, serving: Serving
+) -> pathlib.Path:
+    """Adds a version of a model, checked, and the files beside all of them.
+
+    Args:
+        model: a classifier.
+        directory: of all versions.
+        policy: the export's dtype policy.
+        serving: what the graph does around the network.
+
+    Returns:
+        The directory of the new version.
+
+    Raises:
+        ValueError: if `directory` is a file, or the export does not answer as
+            the model does.
+    """
+    name = server_files.model_name(directory)
+    version = add(
+        directory, lambda part: write(model, part, name, policy, serving)
+    )
+    server_files.write(directory)
+    return version
 
 
 def add(
