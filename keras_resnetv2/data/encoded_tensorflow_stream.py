@@ -25,7 +25,9 @@ def training(stream: TrainingStream) -> tf.data.Dataset:
         stream,
         source,
         tf.data.Dataset.range(first, end),
-        _training_keys(stream, source),
+        tensorflow_stream.epochs(stream).flat_map(
+            lambda seed, passed: source.keys(seed).skip(passed)
+        ),
         stream.augmentation.crop,
         stream.seed,
     )
@@ -52,21 +54,6 @@ def evaluation(stream: EvaluationStream) -> tf.data.Dataset:
     )
     images = images.map(lambda image, label: (image,))
     return _finish(images, stream, stream.steps)
-
-
-def _training_keys(stream, source):
-    """Streams the keys of all epochs, from that of the first step on."""
-    first_epoch, start = divmod(
-        stream.first_step * stream.batch_size, len(stream.data)
-    )
-    last_epoch = stream.steps * stream.batch_size // len(stream.data)
-
-    def of_epoch(epoch):
-        seed = tensorflow_stream.epoch_seed(stream.seed, epoch)
-        passed = tf.where(epoch == first_epoch, start, 0)
-        return source.keys(seed).skip(tf.cast(passed, tf.int64))
-
-    return tf.data.Dataset.range(first_epoch, last_epoch + 1).flat_map(of_epoch)
 
 
 def _images(stream, source, positions, keys, rule, seed):

@@ -103,36 +103,35 @@ def evaluation(stream: EvaluationStream) -> tf.data.Dataset:
 def _choices(stream: TrainingStream) -> tf.data.Dataset:
     """Streams which images each batch holds: int32, (batch_size,)."""
     count = len(stream.data)
-    first_epoch, start = divmod(stream.first_step * stream.batch_size, count)
-    last_epoch = stream.steps * stream.batch_size // count
-
-    def of_epoch(epoch):
-        order = permutation(count, epoch_seed(stream.seed, epoch))
-        return order[tf.where(epoch == first_epoch, start, 0) :]
-
     return (
-        tf.data.Dataset.range(first_epoch, last_epoch + 1)
-        .map(of_epoch)
+        epochs(stream)
+        .map(lambda seed, passed: permutation(count, seed)[passed:])
         .prefetch(1)
         .flat_map(tf.data.Dataset.from_tensor_slices)
         .batch(stream.batch_size, drop_remainder=True)
     )
 
 
-def epoch_seed(seed: int, epoch: tf.Tensor) -> tf.Tensor:
-    """Returns the seed of an epoch's order.
-
-    Augmentation's seeds have steps or positions, 0 and up, in the second
-    place; these have negative numbers there.
+def epochs(stream: TrainingStream) -> tf.data.Dataset:
+    """Streams the epochs of a training, from that of its first step on.
 
     Args:
-        seed: the stream's.
-        epoch: int64, a number from 0.
+        stream: from `batches.training_batches`.
 
     Returns:
-        int64, (2,).
+        The seed of the epoch's order, int64, (2,), and how many images of it
+        are passed already, int64. Augmentation's seeds have steps or positions,
+        0 and up, in the second place; these have negative numbers there.
     """
-    return tf.stack([tf.constant(seed, tf.int64), -1 - epoch])
+    count = len(stream.data)
+    first, start = divmod(stream.first_step * stream.batch_size, count)
+    last = stream.steps * stream.batch_size // count
+
+    def describe(epoch):
+        seed = tf.stack([tf.constant(stream.seed, tf.int64), -1 - epoch])
+        return seed, tf.where(epoch == first, tf.constant(start, tf.int64), 0)
+
+    return tf.data.Dataset.range(first, last + 1).map(describe)
 
 
 def permutation(count: int, seed: tf.Tensor) -> tf.Tensor:

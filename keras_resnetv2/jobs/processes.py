@@ -123,9 +123,15 @@ def tell(line: str) -> None:
     sys.stdout.flush()
 
 
-def is_progress(line: str) -> bool:
-    """Whether a line of a training's is worth a terminal's."""
-    return line.startswith(_PROGRESS)
+def tell_progress(whose: str, line: str) -> None:
+    """Prints a line of a training's, if it is worth a terminal's.
+
+    Args:
+        whose: what stands before it.
+        line: any that the training prints.
+    """
+    if line.startswith(_PROGRESS):
+        tell(f"{whose}{line}")
 
 
 def _listen(process, file, echo):

@@ -135,10 +135,5 @@ class _Trainings:
                 checkpoint_steps=self._checkpoint_steps,
             ),
             self._directory.log(name),
-            echo=functools.partial(_echo, name),
+            echo=functools.partial(processes.tell_progress, f"{name}  "),
         )
-
-
-def _echo(name, line):
-    if processes.is_progress(line):
-        processes.tell(f"{name}  {line}")

@@ -59,7 +59,8 @@ class SGD(keras.optimizers.SGD):
                 f"weight_decay must not be negative; received {weight_decay}."
             )
         learning_rate_factors = dict(learning_rate_factors or {})
-        _check_factors(learning_rate_factors)
+        for name, factor in learning_rate_factors.items():
+            check_positive(f"learning_rate_factors[{name!r}]", factor)
         super().__init__(
             learning_rate=learning_rate,
             momentum=momentum,
@@ -150,11 +151,6 @@ class SGD(keras.optimizers.SGD):
             "momentum_form": self.momentum_form,
             "learning_rate_factors": dict(self.learning_rate_factors),
         }
-
-
-def _check_factors(factors):
-    for name, factor in factors.items():
-        check_positive(f"learning_rate_factors[{name!r}]", factor)
 
 
 def _factor_of_each(factors, paths):

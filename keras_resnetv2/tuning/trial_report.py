@@ -125,10 +125,10 @@ def _table(rows, varied, held_out_images):
             row.trial,
             row.status,
             _error(row.error, held_out_images),
-            "" if row.parameters is None else millions(row.parameters),
-            "" if row.multiply_adds is None else millions(row.multiply_adds),
+            _known(row.parameters, millions),
+            _known(row.multiply_adds, millions),
             str(row.epochs),
-            *([_time(row.seconds)] if with_times else []),
+            *([_known(row.seconds, duration)] if with_times else []),
             *(
                 setting(row.values[name]) if name in row.values else ""
                 for name in varied
@@ -157,8 +157,8 @@ def _error(error, images):
     return f"{percent(error)} ± {percent(deviation)}"
 
 
-def _time(seconds):
-    return "" if seconds is None else duration(seconds)
+def _known(number, write):
+    return "" if number is None else write(number)
 
 
 def write_report(

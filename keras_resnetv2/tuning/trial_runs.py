@@ -141,7 +141,7 @@ class TrialRuns:
             Task(
                 job,
                 self._directory.log(trial_id),
-                functools.partial(_echo, whose),
+                functools.partial(processes.tell_progress, whose),
             )
         )
 
@@ -149,8 +149,3 @@ class TrialRuns:
         epochs = read_rows(self._directory.trial(row.trial).metrics)
         seconds = sum(epoch.seconds for epoch in epochs)
         return dataclasses.replace(row, seconds=seconds or None)
-
-
-def _echo(whose, line):
-    if processes.is_progress(line):
-        processes.tell(f"{whose}{line}")
