@@ -11,12 +11,12 @@ import numpy as np
 from keras_resnetv2._files import write_atomically
 from keras_resnetv2.data import (
     STANDARDIZATIONS,
-    ImageData,
     load_arrays,
     preprocess_input,
 )
 from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.models.published import PublishedWeights
+from keras_resnetv2.training.evaluation import loss_and_error
 from keras_resnetv2.training.experiment import Experiment, changed_settings
 from keras_resnetv2.training.trained import Trained, load_trained
 
@@ -75,7 +75,9 @@ def publish(
             row,
             sha256=hashlib.sha256(content).hexdigest(),
             size=len(content),
-            test_error=error(answers(row, part, test.images), test),
+            test_error=loss_and_error(
+                answers(row, part, test.images), test.labels
+            )["error"],
         )
     _write(pathlib.Path(folder) / row.file, content)
     return row
@@ -97,11 +99,6 @@ def answers(
     model = ResNetV2(row.config, weights=path, classifier_activation=None)
     images = preprocess_input(images, row.tag)
     return model.predict(images, batch_size=_BATCH, verbose=0)
-
-
-def error(logits: np.ndarray, data: ImageData) -> float:
-    """The fraction of the images taken for another class."""
-    return float(np.mean(logits.argmax(axis=1) != data.labels))
 
 
 def record(logits: np.ndarray) -> dict[str, list]:
