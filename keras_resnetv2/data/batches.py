@@ -271,8 +271,7 @@ def _stream_module(
             'framework="device" takes images in memory; received '
             f'{type(data).__name__}. Give "numpy" or "tensorflow".'
         )
-    kind = "encoded_" if isinstance(data, EncodedImages) else ""
-    return importlib.import_module(f"keras_resnetv2.data.{kind}{module}")
+    return importlib.import_module(f"keras_resnetv2.data.{module}")
 
 
 def _look_up(what, name, table):

@@ -159,5 +159,5 @@ class EncodedImages(abc.ABC):
         """Returns how tf.data reads the images.
 
         Returns:
-            Functions that `encoded_tensorflow_stream` puts together.
+            Functions that `tensorflow_stream` puts together.
         """

@@ -1,33 +1,35 @@
-"""The batches of batches.py as generators that need NumPy alone."""
+"""The batches of batches.py as generators that need NumPy and Pillow alone.
 
+Files are read by Pillow in a few threads. What TFDS holds encoded is read by
+tf.data.
+"""
+
+import collections
+import concurrent.futures
 import functools
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from keras_resnetv2.data import crops
 from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
+from keras_resnetv2.data.crop_pixels import cut
+from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data.image_folder import FolderImages, read_image
 
-# Keep the random numbers of an epoch's order and of a step's augmentation
-# apart where the two have the same number.
+# Keep the random numbers of an epoch's order and of the augmentation of a step,
+# or of a file's position, apart where the two have the same number.
 _ORDER, _AUGMENTATION = 0, 1
+# Pillow lets other threads run while it decodes and scales.
+_THREADS = min(8, os.cpu_count() or 1)
+# Batches in the making beside the one that is used.
+_AHEAD = 2
 
 
 def _rng(seed: int, *key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-
-
-def augmentation_rng(seed: int, number: int) -> np.random.Generator:
-    """Returns the random numbers that vary one batch, or one image.
-
-    Args:
-        seed: the stream's.
-        number: of the step, or of the position in the stream.
-
-    Returns:
-        A fresh generator.
-    """
-    return _rng(seed, _AUGMENTATION, number)
 
 
 def draw(stream: TrainingStream, step: int) -> Any:
@@ -41,7 +43,7 @@ def draw(stream: TrainingStream, step: int) -> Any:
         What the augmentation's `apply` takes.
     """
     return stream.augmentation.draw(
-        augmentation_rng(stream.seed, step),
+        _rng(stream.seed, _AUGMENTATION, step),
         stream.batch_size,
         stream.data.image_shape,
     )
@@ -97,14 +99,19 @@ def training(stream: TrainingStream) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     Args:
         stream: from `batches.training_batches`.
 
-    Yields:
-        float32 images and int32 labels.
+    Returns:
+        A generator of float32 images and int32 labels.
     """
-    for step, chosen in choices(stream):
-        images = stream.standardization(stream.data.images[chosen])
-        draws = draw(stream, step)
-        images = stream.augmentation.apply(np, images, draws)
-        yield images, stream.data.labels[chosen]
+    if isinstance(stream.data, ImageData):
+        return _from_memory(stream)
+    if not isinstance(stream.data, FolderImages):
+        return _tensorflow_stream().training(stream).as_numpy_iterator()
+    rule = stream.augmentation.crop
+
+    def draw(position):
+        return _rng(stream.seed, _AUGMENTATION, position).random(rule.draws)
+
+    return _from_files(stream, choices(stream), rule, draw)
 
 
 def evaluation(stream: EvaluationStream) -> Iterator[tuple[np.ndarray]]:
@@ -113,8 +120,65 @@ def evaluation(stream: EvaluationStream) -> Iterator[tuple[np.ndarray]]:
     Args:
         stream: from `batches.evaluation_batches`.
 
-    Yields:
-        float32 images alone in a tuple.
+    Returns:
+        A generator of float32 images alone in a tuple.
     """
-    for _, chosen in in_order(stream):
-        yield (stream.standardization(stream.data.images[chosen]),)
+    if isinstance(stream.data, ImageData):
+        return (
+            (stream.standardization(stream.data.images[chosen]),)
+            for _, chosen in in_order(stream)
+        )
+    if not isinstance(stream.data, FolderImages):
+        return _tensorflow_stream().evaluation(stream).as_numpy_iterator()
+    batches = _from_files(
+        stream,
+        in_order(stream),
+        crops.center(stream.resize),
+        lambda position: None,
+    )
+    return ((images,) for images, _ in batches)
+
+
+def _tensorflow_stream():
+    from keras_resnetv2.data import tensorflow_stream
+
+    return tensorflow_stream
+
+
+def _from_memory(stream):
+    for step, chosen in choices(stream):
+        images = stream.standardization(stream.data.images[chosen])
+        draws = draw(stream, step)
+        images = stream.augmentation.apply(np, images, draws)
+        yield images, stream.data.labels[chosen]
+
+
+def _from_files(stream, choices, rule, draw):
+    """Generates batches of the chosen images; `choices` has (step, places)."""
+
+    def make_image(position, place):
+        image = read_image(stream.data.paths[place])
+        height, width = map(float, image.shape[:2])
+        crop = rule.choose(np, draw(position), height, width, stream.image_size)
+        return cut(image, crop, stream.image_size)
+
+    def finish(chosen, images):
+        images = np.stack([image.result() for image in images])
+        return stream.standardization(images), stream.data.labels[chosen]
+
+    pool = concurrent.futures.ThreadPoolExecutor(_THREADS)
+    waiting = collections.deque()
+    try:
+        for step, chosen in choices:
+            first = step * stream.batch_size
+            images = [
+                pool.submit(make_image, first + i, place)
+                for i, place in enumerate(chosen)
+            ]
+            waiting.append((chosen, images))
+            if len(waiting) > _AHEAD:
+                yield finish(*waiting.popleft())
+        while waiting:
+            yield finish(*waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
