@@ -75,21 +75,3 @@ def check_positive(what: str, value) -> None:
             f"{what} must be larger than 0; received {value!r}. To keep layers "
             "as they are, freeze them (training.freeze)."
         )
-
-
-def check_fraction(what: str, value, of: str) -> None:
-    """Refuses what is not in [0, 1).
-
-    Args:
-        what: the argument's name.
-        value: what came.
-        of: what it is a fraction of, or which.
-
-    Raises:
-        ValueError: says what came and what is expected.
-    """
-    check_finite(what, value)
-    if not 0 <= value < 1:
-        raise ValueError(
-            f"{what} is the fraction {of}, 0 <= {what} < 1; received {value!r}."
-        )

@@ -76,7 +76,6 @@ def ResNetV2(
     inputs_lib.check_data_format()
     if classes is not None:
         config = dataclasses.replace(config, classes=classes)
-    classes = int(config.classes)  # Keras does not take NumPy's integers
     weights = weights_lib.find(weights, config, include_top)
     check_choice("pooling", pooling, _POOLINGS)
     inputs = inputs_lib.make(config, input_tensor, input_shape)
@@ -89,7 +88,7 @@ def ResNetV2(
         x = pool(name=f"{pooling}_pool", dtype=_head_dtype())(x)
     if include_top:
         x = keras.layers.Dense(
-            classes,
+            config.classes,
             activation=classifier_activation,
             kernel_initializer=layers.kernel_initializer("he_normal"),
             dtype=_head_dtype(),

@@ -138,7 +138,7 @@ class _Map:
             self.counts,
             -(-self.height // strides),
             -(-self.width // strides),
-            int(channels),  # NumPy's integers may be narrow
+            channels,
         )
 
     def like(self):

@@ -3,15 +3,14 @@
 import dataclasses
 import itertools
 import json
+import math
+import numbers
 from collections.abc import Iterator
 from typing import Literal
 
-from keras_resnetv2._checks import (
-    check_finite,
-    check_fraction,
-    is_count,
-)
+from keras_resnetv2._checks import is_count
 from keras_resnetv2._options import (
+    Number,
     check_options,
     choices_of,
     documented,
@@ -60,7 +59,16 @@ _DEPTH_MULTIPLES = {"single": 6, "basic": 6, "bottleneck": 9}
 SIZE_FIELDS = ("depth", "units_per_stage", "widths", "stem", "classes")
 
 
-def _shortcut_option(name, help):
+_FINITE = Number(math.isfinite, "a finite number")
+
+
+def _fraction(of, name):
+    return Number(
+        lambda value: 0 <= value < 1, f"the fraction {of}, 0 <= {name} < 1"
+    )
+
+
+def _shortcut_option(name, help, number=_FINITE):
     users = shortcuts_with(name)
     default = SHORTCUT_OPTIONS[users[0]][name]
     return option(
@@ -68,6 +76,7 @@ def _shortcut_option(name, help):
         f"{help}, with {' or '.join(users)}",
         unset=default,
         source="Table 1",
+        number=number,
     )
 
 
@@ -139,7 +148,9 @@ class ResNetConfig:
         "gate_bias", "initial bias of the gates"
     )
     dropout_rate: float | None = _shortcut_option(
-        "dropout_rate", "dropped fraction of the shortcut, 0 <= rate < 1"
+        "dropout_rate",
+        "dropped fraction of the shortcut, 0 <= rate < 1",
+        _fraction("dropped", "dropout_rate"),
     )
     dimension_change: DimensionChangeName | None = option(
         None,
@@ -170,19 +181,16 @@ class ResNetConfig:
         "in training, the fraction of the images for which the last unit "
         "drops F, 0 <= fraction < 1; unit l of L drops l/L of it, and 0 is off",
         source="Huang et al., 2016",
+        number=_fraction("the last unit drops", "stochastic_depth"),
     )
 
     def __post_init__(self):
-        for field in ("units_per_stage", "widths"):  # lists come from JSON
-            if isinstance(getattr(self, field), list):
-                object.__setattr__(self, field, tuple(getattr(self, field)))
+        for name, value in vars(self).items():
+            object.__setattr__(self, name, _plain(value))
         check_options(self)
         _check_bottleneck_stride(self)
         _check_size(self)
         _check_shortcut_options(self)
-        check_fraction(
-            "stochastic_depth", self.stochastic_depth, "the last unit drops"
-        )
         _check_padding(self)
 
     @property
@@ -214,8 +222,7 @@ class ResNetConfig:
 
     def to_json(self) -> str:
         """As one JSON object of all fields."""
-        # NumPy's numbers become Python's.
-        return json.dumps(dataclasses.asdict(self), default=lambda n: n.item())
+        return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "ResNetConfig":
@@ -266,6 +273,14 @@ CHOICES = choices_of(ResNetConfig)
 _OPTION_FIELDS = tuple(
     dict.fromkeys(key for row in SHORTCUT_OPTIONS.values() for key in row)
 )
+
+
+def _plain(value):
+    """Tuples for JSON's lists, and Python's numbers for NumPy's."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    is_numpys = isinstance(value, numbers.Number) and hasattr(value, "item")
+    return value.item() if is_numpys else value
 
 
 def check_config(config) -> None:
@@ -344,17 +359,12 @@ def _check_shortcut_options(config):
     allowed = SHORTCUT_OPTIONS.get(config.shortcut, {})
     for field in _OPTION_FIELDS:
         value = getattr(config, field)
-        if value is None:
-            continue
-        if field not in allowed:
+        if value is not None and field not in allowed:
             raise ValueError(
                 f"{field} does nothing with shortcut={config.shortcut!r}; "
                 f"received {field}={value!r}. Leave it out, or choose "
                 f"shortcut={' or '.join(map(repr, shortcuts_with(field)))}."
             )
-        check_finite(field, value)
-        if field == "dropout_rate":
-            check_fraction(field, value, "dropped")
 
 
 def _check_padding(config):

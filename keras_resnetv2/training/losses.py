@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_resnetv2._checks import check_fraction
+from keras_resnetv2._checks import check_finite
 
 
 @keras.saving.register_keras_serializable(package="keras_resnetv2")
@@ -27,7 +27,12 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
     def __init__(self, label_smoothing=0.1, from_logits=False, **kwargs):
         super().__init__(**kwargs)
-        check_fraction("label_smoothing", label_smoothing, "spread out")
+        check_finite("label_smoothing", label_smoothing)
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                "label_smoothing is the fraction spread out, 0 <= "
+                f"label_smoothing < 1; received {label_smoothing!r}."
+            )
         self.label_smoothing = label_smoothing
         self.from_logits = from_logits
 

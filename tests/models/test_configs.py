@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 from keras_resnetv2 import MODELS, ResNetConfig
@@ -77,7 +78,7 @@ def test_depth_arithmetic(depth, unit, units):
             "last unit drops, 0 <= stochastic_depth < 1; received 1.0",
         ),
         ({"depth": 20, "stochastic_depth": -0.1}, "received -0.1"),
-        ({"depth": 20, "stochastic_depth": None}, "must be a finite number"),
+        ({"depth": 20, "stochastic_depth": None}, "last unit drops.*None"),
         (
             {"depth": 20, "widths": (64, 32, 16)},
             'dimension_change="projection"',
@@ -129,6 +130,19 @@ def test_config_survives_json_lists():
     values["widths"] = list(values["widths"])
     values["units_per_stage"] = list(values["units_per_stage"])
     assert ResNetConfig(**values) == config
+
+
+def test_numpys_numbers_become_pythons():
+    config = ResNetConfig(
+        depth=np.int64(20),
+        widths=tuple(np.int16([16, 32, 64])),
+        stochastic_depth=np.float32(0.5),
+    )
+    assert config == ResNetConfig(depth=20, stochastic_depth=0.5)
+    assert {type(width) for width in config.widths} == {int}
+    assert type(config.stochastic_depth) is float
+    with pytest.raises(ValueError, match="tuple of positive integers"):
+        ResNetConfig(depth=20, widths=np.array([16, 32, 64]))
 
 
 def test_unknown_model_lists_the_known_ones():
