@@ -152,13 +152,9 @@ class Study:
             seed=seed,
         )
 
-    def to_json(self) -> dict:
-        """As plain dicts, lists, numbers and strings."""
-        return dataclasses.asdict(self)
-
     @classmethod
     def from_json(cls, values: dict) -> "Study":
-        """The inverse of `to_json`."""
+        """The inverse of `dataclasses.asdict`, out of JSON, too."""
         return cls(
             **{
                 **values,

@@ -137,12 +137,7 @@ class Studydir:
             seeds = max(plan.seeds, before.seeds)
             plan = dataclasses.replace(plan, seeds=seeds)
         self.path.mkdir(parents=True, exist_ok=True)
-        values = {
-            "study": plan.study.to_json(),
-            "epochs": plan.epochs,
-            "precision": plan.precision,
-            "seeds": plan.seeds,
-        }
+        values = dataclasses.asdict(plan)
         write_atomically(
             self._settings(plan.study.name),
             json.dumps(values, indent=1, ensure_ascii=False) + "\n",

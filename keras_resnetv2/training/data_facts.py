@@ -66,13 +66,8 @@ class DataFacts:
         )
 
     def to_json(self) -> dict:
-        """As plain lists, numbers and strings."""
-        return {
-            "class_names": list(self.class_names),
-            "image_shape": list(self.image_shape),
-            "images": self.images,
-            "standardization": self.standardization.to_json(),
-        }
+        """As sequences, numbers and strings, which JSON can hold."""
+        return {**vars(self), "standardization": self.standardization.to_json()}
 
     @classmethod
     def from_json(cls, values: dict) -> "DataFacts":

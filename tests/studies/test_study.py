@@ -20,7 +20,10 @@ def config(study, row_name):
 
 @SHIPPED
 def test_json_keeps_all(study):
-    assert Study.from_json(json.loads(json.dumps(study.to_json()))) == study
+    assert (
+        Study.from_json(json.loads(json.dumps(dataclasses.asdict(study))))
+        == study
+    )
 
 
 @SHIPPED
