@@ -12,7 +12,6 @@ from keras_resnetv2.jobs.pool import Pool, Task
 from keras_resnetv2.studies.results import Result, result_of
 from keras_resnetv2.studies.study import run_name
 from keras_resnetv2.studies.studydir import Plan, Studydir
-from keras_resnetv2.training.experiment import Experiment
 
 
 def run_study(
@@ -74,12 +73,47 @@ def run_study(
             f"{plan.study.name}: {done} of {len(plan.runs())} runs have a "
             f"result; {len(missing)} to do now."
         )
-        trainings = _Trainings(directory, pool, data_dir, checkpoint_steps)
-        for result in trainings.results(missing):
+        tasks = {
+            name: Task(
+                Train(
+                    str(directory.run(name).path),
+                    experiment,
+                    data_dir and str(data_dir),
+                    checkpoint_steps=checkpoint_steps,
+                ),
+                directory.log(name),
+                echo=functools.partial(processes.tell_progress, f"{name}  "),
+            )
+            for name, experiment in missing.items()
+        }
+        return _train(tasks, pool, directory, results)
+
+
+def _train(tasks, pool, directory, results):
+    """Writes each result as its run ends; returns what has crashed, and why."""
+    crashed = {}
+    # Closed here, so that all have ended before this one does.
+    with contextlib.closing(pool.run(tasks)) as ended:
+        for name, failure in ended:
+            try:
+                result = _result(directory.run(name), failure)
+            except (processes.TrainingFailedError, ValueError) as error:
+                crashed[name] = str(error)
+                processes.tell(f"{name}: crashed: {error}")
+                continue
             results[result.run] = result
             directory.write_results(results)
             processes.tell(_line(result))
-    return trainings.crashed
+    return crashed
+
+
+def _result(workdir, failure):
+    diverged = None
+    if isinstance(failure, processes.TrainingDivergedError):
+        diverged = str(failure)
+    elif failure is not None:
+        raise failure
+    return result_of(workdir, diverged)
 
 
 def _line(result: Result):
@@ -87,53 +121,3 @@ def _line(result: Result):
     if result.last is not None:
         told = f"test error {result.last:.2%}"
     return f"{result.run}: {told} after {result.seconds:,.0f} s"
-
-
-class _Trainings:
-    """Trains the runs of a study.
-
-    Attributes:
-        crashed: name to reason of those that came to no result.
-    """
-
-    def __init__(self, directory, pool, data_dir, checkpoint_steps):
-        self.crashed = {}
-        self._directory = directory
-        self._pool = pool
-        self._data_dir = data_dir and str(data_dir)
-        self._checkpoint_steps = checkpoint_steps
-
-    def results(self, experiments: dict[str, Experiment]):
-        """Does all runs, and gives the result of each as it ends."""
-        tasks = {
-            name: self._task(name, experiment)
-            for name, experiment in experiments.items()
-        }
-        # Closed here, so that all have ended before this one does.
-        with contextlib.closing(self._pool.run(tasks)) as ended:
-            for name, failure in ended:
-                try:
-                    yield self._result(name, failure)
-                except (processes.TrainingFailedError, ValueError) as error:
-                    self.crashed[name] = str(error)
-                    processes.tell(f"{name}: crashed: {error}")
-
-    def _result(self, name, failure):
-        diverged = None
-        if isinstance(failure, processes.TrainingDivergedError):
-            diverged = str(failure)
-        elif failure is not None:
-            raise failure
-        return result_of(self._directory.run(name), diverged)
-
-    def _task(self, name, experiment):
-        return Task(
-            Train(
-                str(self._directory.run(name).path),
-                experiment,
-                self._data_dir,
-                checkpoint_steps=self._checkpoint_steps,
-            ),
-            self._directory.log(name),
-            echo=functools.partial(processes.tell_progress, f"{name}  "),
-        )

@@ -49,39 +49,6 @@ class Tally:
         return Tally(*(a + b for a, b in zip(mine, others)))
 
 
-class Progress:
-    """A bar on a terminal; elsewhere only the lines given to `line` show."""
-
-    def __init__(self, first_step: int, total_steps: int, batch_size: int):
-        self._batch_size = batch_size
-        self._bar = tqdm(
-            total=total_steps * batch_size,
-            initial=first_step * batch_size,
-            unit=" images",
-            unit_scale=True,
-            smoothing=0.05,
-            disable=None,
-            dynamic_ncols=True,
-        )
-
-    def epoch(self, epoch: int) -> None:
-        """Says which epoch is running (from 1)."""
-        self._bar.set_description(f"epoch {epoch}")
-
-    def step(self) -> None:
-        """Counts a step."""
-        self._bar.update(self._batch_size)
-
-    def line(self, text: str) -> None:
-        """Prints a line above the bar."""
-        tqdm.write(text)
-        sys.stdout.flush()
-
-    def close(self) -> None:
-        """Closes the bar."""
-        self._bar.close()
-
-
 class InputWait:
     """Measures the time in which the next batch is asked for and not there.
 
@@ -178,8 +145,15 @@ class Monitor(keras.callbacks.Callback):
         self._checkpoint_steps = checkpoint_steps or self._steps_per_epoch
         self._stop_requests = stop_requests
         self._events = logs_lib.Events(workdir.tensorboard, rows)
-        self._progress = Progress(
-            first_step, self._total_steps, self._batch_size
+        # On a terminal; elsewhere only the lines show.
+        self._bar = tqdm(
+            total=self._total_steps * self._batch_size,
+            initial=first_step * self._batch_size,
+            unit=" images",
+            unit_scale=True,
+            smoothing=0.05,
+            disable=None,
+            dynamic_ncols=True,
         )
         self._started = False
         self._begin_epoch(carried)
@@ -189,7 +163,8 @@ class Monitor(keras.callbacks.Callback):
         self._here = Tally()
         self._began = time.perf_counter()
         self._waited_before = self._input_wait.seconds
-        self._progress.epoch(self._step // self._steps_per_epoch + 1)
+        epoch = self._step // self._steps_per_epoch + 1
+        self._bar.set_description(f"epoch {epoch}")
 
     def on_train_begin(self, logs=None):
         """Starts the clocks."""
@@ -204,7 +179,7 @@ class Monitor(keras.callbacks.Callback):
         """Counts a step, and does what is due after it."""
         errors.check_loss(logs["loss"], self._step + 1)
         self._count(logs)
-        self._progress.step()
+        self._bar.update(self._batch_size)
         stop = self._stop_requests.received
         epoch_ends = (
             self._step % self._steps_per_epoch == 0
@@ -229,7 +204,7 @@ class Monitor(keras.callbacks.Callback):
 
     def close(self) -> None:
         """Closes the bar and the event files, whatever has happened."""
-        self._progress.close()
+        self._bar.close()
         self._events.close()
 
     def _count(self, logs):
@@ -266,7 +241,8 @@ class Monitor(keras.callbacks.Callback):
             title=self.model.name,
             tested_on=self._tested_on,
         )
-        self._progress.line(self._line(row))
+        tqdm.write(self._line(row))
+        sys.stdout.flush()
         self.model.reset_metrics()
         self._begin_epoch()
 
