@@ -101,12 +101,34 @@ class _SearchOracle:
         with locked(self), self._saved_once():
             return super().create_trial(tuner_id)
 
-    def end_trial(self, trial):
-        """As keras-tuner's."""
+    def update_trial(self, trial_id, metrics, step=0):
+        """As keras-tuner's; what comes after a trial's end does not count."""
         with locked(self):
+            if trial_id in self.end_order:
+                return self.trials[trial_id]
+            return super().update_trial(trial_id, metrics, step)
+
+    def end_trial(self, trial):
+        """As keras-tuner's; of a trial that ends twice, the first end counts.
+
+        Its worker may have been thought dead, and live.
+        """
+        with locked(self):
+            if trial.trial_id in self.end_order:
+                return
+            if trial.trial_id in self._retry_queue:
+                self._retry_queue.remove(trial.trial_id)
             with self._saved_once():
                 super().end_trial(trial)
             self.on_end(self.trials[trial.trial_id])
+
+    def requeue(self, tuner_id: str) -> None:
+        """Gives the trial of a worker that is gone, if any, to the next one."""
+        with locked(self), self._saved_once():
+            self.tuner_ids.discard(tuner_id)
+            trial = self.ongoing_trials.pop(tuner_id, None)
+            if trial is not None:
+                self._retry_queue.append(trial.trial_id)
 
     @contextlib.contextmanager
     def _saved_once(self):
@@ -130,7 +152,9 @@ class _SearchOracle:
         """`save` has written it, or will."""
 
     def reload(self) -> None:
-        """Goes on from what was saved; trials that were cut off come first.
+        """Goes on from what was saved.
+
+        Trials that were cut off are ongoing still: see `requeue`.
 
         Raises:
             ValueError: if the file is not what `save` writes.
@@ -146,9 +170,6 @@ class _SearchOracle:
                 f"of the package ({type(error).__name__}: {error}). Give "
                 "another --workdir."
             ) from error
-        cut_off = [trial.trial_id for trial in self.ongoing_trials.values()]
-        self._retry_queue = [*dict.fromkeys([*self._retry_queue, *cut_off])]
-        self.ongoing_trials = {}
         self._ended_before = len(self.end_order)
 
 

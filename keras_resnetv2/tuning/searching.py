@@ -16,7 +16,7 @@ from keras_resnetv2.jobs import processes
 from keras_resnetv2.jobs.job import DescribeData
 from keras_resnetv2.jobs.pool import Pool
 from keras_resnetv2.training.experiment import Experiment
-from keras_resnetv2.tuning.distributed import chief, roles, worker
+from keras_resnetv2.tuning import chief, roles, worker
 from keras_resnetv2.tuning.oracles import (
     FAILURES_IN_A_ROW,
     check_tuner,
@@ -166,6 +166,8 @@ def search(
         if role == "chief":
             chief.serve(oracle)
         else:
+            for cut_off in list(oracle.ongoing_trials):
+                oracle.requeue(cut_off)
             _work_here(oracle, runs, pool)
         return _result(oracle, runs, directory)
 
