@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from small_training import experiment
+from small_training import cut_fake, experiment
 
 from keras_resnetv2 import (
     PreActResNet20,
@@ -21,6 +21,15 @@ from keras_resnetv2 import (
 )
 
 SOURCE = experiment(epochs=2)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("source")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        cut_fake(monkeypatch)
+        training.train(SOURCE, workdir)
+    return workdir
 
 
 @pytest.fixture
@@ -57,15 +66,14 @@ def weights_of(workdir):
 
 @pytest.mark.parametrize("as_file", [False, True])
 def test_backbone_is_taken_over_and_its_frozen_part_kept(
-    tmp_path, small_fake, folder, as_file
+    tmp_path, small_fake, source, folder, as_file
 ):
-    training.train(SOURCE, tmp_path / "source")
-    before = weights_of(tmp_path / "source")
-    source = tmp_path / "source"
+    before = weights_of(source)
+    weights = source
     if as_file:
-        source = tmp_path / "net.weights.h5"
-        training.load_trained(tmp_path / "source").model.save_weights(source)
-    run = fine_tuning(folder, source)
+        weights = tmp_path / "net.weights.h5"
+        training.load_trained(source).model.save_weights(weights)
+    run = fine_tuning(folder, weights)
     rows = training.train(run, tmp_path / "tuned")
     assert [row.step for row in rows] == [3, 6, 9]
     after = weights_of(tmp_path / "tuned")
@@ -82,8 +90,8 @@ def test_backbone_is_taken_over_and_its_frozen_part_kept(
     assert change < 0.2 * np.linalg.norm(before[path])
 
     used, of_source = (
-        training.load_trained(tmp_path / name).facts.standardization
-        for name in ("tuned", "source")
+        training.load_trained(workdir).facts.standardization
+        for workdir in (tmp_path / "tuned", source)
     )
     assert (used == of_source) == (not as_file)
 
@@ -97,16 +105,23 @@ def test_backbone_is_taken_over_and_its_frozen_part_kept(
 @pytest.mark.parametrize(
     "options",
     [
-        {"activation_order": "original"},  # has layers more
-        {"depth": 14},  # has the same layers, and more
+        {"activation_order": "original"},
         {"shortcut": "conv"},
         {"widths": (8, 16, 32)},
     ],
 )
-def test_weights_of_another_network(tmp_path, small_fake, folder, options):
+def test_weights_of_another_network(tmp_path, source, folder, options):
     options = {"depth": 8, **options}
-    other = dataclasses.replace(SOURCE, options=options, epochs=1)
-    training.train(other, tmp_path / "source")
+    run = fine_tuning(folder, source, options=options)
+    with pytest.raises(ValueError, match="checkpoint of another network"):
+        training.train(run, tmp_path / "tuned")
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_weights_of_a_deeper_network(tmp_path, small_fake, folder):
+    """It has the same layers, and more."""
+    deeper = dataclasses.replace(SOURCE, options={"depth": 14}, epochs=1)
+    training.train(deeper, tmp_path / "source")
     run = fine_tuning(folder, tmp_path / "source")
     with pytest.raises(ValueError, match="checkpoint of another network"):
         training.train(run, tmp_path / "tuned")
