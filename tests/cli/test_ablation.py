@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from processes import run_command
 
 from keras_resnetv2.training import checkpoints
 
@@ -55,9 +56,11 @@ def test_rows_are_listed_without_a_directory(tmp_path):
 
 
 def test_what_does_not_fit_is_said(tmp_path):
-    code, _, err = run(tmp_path / "new", "--study=quick", "--rows=convolution")
-    assert code == 1 and "Traceback" not in err
-    assert "Unknown rows of 'quick': received convolution; expected" in err
+    new = f"--workdir={tmp_path / 'new'}"
+    done = run_command("ablation", new, "--study=quick", "--rows=convolution")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    says = "Unknown rows of 'quick': received convolution; expected"
+    assert says in done.stderr
     assert not (tmp_path / "new").exists()
 
 

@@ -18,7 +18,9 @@ if sys.argv[1] != "tensorflow":
 import dataclasses, pathlib
 import numpy as np
 from keras_resnetv2 import data, training
-from keras_resnetv2.training import errors, images
+from keras_resnetv2.training import errors, images, logs
+
+logs.plot_curves = lambda *args, **kwargs: None
 
 def load(name, split, **kwargs):
     return data.load_arrays(name, split, **kwargs).take(
@@ -34,27 +36,34 @@ other = dataclasses.replace(experiment, seed=2)
 class Cut(Exception):
     pass
 
-def cut(loss, step):
-    if step == 7:
-        raise Cut
+check = errors.check_loss
+
+def train_until(last_step, *args, **kwargs):
+    losses = []
+    def cut(loss, step):
+        if step == last_step:
+            raise Cut
+        losses.append(float(loss))
+    errors.check_loss = cut
+    try:
+        training.train(*args, **kwargs)
+    except Cut:
+        errors.check_loss = check
+    return losses
 
 whole = training.train(experiment, root / "whole")
-training.train(other, root / "other")
-check, errors.check_loss = errors.check_loss, cut
-try:
-    training.train(experiment, root / "cut", checkpoint_steps=3)
-except Cut:
-    errors.check_loss = check
+cut = train_until(7, experiment, root / "cut", checkpoint_steps=3)
+other = train_until(2, other, root / "other")
+assert other[0] != cut[0]
 resumed = training.train(experiment, root / "cut")
 for a, b in zip(whole, resumed, strict=True):
     assert (a.step, a.test_loss) == (b.step, b.test_loss), (a, b)
     assert abs(a.train_loss - b.train_loss) < 1e-5, (a, b)
 
 weights = [training.load_trained(root / name).model.get_weights()
-           for name in ("whole", "cut", "other")]
-for a, b, _ in zip(*weights):
+           for name in ("whole", "cut")]
+for a, b in zip(*weights):
     np.testing.assert_array_equal(a, b)
-assert any((a != c).any() for a, _, c in zip(*weights))
 result = training.evaluate(root / "whole")
 assert abs(result["loss"] - whole[-1].test_loss) < 1e-5
 print("same", whole[-1].test_loss)

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from processes import run_forked
 from small_training import cut_fake, experiment
 
 from keras_resnetv2 import training
@@ -34,6 +35,7 @@ def load(name, split, **kwargs):
         {"train": 200, "test": 70}[split])
 
 images.load_arrays = load
+logs.plot_curves = lambda *args, **kwargs: None
 
 class KillAt:
     # Kills this process in the middle of the n-th call of a function.
@@ -77,14 +79,7 @@ training.train(
 
 
 def run(workdir, replicas=1, moment="", number=0):
-    return subprocess.run(
-        [
-            *(sys.executable, "-c", RUN),
-            *map(str, (workdir, replicas, moment, number)),
-        ],
-        capture_output=True,
-        text=True,
-    )
+    return run_forked(RUN, workdir, replicas, moment, number)
 
 
 def first_step(done):
