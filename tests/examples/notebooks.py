@@ -12,6 +12,14 @@ def read(name):
     return nbformat.read(EXAMPLES / name, as_version=4)
 
 
+def shorten(notebook, replacements):
+    """Puts smaller networks, say, in place of what is there exactly once."""
+    for long, short in replacements.items():
+        [cell] = [cell for cell in notebook.cells if long in cell.source]
+        assert cell.source.count(long) == 1, long
+        cell.source = cell.source.replace(long, short)
+
+
 def run(notebook, directory):
     """What its cells put out, in order."""
     client = nbclient.NotebookClient(
