@@ -126,7 +126,7 @@ def test_next_free_version_whole_or_not_at_all(
     ]
 
 
-def test_per_pixel_mean_and_other_sizes(pictures, tmp_path):
+def test_per_pixel_mean_and_other_sizes(pictures, tmp_path, unchecked):
     model = small(input_shape=(16, 16, 3))
     images = pictures.images[:, :16, :16]
     standardization = data.Standardization.from_images(images, "per_pixel_mean")
@@ -137,9 +137,7 @@ def test_per_pixel_mean_and_other_sizes(pictures, tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(16, 24, 3), (None, None, 3), (16, 16, 4)])
-def test_shapes_that_no_file_has_take_pixels_only(shape, tmp_path, request):
-    if None not in shape:
-        request.getfixturevalue("unchecked")
+def test_shapes_that_no_file_has_take_pixels_only(shape, tmp_path, unchecked):
     standardization = data.Standardization(
         np.zeros(shape[-1:]), np.ones(shape[-1:])
     )
@@ -218,7 +216,8 @@ ON_JAX = """
 import sys
 import numpy as np
 from keras_resnetv2 import ResNetConfig, ResNetV2, data, export_saved_model
-model = ResNetV2(ResNetConfig(depth=8))
+config = ResNetConfig(units_per_stage=(1,), widths=(4,))
+model = ResNetV2(config, input_shape=(32, 32, 3))
 images = np.load(sys.argv[1])
 path = export_saved_model(model, sys.argv[2], standardization="cifar10",
                           class_names=tuple("abcdefghij"))

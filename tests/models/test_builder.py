@@ -291,7 +291,9 @@ import keras_resnetv2 as k
 random.seed(0)  # of which Keras draws its seeds
 assert "tensorflow" not in sys.modules
 model = k.ResNetV2(
-    k.ResNetConfig(depth=8, shortcut="exclusive_gating"),
+    k.ResNetConfig(
+        units_per_stage=(1, 1), widths=(4, 8), shortcut="exclusive_gating",
+    ),
     input_shape=(16, 16, 3),
 )
 other = k.ResNetV2(
