@@ -1,4 +1,4 @@
-"""A directory: whether it is free, in use, or holds what is gone on with."""
+"""Whether a directory is free, in use, or holds work to resume."""
 
 import contextlib
 import json
@@ -50,7 +50,7 @@ def check_free(settings: pathlib.Path, kind: str) -> None:
     if path.exists() and not path.is_dir():
         raise ValueError(f"workdir={str(path)!r} is a file. Give a directory.")
     if path.exists() and any(
-        # A run killed in its first moment leaves something hidden at most.
+        # A session killed at its beginning leaves something hidden at most.
         not entry.name.startswith(".")
         for entry in path.iterdir()
     ):

@@ -13,7 +13,6 @@ _PACKAGE = "keras_resnetv2"
 _MODULES = (
     "models.batch_normalization",
     "models.layers",
-    "models.layers",
     "models.network",
     "training.losses",
     "training.optimizers",

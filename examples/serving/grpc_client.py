@@ -17,8 +17,6 @@ import types
 
 import rest_client
 
-PICTURES = 16  # a request: no more rows than the server's max_batch_size
-TIMEOUT = 60  # seconds
 MAX_BYTES = 256 * 2**20  # of a message; gRPC's default is 4 MiB
 
 
@@ -69,10 +67,12 @@ def classify(server, model, pictures):
     answers = []
     with grpc.insecure_channel(server, options=limits) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        for start in range(0, len(pictures), PICTURES):
-            request = _request(model, pictures[start : start + PICTURES])
+        for start in range(0, len(pictures), rest_client.PICTURES):
+            request = _request(
+                model, pictures[start : start + rest_client.PICTURES]
+            )
             try:
-                response = stub.Predict(request, timeout=TIMEOUT)
+                response = stub.Predict(request, timeout=rest_client.TIMEOUT)
             except grpc.RpcError as error:
                 code = error.code()
                 todo = WHAT_TO_DO.get(code, "The request is at fault.")

@@ -1,4 +1,4 @@
-"""Runs one of the paper's experiments, or goes on where it was cut off.
+"""Runs one of the paper's studies, or resumes it.
 
 ablation --study=resnet20 --workdir=runs/resnet20 --epochs=10 --seeds=1
 ablation --study=table1 --workdir=runs/paper --parallel=11

@@ -7,13 +7,25 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Directory of the training: settings, checkpoints, logs."
+    "workdir",
+    None,
+    "Directory of the training, the search or the studies: settings, results.",
 )
 DATA_DIR = flags.DEFINE_string(
     "data_dir",
     None,
     "Where TensorFlow Datasets keeps its data (default: its own default).",
 )
+
+
+def define_split() -> flags.FlagHolder[str]:
+    """The flag of a command that reads images of a training."""
+    return flags.DEFINE_enum(
+        "split",
+        "test",
+        ["train", "test", "held_out"],
+        "Which images; held_out is of a training with --held_out.",
+    )
 
 
 def define_checkpoint_steps() -> flags.FlagHolder[int | None]:

@@ -10,9 +10,7 @@ from keras_resnetv2.cli import common
 _DATASET = flags.DEFINE_string(
     "dataset", None, "Another data set of the same classes."
 )
-_SPLIT = flags.DEFINE_string(
-    "split", "test", "test, train or held_out (of a training with --held_out)."
-)
+_SPLIT = common.define_split()
 _IMAGE_SIZE = flags.DEFINE_integer(
     "image_size", None, "Of the images, in pixels. Default: the training's."
 )

@@ -13,9 +13,7 @@ _IMAGES = flags.DEFINE_integer(
     "How many; a training step on them and a half must fit into memory. "
     "Default: 64, or 8 above 64 pixels.",
 )
-_SPLIT = flags.DEFINE_string(
-    "split", "test", "test, train or held_out (of a training with --held_out)."
-)
+_SPLIT = common.define_split()
 _TRAINING = flags.DEFINE_boolean(
     "training",
     True,

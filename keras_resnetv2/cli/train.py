@@ -1,4 +1,4 @@
-"""Trains a network, or goes on where the same command was cut off.
+"""Trains a network, or resumes a training that was interrupted.
 
 train --model=PreActResNet20 --dataset=cifar10 --workdir=runs/resnet20
 train --config=runs/resnet20/experiment.json --seed=1 --workdir=runs/seed1

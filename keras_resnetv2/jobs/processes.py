@@ -20,7 +20,7 @@ class TrainingFailedError(RuntimeError):
 
 
 class TrainingDivergedError(TrainingFailedError):
-    """The loss or a weight became no finite number; it would again."""
+    """The loss or a weight became NaN or infinite; a retry would end alike."""
 
 
 class AllStoppedError(OSError):

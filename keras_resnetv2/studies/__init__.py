@@ -1,4 +1,4 @@
-"""The paper's experiments: studies as data, their runs, their report."""
+"""The paper's studies as data, their runs, their report."""
 
 import lazy_loader
 

@@ -9,7 +9,7 @@ from keras_resnetv2._plots import line_styles, mark_drops
 from keras_resnetv2.studies.results import Result, summarize
 from keras_resnetv2.studies.study import FAIL
 
-SPLITS = {
+_ERROR_OF = {
     "test": lambda result: result.test_error,
     "train": lambda result: result.train_error,
 }
@@ -36,7 +36,7 @@ def error_curves(
     """Draws the rows' errors over each other, by epoch.
 
     A line is the median over the runs, the band behind it reaches from the
-    lowest to the highest, which of one that diverged is 100 %. Both end where
+    lowest to the highest; a run that diverged counts as 100 %. Both end where
     the median run diverged. The picture is narrow, for a phone shows it as wide
     as it is.
 
@@ -53,7 +53,7 @@ def error_curves(
     bands = [
         (label, runs, band)
         for label, runs in rows
-        if runs and len(band := _band([SPLITS[split](run) for run in runs]))
+        if runs and len(band := _band([_ERROR_OF[split](run) for run in runs]))
     ]
     if not bands:
         return None

@@ -96,7 +96,7 @@ def section_of(plan: Plan, results: Mapping[str, Result]) -> Section:
     """Gathers what there is to say of a study.
 
     Args:
-        plan: the study.
+        plan: the study and how it is run.
         results: by the names of their runs; of other studies, too.
     """
     study = plan.study
@@ -178,7 +178,7 @@ def facts(plan: Plan, results: Sequence[Result]) -> dict[str, str]:
     """Hardware, software and time, each in a line.
 
     Args:
-        plan: the study.
+        plan: the study and how it is run.
         results: all its runs that there are.
     """
     diverged = sum(result.last is None for result in results)
@@ -199,8 +199,8 @@ def facts(plan: Plan, results: Sequence[Result]) -> dict[str, str]:
             f"{duration(sum(seconds))} in all, "
             f"{duration(statistics.median(seconds))} a run (median), "
             f"{sum(map(_images, results)) / sum(seconds):,.0f} images/s a run; "
-            "tests included, starts left out, and of runs that shared a device "
-            "each in full"
+            "tests included, start-up excluded; runs that shared a device "
+            "count in full"
         )
     days = sorted(
         {result.finished[:10] for result in results if result.finished}
@@ -214,7 +214,7 @@ def command(plan: Plan, results: Mapping[str, Sequence[Result]]) -> str:
     """The command that gives these results; "" of a study that is not shipped.
 
     Args:
-        plan: the study.
+        plan: the study and how it is run.
         results: the runs of each row, by its name.
     """
     if plan.study.name not in STUDIES:
@@ -258,7 +258,7 @@ def schedule_line(plan: Plan, results: Iterable[Sequence[Result]]) -> str:
     """Length, precision and number of runs: what the head of a table says.
 
     Args:
-        plan: the study.
+        plan: the study and how it is run.
         results: the runs of each of the table's rows.
 
     Returns:

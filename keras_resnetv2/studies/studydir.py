@@ -106,10 +106,10 @@ class Studydir:
         return self.path / "logs" / f"{name}.txt"
 
     def check(self, plan: Plan) -> Plan | None:
-        """Checks that a study may be run here, and writes nothing.
+        """Checks that a plan may be run here, and writes nothing.
 
         Returns:
-            The study as it was begun here, if it was.
+            The plan of this study as it was begun here, if it was.
 
         Raises:
             ValueError: if this directory holds something else, or the same
@@ -125,7 +125,7 @@ class Studydir:
         return None
 
     def claim(self, plan: Plan) -> None:
-        """Notes a study that is to be run here.
+        """Writes down a plan that is to be run here.
 
         A second call may ask for more runs a row, or have more rows; where it
         asks for fewer runs, the plan keeps the larger number.
@@ -144,7 +144,7 @@ class Studydir:
         )
 
     def plans(self) -> list[Plan]:
-        """The studies that were begun here, by name.
+        """The plans that were begun here, by the names of their studies.
 
         Raises:
             ValueError: if there is none.

@@ -11,12 +11,13 @@ import numpy as np
 from absl import logging
 
 from keras_resnetv2._files import removed_on_error
+from keras_resnetv2.models import layer_names
 from keras_resnetv2.training.errors import check_arrays
 
 _NAME = re.compile(r"step-(\d+)\.npz")
 _KEPT = 2
 _STATE = "state"
-_CLASSIFIER = "weights/predictions/"
+_CLASSIFIER = f"weights/{layer_names.CLASSIFIER}/"
 
 
 class Restored(NamedTuple):

@@ -261,7 +261,8 @@ def check_divides(batch_size: int, replicas: int) -> None:
     if batch_size % replicas:
         raise ValueError(
             f"batch_size={batch_size} does not divide among "
-            f"replicas={replicas}. Choose a multiple of it."
+            f"replicas={replicas}. Choose a batch_size that is a multiple of "
+            f"{replicas}."
         )
 
 

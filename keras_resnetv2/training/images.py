@@ -15,13 +15,14 @@ from keras_resnetv2.data import (
     open_images,
     training_batches,
 )
+from keras_resnetv2.data.datasets import SPLITS
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.devices import has_accelerator
 from keras_resnetv2.training.experiment import Experiment
 
 # Of images in memory that are kept on the accelerator.
 _DEVICE_BYTES = 2 * 1024**3
-_SPLITS = ("train", "test", "held_out")
+_SPLITS = (*SPLITS, "held_out")
 
 
 def load_split(

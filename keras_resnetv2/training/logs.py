@@ -79,8 +79,8 @@ def write_rows(path: pathlib.Path, rows: list[EpochRow]) -> None:
 class Events:
     """TensorBoard's event files; without tensorboard installed, nothing.
 
-    An event, once written, stays. A run that was cut off may have logged an
-    epoch which the next run does again: so every run writes them all anew.
+    An event, once written, stays. A session that was killed may have logged an
+    epoch that the next one does again: so every session writes them all anew.
     """
 
     def __init__(self, directory: pathlib.Path, rows: list[EpochRow]):

@@ -37,22 +37,22 @@ def train(
     data_dir: str | os.PathLike | None = None,
     checkpoint_steps: int | None = None,
 ) -> list[logs.EpochRow]:
-    """Trains, or goes on where the last run in `workdir` ended.
+    """Trains, or resumes the training in `workdir`.
 
-    A run that is cut off at any moment loses the steps since its last
-    checkpoint and nothing else: the next one ends with the same weights as
-    one that was never disturbed. After Ctrl-C and SIGTERM it finishes its step,
-    writes a checkpoint and ends; it loses nothing.
+    A session that is killed loses the steps since its last checkpoint and
+    nothing else: the next one ends with the same weights as an uninterrupted
+    training. After Ctrl-C and SIGTERM a session finishes its step, writes a
+    checkpoint and ends; it loses nothing.
 
     Args:
-        experiment: the settings; the same ones when going on.
+        experiment: the settings; the same ones when resuming.
         workdir: directory for the settings, checkpoints, logs and curves.
         data_dir: where TensorFlow Datasets keeps its data.
         checkpoint_steps: a checkpoint is written after every epoch and, if
             this is given, every so many steps.
 
     Returns:
-        One row of metrics an epoch, those of earlier runs included.
+        One `EpochRow` an epoch, those of earlier sessions included.
 
     Raises:
         DivergedError: if the loss or a weight is no finite number any more.

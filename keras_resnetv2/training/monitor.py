@@ -108,7 +108,7 @@ class Monitor(keras.callbacks.Callback):
         experiment: the settings.
         facts: of the training data.
         test: tested after every epoch.
-        first_step: number of steps done by earlier runs.
+        first_step: number of steps done by earlier sessions.
         carried: their share of the epoch in which this session begins.
         rows: their rows; this session's are appended.
         input_wait: measures the waiting.

@@ -30,7 +30,7 @@ class StopRequests:
         self._give_back()
 
     def act(self, step: int) -> None:
-        """Ends the run as the signal asks, after the checkpoint.
+        """Ends the session as the signal asks, after the checkpoint.
 
         Raises:
             KeyboardInterrupt: after Ctrl-C.

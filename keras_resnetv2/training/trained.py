@@ -128,7 +128,8 @@ def evaluate(
             f"The classes of {name!r} are not those of the training: "
             f"{len(data.class_names)} ({', '.join(data.class_names[:3])}, ...) "
             f"against {len(facts.class_names)} "
-            f"({', '.join(facts.class_names[:3])}, ...)."
+            f"({', '.join(facts.class_names[:3])}, ...). Give a data set of "
+            "the same classes in the same order."
         )
     with plain_errors():
         logits = predict_logits(

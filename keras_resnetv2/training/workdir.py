@@ -49,11 +49,11 @@ class Workdir:
         self.evaluation = self.path / "evaluation.json"
 
     def claim(self, experiment: Experiment) -> None:
-        """Checks that this directory is free for, or holds, this experiment.
+        """Checks that this directory is free for, or holds, this training.
 
         Raises:
-            ValueError: if it is not a directory, holds something else, or an
-                experiment with other settings.
+            ValueError: if it is not a directory, holds something else, or a
+                training with other settings.
         """
         if not self.settings.exists():
             check_free(self.settings, "work directory of a training")
@@ -102,18 +102,18 @@ class Workdir:
         return [*settings.get("earlier_runs", []), last]
 
     def data_dir(self) -> str | None:
-        """The `data_dir` that the training was last run with."""
+        """The `data_dir` of the last session."""
         return json.loads(self.settings.read_text()).get("data_dir")
 
     def warn_of_another_backend(self) -> None:
-        """Says so if the training was last run on another backend."""
+        """Warns if the last session was on another backend."""
         versions = json.loads(self.settings.read_text())["versions"]
         now = keras.backend.backend()
         if versions["backend"] != now:
             logging.warning(
-                "This training was run on %s, and goes on on %s: weights and "
-                "momentum are taken over, but the order of the images and "
-                "what is drawn at random will be others.",
+                "This training began on %s and resumes on %s. Weights and "
+                "momentum are kept; the order of the images and what is drawn "
+                "at random will differ.",
                 versions["backend"],
                 now,
             )

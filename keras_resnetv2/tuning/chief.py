@@ -77,7 +77,8 @@ class _Servicer(OracleServicer):
     """keras-tuner's, with an eye on who is there.
 
     Attributes:
-        heard: when each worker was last heard of; who was told to end is off.
+        heard: when each worker was last heard of; one that was told to end is
+            not in it.
         met_any: whether a worker has come.
         done: whether nothing is ongoing, and there is nothing to hand out.
     """

@@ -80,7 +80,7 @@ class _SearchOracle:
 
     @property
     def given_up(self) -> bool:
-        """Whether the last trials, of this run, have all failed."""
+        """Whether the last trials of this session have all failed."""
         last = self.end_order[self._ended_before :][-FAILURES_IN_A_ROW:]
         return len(last) == FAILURES_IN_A_ROW and all(
             self.trials[trial_id].status == "FAILED" for trial_id in last
@@ -178,7 +178,7 @@ class RandomSearch(_SearchOracle, keras_tuner.oracles.RandomSearchOracle):
 
 
 class Hyperband(_SearchOracle, keras_tuner.oracles.HyperbandOracle):
-    """Draws many short trials at random; the best of them are gone on with.
+    """Draws many short trials at random; the best are trained further.
 
     Where the space has fewer networks than the first round shall have,
     keras-tuner ends the search there; here the later rounds follow, with as

@@ -62,7 +62,7 @@ def search(
     data_dir: str | os.PathLike | None = None,
     parallel: int = 1,
 ) -> SearchResult | None:
-    """Searches, or goes on where the last run in `workdir` ended.
+    """Searches, or resumes the search in `workdir`.
 
     Every trial is a training of this package in a process and a work directory
     of its own, judged on images that are held out of the training set, after
@@ -228,7 +228,8 @@ def _result(oracle, runs, directory):
         raise ValueError(
             f"None of the {len(rows)} trials came to a result; the last one: "
             f"{reasons[-1] if reasons else 'none was begun'}. The logs are in "
-            f"{directory.path / 'logs'}."
+            f"{directory.path / 'logs'}. Correct the cause, and search in a "
+            "new --workdir."
         )
     missing = (oracle.max_trials or 0) - len(rows)
     if missing > 0 and not oracle.given_up:

@@ -135,7 +135,7 @@ class TrialRuns:
         return json.loads(workdir.evaluation.read_text())
 
     def _do(self, trial_id, job):
-        # Of several at once it is told whose line it is.
+        # When several run at once, each line names its trial.
         whose = f"trial {trial_id}  " if self._pool.parallel > 1 else "  "
         self._pool.do(
             Task(
