@@ -73,12 +73,12 @@ def test_a_failing_trial_is_recorded_and_the_search_goes_on(
     images, tmp_path, builds
 ):
     train, held_out = images
-    model = hypermodel({"learning_rate": [1e30, 0.1], "width": [8, 16]})
-    tuner = random_search(model, tmp_path, 4)
+    model = hypermodel({"learning_rate": [1e30, 0.1]})
+    tuner = random_search(model, tmp_path, 2)
     assert len(builds) == 1  # keras-tuner's look at the space
     tuner.search(train, validation_data=held_out)
     trials = list(tuner.oracle.trials.values())
-    assert len(trials) == 4
+    assert len(trials) == 2
     for trial in trials:
         diverges = trial.hyperparameters["learning_rate"] == 1e30
         assert trial.status == ("FAILED" if diverges else "COMPLETED")
