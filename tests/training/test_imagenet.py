@@ -10,7 +10,7 @@ from PIL import Image
 from processes import run_python
 
 from keras_resnetv2 import data, training
-from keras_resnetv2.training import Experiment, errors, evaluation
+from keras_resnetv2.training import Experiment, errors, evaluation, logs
 
 # 30 training images, 8 a step: 4 steps an epoch.
 OPTIONS = {"units_per_stage": (1, 1), "widths": (4, 8), "classes": 1000}
@@ -30,6 +30,26 @@ def experiment(**kwargs):
             **kwargs,
         }
     )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_curves():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(logs, "plot_curves", lambda *args, **kwargs: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained_on_folder(image_folder, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("trained")
+    run = experiment(
+        dataset=str(image_folder),
+        augmentation="scale_aspect_ratio",
+        options=OPTIONS,
+        epochs=1,
+    )
+    training.train(run, workdir)
+    return workdir
 
 
 class Cut(Exception):
@@ -77,16 +97,9 @@ def test_imagenet_trains_resumes_and_evaluates_at_two_sizes(
 
 @pytest.mark.parametrize("size, resize", [(48, None), (64, 64)])
 def test_evaluation_is_resize_crop_standardise(
-    tmp_path, image_folder, size, resize
+    trained_on_folder, image_folder, size, resize
 ):
-    run = experiment(
-        dataset=str(image_folder),
-        augmentation="scale_aspect_ratio",
-        options=OPTIONS,
-        epochs=1,
-    )
-    training.train(run, tmp_path)
-    trained = training.load_trained(tmp_path, image_size=size)
+    trained = training.load_trained(trained_on_folder, image_size=size)
     test = data.open_images(image_folder, "test")
     ours = evaluation.predict_logits(
         trained.model, test, trained.facts.standardization, resize=resize
@@ -111,14 +124,12 @@ def test_evaluation_is_resize_crop_standardise(
 
 
 def test_an_export_sees_what_the_evaluation_sees(
-    tmp_path, image_folder, monkeypatch
+    trained_on_folder, tmp_path, image_folder, monkeypatch
 ):
     tf = pytest.importorskip("tensorflow")
     from keras_resnetv2.export import export_saved_model, self_check
 
-    run = experiment(dataset=str(image_folder), options=OPTIONS, epochs=1)
-    training.train(run, tmp_path / "run")
-    trained = training.load_trained(tmp_path / "run")
+    trained = training.load_trained(trained_on_folder)
     test = data.open_images(image_folder, "test")
     logits = evaluation.predict_logits(
         trained.model, test, trained.facts.standardization
@@ -169,6 +180,8 @@ def test_folder_trains_without_tensorflow(tmp_path, image_folder):
     code = (
         "import sys; sys.modules['tensorflow'] = None\n"
         "from keras_resnetv2 import training as t\n"
+        "from keras_resnetv2.training import logs\n"
+        "logs.plot_curves = lambda *args, **kwargs: None\n"
         f"e = t.Experiment(**{settings!r})\n"
         f"rows = t.train(e, {str(tmp_path)!r})\n"
         f"print(rows[-1].test_loss, t.evaluate({str(tmp_path)!r})['loss'])\n"

@@ -1,12 +1,13 @@
 """Training end to end on small data: logs, checkpoints, resume, evaluation."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
-from small_training import experiment
+from small_training import cut_fake, experiment
 
 from keras_resnetv2 import data, training
 from keras_resnetv2.training import evaluation, images, logs
@@ -76,8 +77,20 @@ def test_held_out_images_are_tested_on_and_not_trained_on(
         training.train(experiment(epochs=2), tmp_path)
 
 
-def test_lost_or_spoilt_metrics_do_not_move_the_schedule(tmp_path, small_fake):
-    training.train(experiment(), tmp_path)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A finished training of 12 steps; to be copied, not changed."""
+    workdir = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        cut_fake(monkeypatch)
+        training.train(experiment(), workdir)
+    return workdir
+
+
+def test_lost_or_spoilt_metrics_do_not_move_the_schedule(
+    tmp_path, small_fake, trained
+):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     (tmp_path / "metrics.csv").unlink()
     (tmp_path / "model.keras").unlink()
     for path in (tmp_path / "checkpoints").glob("*12.npz"):
@@ -94,8 +107,10 @@ def test_lost_or_spoilt_metrics_do_not_move_the_schedule(tmp_path, small_fake):
         training.train(experiment(), tmp_path)
 
 
-def test_going_on_on_another_backend_is_said(tmp_path, small_fake, caplog):
-    training.train(experiment(), tmp_path)
+def test_going_on_on_another_backend_is_said(
+    tmp_path, small_fake, trained, caplog
+):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     (tmp_path / "checkpoints" / "step-000000012.npz").unlink()
     settings = tmp_path / "experiment.json"
     values = json.loads(settings.read_text())
