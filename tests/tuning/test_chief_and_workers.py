@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from concurrent import futures
 
 import pytest
@@ -145,6 +146,17 @@ def test_a_long_trial_is_no_silence(search):
         a.end_trial(trial)
         assert [search.work(x).result(LIMIT) for x in (a, b)] == [[], []]
     chief.result(PROMPT)
+
+
+def test_a_last_heartbeat_brings_nobody_back(tmp_path):
+    oracle = make_oracle(tmp_path, 1)
+    work(oracle, "a")
+    servicer = chief_module._Servicer(oracle)
+    said = [(worker_module.WORKER, b"a")]
+    servicer.GetSpace(
+        None, types.SimpleNamespace(invocation_metadata=lambda: said)
+    )
+    assert servicer.heard == {}
 
 
 def test_a_chief_whose_workers_are_gone_ends(search):
