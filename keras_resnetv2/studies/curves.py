@@ -9,7 +9,7 @@ from keras_resnetv2._plots import line_styles, mark_drops
 from keras_resnetv2.studies.results import Result, summarize
 from keras_resnetv2.studies.study import FAIL
 
-_ERROR_OF = {
+ERROR_OF = {
     "test": lambda result: result.test_error,
     "train": lambda result: result.train_error,
 }
@@ -53,7 +53,7 @@ def error_curves(
     bands = [
         (label, runs, band)
         for label, runs in rows
-        if runs and len(band := _band([_ERROR_OF[split](run) for run in runs]))
+        if runs and len(band := _band([ERROR_OF[split](run) for run in runs]))
     ]
     if not bands:
         return None

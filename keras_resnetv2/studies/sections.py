@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from keras_resnetv2._text import duration
 from keras_resnetv2.studies.agreement import rank_agreement
-from keras_resnetv2.studies.curves import SPLITS, error_curves
+from keras_resnetv2.studies.curves import ERROR_OF, error_curves
 from keras_resnetv2.studies.results import Result
 from keras_resnetv2.studies.studies import STUDIES
 from keras_resnetv2.studies.study import FAIL
@@ -133,7 +133,7 @@ def _comparison(plan, number, title, names, found):
             alt=f"{title}: {split} error by epoch",
             svg=svg,
         )
-        for split in SPLITS
+        for split in ERROR_OF
         if (svg := error_curves(labelled, split))
     )
     return Comparison(
