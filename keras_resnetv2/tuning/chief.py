@@ -86,7 +86,7 @@ class _Servicer(OracleServicer):
     def __init__(self, oracle):
         super().__init__(oracle)
         self.heard = dict.fromkeys(oracle.ongoing_trials, time.monotonic())
-        self.met_any = bool(self.heard)
+        self.met_any = False
         self.done = 0 < (oracle.max_trials or 0) <= len(oracle.end_order)
 
     def GetSpace(self, request, context):
@@ -94,6 +94,7 @@ class _Servicer(OracleServicer):
         worker = _said(context, WORKER)
         # The last one may come after the worker was told to end.
         if worker in self.heard:
+            self.met_any = True
             self.heard[worker] = time.monotonic()
         return super().GetSpace(request, context)
 

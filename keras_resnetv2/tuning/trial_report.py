@@ -62,7 +62,7 @@ def trials_markdown(
     varied = [name for name in names if name not in fixed]
     counts = {
         status: [row.status for row in rows].count(status)
-        for status in STATUSES
+        for status in ("completed", "failed", "running")
     }
     trials = "trial" if len(rows) == 1 else "trials"
     blocks = [

@@ -186,6 +186,18 @@ def test_a_chief_that_has_nothing_to_do_ends(search):
     search.serve().result(PROMPT)
 
 
+def test_a_chief_started_again_waits_for_its_workers(search):
+    before = make_oracle(search.directory, 1)
+    before.create_trial("a")
+    search.oracle = make_oracle(search.directory, 1)
+    search.oracle.reload()
+    chief = search.serve()
+    time.sleep(2 * SILENCE)
+    with search.connect("a") as a:
+        assert len(search.work(a).result(LIMIT)) == 1
+    chief.result(PROMPT)
+
+
 def test_a_pause_of_the_chiefs_own_is_no_silence_of_the_workers(search):
     chief = search.start(trials=1)
     with search.connect("a") as a:
