@@ -1,7 +1,9 @@
 """Whether a directory is free, in use, or holds work to resume."""
 
 import contextlib
+import fnmatch
 import json
+import os
 import pathlib
 
 import filelock
@@ -13,6 +15,33 @@ _NO_SETTINGS = (
     UnicodeError,
     json.JSONDecodeError,
 )
+
+# The file that a directory of each kind is known by.
+TRAINING, SEARCH, STUDY = "experiment.json", "search.json", "study-{}.json"
+SERVING, EXPORT = "models.config", "saved_model.pb"
+_KINDS = {
+    TRAINING: "the work directory of a training",
+    SEARCH: "the work directory of a search",
+    STUDY.format("*"): "the work directory of a study",
+    SERVING: "the directory of an export",
+    EXPORT: "an export",
+}
+
+
+def kind_of_ours(path: str | os.PathLike) -> str | None:
+    """Tells what this package has made of a directory.
+
+    Args:
+        path: of the directory.
+
+    Returns:
+        In words; None if it is not one of this package's.
+    """
+    names = os.listdir(path)
+    for pattern, kind in _KINDS.items():
+        if fnmatch.filter(names, pattern):
+            return kind
+    return None
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ import json
 import pathlib
 import re
 
+from keras_resnetv2._directories import SERVING
+
 # No allowed_batch_sizes: TF Serving would fill an empty batch up from its first
 # row, and end.
 _BATCH_SIZE = 32
@@ -26,7 +28,7 @@ def write(directory: pathlib.Path) -> None:
     """
     name = model_name(directory)
     for file, text in {
-        "models.config": _models(name),
+        SERVING: _models(name),
         "batching.config": _batching(),
         "serve.sh": _serve(name),
     }.items():

@@ -7,6 +7,7 @@ import pathlib
 
 from keras_resnetv2._checks import check_count
 from keras_resnetv2._directories import (
+    STUDY,
     check_free,
     check_same,
     refused_unless_settings,
@@ -166,10 +167,10 @@ class Studydir:
         write_results(self.results_file, results.values())
 
     def _settings(self, name):
-        return self.path / f"study-{name}.json"
+        return self.path / STUDY.format(name)
 
     def _plans(self):
-        return sorted(self.path.glob("study-*.json"))
+        return sorted(self.path.glob(STUDY.format("*")))
 
     def _read(self, settings):
         with refused_unless_settings(settings, "study"):

@@ -11,6 +11,7 @@ import numpy
 from absl import logging
 
 from keras_resnetv2._directories import (
+    TRAINING,
     check_free,
     check_same,
     refused_unless_settings,
@@ -40,7 +41,7 @@ class Workdir:
 
     def __init__(self, path: str | os.PathLike):
         self.path = pathlib.Path(path)
-        self.settings = self.path / "experiment.json"
+        self.settings = self.path / TRAINING
         self.metrics = self.path / "metrics.csv"
         self.curves = self.path / "curves.png"
         self.tensorboard = self.path / "tensorboard"

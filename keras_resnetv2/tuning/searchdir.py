@@ -5,6 +5,7 @@ import os
 import pathlib
 
 from keras_resnetv2._directories import (
+    SEARCH,
     check_free,
     check_same,
     refused_unless_settings,
@@ -25,7 +26,7 @@ class Searchdir:
 
     def __init__(self, path: str | os.PathLike):
         self.path = pathlib.Path(path)
-        self.settings = self.path / "search.json"
+        self.settings = self.path / SEARCH
         self.state = self.path / "oracle.json"
         self.best = self.path / "best.json"
 
