@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
 
 
 def picture(width=40, height=30, seed=0):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from absl import app, flags
-from tables import models, options, results, weights
+from tables import formats, models, options, results, weights
 
 _WRITE = flags.DEFINE_bool("write", False, "Put them into the README.")
 
@@ -13,6 +13,7 @@ _TABLES = {
     "<!-- tools/model_table.py: models -->\n": models.table,
     "<!-- tools/model_table.py: weights -->\n": weights.table,
     "<!-- tools/model_table.py: options -->\n": options.table,
+    "<!-- tools/model_table.py: formats -->\n": formats.table,
     "<!-- tools/model_table.py: results -->\n": results.table,
 }
 

@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_resnetv2.data.crops import Crop
+from keras_resnetv2.data.orientation import (
+    Turn,
+    stored_window_tf,
+    turned_tf,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -50,6 +55,7 @@ def decode_and_cut_tf(
     encoded: "tf.Tensor",
     choose: Callable[["tf.Tensor", "tf.Tensor"], Crop],
     size: int,
+    turn: Turn | None = None,
 ) -> "tf.Tensor":
     """Decodes the part of an image file that a crop needs, and cuts it out.
 
@@ -58,8 +64,10 @@ def decode_and_cut_tf(
 
     Args:
         encoded: the bytes of a JPEG, PNG, GIF, BMP or WebP.
-        choose: from the image's float64 height and width to a crop.
+        choose: from the upright image's float64 height and width to a crop.
         size: side of the square in pixels.
+        turn: what makes the image upright, from `turn_of_tf`; `None` leaves it
+            as it is.
 
     Returns:
         float32, (size, size, 3), values 0 to 255, not rounded: `cut` of the
@@ -70,29 +78,64 @@ def decode_and_cut_tf(
     from keras_resnetv2.data.decoding import decode_rgb
 
     def jpeg():
+        def decode(window):
+            return tf.image.decode_and_crop_jpeg(
+                # What Pillow does, and no slower than the default.
+                encoded,
+                window,
+                channels=3,
+                dct_method="INTEGER_ACCURATE",
+            )
+
         shape = tf.io.extract_jpeg_shape(encoded)[:2]
-        crop = choose(*tf.unstack(tf.cast(shape, tf.float64)))
-        window, inside = _window(crop, shape, size)
-        pixels = tf.image.decode_and_crop_jpeg(
-            # What Pillow does, and no slower than the default.
-            encoded,
-            window,
-            channels=3,
-            dct_method="INTEGER_ACCURATE",
-        )
-        return _scale(pixels, inside, size)
+        return _cut_tf(decode, shape, turn, choose, size)
 
     def other():
-        pixels = decode_rgb(encoded)
-        shape = tf.shape(pixels)[:2]
-        crop = choose(*tf.unstack(tf.cast(shape, tf.float64)))
-        window, inside = _window(crop, shape, size)
-        top, left, height, width = tf.unstack(window)
-        # Scaled whole, an image of a row a million wide takes gigabytes.
-        pixels = pixels[top : top + height, left : left + width]
-        return _scale(pixels, inside, size)
+        return cut_tf(decode_rgb(encoded), choose, size, turn)
 
     return tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
+
+
+def cut_tf(
+    pixels: "tf.Tensor",
+    choose: Callable[["tf.Tensor", "tf.Tensor"], Crop],
+    size: int,
+    turn: Turn | None = None,
+) -> "tf.Tensor":
+    """Cuts a crop out of a decoded image, with TensorFlow.
+
+    Args:
+        pixels: uint8, (height, width, 3), as stored.
+        choose: from the upright image's float64 height and width to a crop.
+        size: side of the square in pixels.
+        turn: as of `decode_and_cut_tf`.
+
+    Returns:
+        float32, (size, size, 3), values 0 to 255, not rounded.
+    """
+    import tensorflow as tf
+
+    def part(window):
+        # Scaled whole, an image of a row a million wide takes gigabytes.
+        top, left, height, width = tf.unstack(window)
+        return pixels[top : top + height, left : left + width]
+
+    return _cut_tf(part, tf.shape(pixels)[:2], turn, choose, size)
+
+
+def _cut_tf(decode, stored_shape, turn, choose, size):
+    """Cuts with `decode`, from a window of the stored pixels to these."""
+    import tensorflow as tf
+
+    shape = stored_shape
+    if turn is not None:
+        shape = tf.where(turn.transpose, shape[::-1], shape)
+    crop = choose(*tf.unstack(tf.cast(shape, tf.float64)))
+    window, inside = _window(crop, shape, size)
+    if turn is None:
+        return _scale(decode(window), inside, size)
+    pixels = decode(stored_window_tf(window, shape, turn))
+    return _scale(turned_tf(pixels, turn), inside, size)
 
 
 def _window(crop, shape, size):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from keras_resnetv2._checks import check_choice, check_count
 from keras_resnetv2.data import cifar10_sample, fake, image_folder, tfds_splits
 from keras_resnetv2.data.image_data import EncodedImages, ImageData
+from keras_resnetv2.data.image_files import PIXEL_LIMIT
 from keras_resnetv2.data.image_folder import FolderImages
 from keras_resnetv2.data.resizing import resize_all
 from keras_resnetv2.data.tfds_images import TFDSImages
@@ -23,10 +24,6 @@ def _load_sample(name, split, image_size, **unused):
     return ImageData(
         resize_all(data.images, image_size), data.labels, data.class_names
     )
-
-
-def _load_folder(name, split, image_size, **unused):
-    return image_folder.load(name, split, image_size)
 
 
 def _load_fake(name, split, image_size, **unused):
@@ -54,6 +51,8 @@ def load_arrays(
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | None = None,
     download: bool = True,
+    pixel_limit: int = PIXEL_LIMIT,
+    folder_rule: int = image_folder.RULE,
 ) -> ImageData:
     """Loads one split of a dataset into memory.
 
@@ -61,8 +60,8 @@ def load_arrays(
         name: "cifar10" or "cifar100" (from TFDS; fine labels),
             "cifar10_sample" (2,560 and 500 real images that come with the
             package), "fake" (512 and 128 synthetic ones), the path of a
-            folder of images (`root/train/CLASS/*.png` and
-            `root/test/CLASS/*.png`; or `root/CLASS/*.png`, of which every
+            folder of images (`root/train/CLASS/` and `root/test/CLASS/`, or
+            "val", "valid", "validation"; or `root/CLASS/`, of which every
             fifth of a class is a test image), or TFDS's name of any other
             dataset of labelled images.
         split: "train" or "test" ("validation" where a dataset has no test).
@@ -71,6 +70,9 @@ def load_arrays(
             the shorter side has it, antialiased, and the centre is cut out.
             Needed where images differ in size; `None` keeps them.
         download: whether TFDS may download a dataset that is not prepared.
+        pixel_limit: the most pixels of an image file of a folder.
+        folder_rule: how a folder's files are listed and turned; 1 is 0.1.0's
+            rule, by which its trainings go on.
 
     Returns:
         The images, in an order that is always the same.
@@ -89,8 +91,12 @@ def load_arrays(
     if image_size is not None:
         check_count("image_size", image_size)
     name = os.fspath(name)
+    if name not in DATASETS and _is_folder(name):
+        return image_folder.load(
+            name, split, image_size, rule=folder_rule, pixel_limit=pixel_limit
+        )
     with _naming_the_known(name, DATASETS):
-        return _loader(name)(
+        return DATASETS.get(name, tfds_splits.load)(
             name,
             split,
             image_size=image_size,
@@ -105,6 +111,8 @@ def open_images(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
+    pixel_limit: int = PIXEL_LIMIT,
+    folder_rule: int = image_folder.RULE,
 ) -> EncodedImages:
     """Opens one split of a dataset whose images are decoded as needed.
 
@@ -120,6 +128,8 @@ def open_images(
             with labels, as ImageNet).
         data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
         download: whether TFDS may download a dataset that is not prepared.
+        pixel_limit: as of `load_arrays`.
+        folder_rule: as of `load_arrays`.
 
     Returns:
         The images, in an order that is always the same.
@@ -143,7 +153,8 @@ def open_images(
             "'crop_flip' and 'none'."
         )
     if name not in DATASETS and _is_folder(name):
-        return FolderImages(image_folder.list_images(name, split))
+        listing = image_folder.list_images(name, split, folder_rule)
+        return FolderImages(listing, folder_rule, pixel_limit)
     with _naming_the_known(name, set(DATASETS).difference(_IN_MEMORY)):
         found = tfds_splits.find_split(name, split, data_dir, download)
         return TFDSImages(found)
@@ -168,12 +179,6 @@ def _naming_the_known(name, known):
 def _is_folder(name: str) -> bool:
     # An empty path would be the current folder.
     return bool(name) and Path(name).is_dir()
-
-
-def _loader(name: str):
-    if name in DATASETS:
-        return DATASETS[name]
-    return _load_folder if _is_folder(name) else tfds_splits.load
 
 
 def load_tf_data(

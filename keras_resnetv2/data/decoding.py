@@ -2,16 +2,20 @@
 
 import tensorflow as tf
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 # Where a BMP file keeps its numbers, and which compressions are none.
-_BMP_PIXELS, _BMP_HEADER, _BMP_BITS, _BMP_COMPRESSION = 10, 14, 28, 30
+_BMP_PIXELS, _BMP_HEADER, _BMP_SIDES = 10, 14, 18
+_BMP_BITS, _BMP_COMPRESSION = 28, 30
 _BMP_PLAIN = (0, 3)
 
 
+# Traced once, not for every stream.
+@tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
 def decode_rgb(encoded: tf.Tensor) -> tf.Tensor:
     """Decodes the first frame of an image file.
 
-    As `tf.io.decode_image`, and of BMP files with a palette the colours
-    instead of the numbers in the palette.
+    As `tf.io.decode_image`, and also BMP files with a palette and WebP files
+    with an alpha channel.
 
     Args:
         encoded: scalar, the bytes of a JPEG, PNG, GIF, BMP or WebP.
@@ -23,8 +27,16 @@ def decode_rgb(encoded: tf.Tensor) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: When it runs, if they cannot be read.
     """
-    is_bmp = tf.strings.substr(encoded, 0, 2) == b"BM"
-    return tf.cond(is_bmp, lambda: _bmp(encoded), lambda: _other(encoded))
+    return tf.case(
+        [
+            (
+                tf.strings.substr(encoded, 0, 2) == b"BM",
+                lambda: _bmp(encoded),
+            ),
+            (is_webp(encoded), lambda: _webp(encoded)),
+        ],
+        default=lambda: _other(encoded),
+    )
 
 
 def read_numbers(
@@ -57,9 +69,95 @@ def read_numbers(
         return tf.ensure_shape(numbers, (count,))
 
 
+def is_png(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether a file is a PNG, by its first bytes: bool, scalar."""
+    return tf.strings.substr(encoded, 0, len(_PNG)) == _PNG
+
+
+def png_sides(encoded: tf.Tensor) -> tf.Tensor:
+    """Reads height and width out of a PNG's header.
+
+    Args:
+        encoded: scalar, the bytes of a PNG.
+
+    Returns:
+        int32, (2,); zeros if it does not begin with its header.
+
+    Raises:
+        tf.errors.InvalidArgumentError: When it runs, if the file ends before.
+    """
+    # libpng skips chunks it does not know, also before the header.
+    begins = tf.strings.substr(encoded, 8, 8) == b"\0\0\0\rIHDR"
+    sides = read_numbers(encoded, 16, 2, tf.int32, little_endian=False)
+    return tf.where(begins, sides[::-1], 0)
+
+
+def is_webp(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether a file is a WebP, by its first bytes: bool, scalar."""
+    head = tf.strings.substr(encoded, 0, 12)
+    return tf.strings.regex_full_match(head, r"RIFF\C{4}WEBP")
+
+
+def webp_sides(encoded: tf.Tensor) -> tf.Tensor:
+    """Reads height and width out of a WebP's header.
+
+    Args:
+        encoded: scalar, the bytes of a WebP.
+
+    Returns:
+        int32, (2,); zeros if it is animated, which TensorFlow does not read,
+        or of an unknown kind.
+
+    Raises:
+        tf.errors.InvalidArgumentError: When it runs, if the file ends before.
+
+    Reference:
+        RFC 9649, WebP Image Format.
+    """
+    head = tf.cast(read_numbers(encoded, 12, 18, tf.uint8), tf.int64)
+    kind = tf.strings.substr(encoded, 12, 4)
+
+    def number(first, count):
+        places = range(first - 12, first - 12 + count)
+        return sum(head[p] * 256**i for i, p in enumerate(places))
+
+    def lossy():
+        return tf.stack([number(28, 2), number(26, 2)]) % 2**14
+
+    def lossless():
+        bits = number(21, 4)
+        return tf.stack([bits // 2**14, bits]) % 2**14 + 1
+
+    def extended():
+        animated = head[20 - 12] // 2 % 2 == 1
+        sides = tf.stack([number(27, 3), number(24, 3)]) + 1
+        return tf.where(animated, tf.zeros_like(sides), sides)
+
+    sides = tf.case(
+        [
+            (kind == b"VP8 ", lossy),
+            (kind == b"VP8L", lossless),
+            (kind == b"VP8X", extended),
+        ],
+        default=lambda: tf.zeros(2, tf.int64),
+    )
+    return tf.cast(sides, tf.int32)
+
+
 def _other(encoded):
     pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     return tf.ensure_shape(pixels, (None, None, 3))
+
+
+def _webp(encoded):
+    # TensorFlow 2.21 ends the process over an animated one.
+    still = tf.reduce_all(webp_sides(encoded) > 0)
+    message = ["TensorFlow reads no animated WebP."]
+    with tf.control_dependencies([tf.debugging.Assert(still, message)]):
+        encoded = tf.identity(encoded)
+    # Only as many channels as it has: it is read with no others.
+    pixels = tf.io.decode_image(encoded, channels=0, expand_animations=False)
+    return tf.ensure_shape(pixels[..., :3], (None, None, 3))
 
 
 def _bmp(encoded):
@@ -69,18 +167,32 @@ def _bmp(encoded):
     message = ["TensorFlow reads no compressed BMP; save it as PNG."]
     with tf.control_dependencies([tf.debugging.Assert(plain, message)]):
         return tf.cond(
-            bits == 8,
-            lambda: _bmp_with_palette(encoded),
+            bits <= 8,
+            lambda: _bmp_with_palette(encoded, tf.cast(bits, tf.int32)),
             lambda: _other(encoded),
         )
 
 
-def _bmp_with_palette(encoded):
+def _bmp_with_palette(encoded, bits):
+    """Decodes a BMP of 1, 4 or 8 bits a pixel; TensorFlow reads 8 alone."""
     begin = _BMP_HEADER + read_numbers(encoded, _BMP_HEADER, 1, tf.int32)[0]
     end = read_numbers(encoded, _BMP_PIXELS, 1, tf.int32)[0]
     palette = tf.io.decode_raw(
         tf.strings.substr(encoded, begin, end - begin), tf.uint8
     )
     rgb = tf.reshape(palette, (-1, 4))[:, 2::-1]  # stored as B, G, R, 0
-    numbers = tf.io.decode_bmp(encoded, channels=0)[..., 0]
-    return tf.gather(rgb, tf.cast(numbers, tf.int32))
+    width, height = tf.unstack(read_numbers(encoded, _BMP_SIDES, 2, tf.int32))
+    rows = tf.abs(height)
+    # Each row ends at a multiple of 4 bytes.
+    stride = (width * bits + 31) // 32 * 4
+    packed = tf.io.decode_raw(
+        tf.strings.substr(encoded, end, rows * stride), tf.uint8
+    )
+    packed = tf.reshape(packed, (rows, stride, 1))
+    shifts = tf.cast(tf.range(8 - bits, -1, -bits), tf.uint8)
+    numbers = tf.bitwise.right_shift(packed, shifts)
+    numbers = tf.cast(numbers, tf.int32) & (2**bits - 1)
+    numbers = tf.reshape(numbers, (rows, -1))[:, :width]
+    # A negative height: the rows are stored from the top.
+    numbers = tf.cond(height > 0, lambda: numbers[::-1], lambda: numbers)
+    return tf.gather(rgb, numbers)

@@ -120,12 +120,21 @@ class TFSource(NamedTuple):
             `tf.data.Dataset` of one key an image: in evaluation order, or in
             the order of that seed.
         read: from a key to an image file's bytes and its int32 label.
-        name: from a key to the file's name, where images are files.
+        upright: whether images are turned as their EXIF orientation says.
+        pixel_limit: the most pixels of an image that TensorFlow decodes.
+        read_pixels: from a key, an int64 array, to the uint8 pixels of a file
+            that is neither JPEG nor PNG, or larger. `None` where images are no
+            files; the same holds for `refuse`.
+        refuse: from a key to the ValueError that says why TensorFlow cannot
+            decode it, which is raised.
     """
 
     keys: Callable[["tf.Tensor | None"], "tf.data.Dataset"]
     read: Callable[["tf.Tensor"], tuple["tf.Tensor", "tf.Tensor"]]
-    name: Callable[["tf.Tensor"], "tf.Tensor"] | None = None
+    upright: bool = True
+    pixel_limit: int | None = None
+    read_pixels: Callable[[np.ndarray], np.ndarray] | None = None
+    refuse: Callable[[np.ndarray], None] | None = None
 
 
 class EncodedImages(abc.ABC):

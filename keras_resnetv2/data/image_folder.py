@@ -1,19 +1,35 @@
 """Folders of images: as arrays, and encoded, to be decoded as needed."""
 
+import concurrent.futures
+import functools
 import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from absl import logging
+from tqdm import tqdm
 
+from keras_resnetv2._directories import kind_of_ours
 from keras_resnetv2.data.image_data import EncodedImages, ImageData, TFSource
+from keras_resnetv2.data.image_files import (
+    PIXEL_LIMIT,
+    read_image,
+    reason_to_leave_out,
+    suffixes,
+)
 from keras_resnetv2.data.resizing import ImageCollector, check_memory
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
-TEST_FOLDERS = ("test", "val", "validation")
+# By which files are listed, and whether they are turned upright: 0.1.0's rule
+# is 1. A training goes on by the rule that it began with.
+RULE = 2
+TRAIN_FOLDER = "train"
+TEST_FOLDERS = ("test", "val", "valid", "validation")
 # One image in five is kept for testing where the folder does not say.
 _TEST_EVERY = 5
+_NAMED = 5  # files that are named of those left out for a reason
 
 
 class Listing(NamedTuple):
@@ -30,56 +46,297 @@ class Listing(NamedTuple):
     class_names: tuple[str, ...]
 
 
-def list_images(root: str | os.PathLike[str], split: str) -> Listing:
-    """Lists one split of a folder of images, without opening any.
+def list_images(
+    root: str | os.PathLike[str], split: str, rule: int = RULE
+) -> Listing:
+    """Lists one split of a folder of images, without decoding any.
 
-    Either `root/train/CLASS/*.png` with the test images in `root/test`,
-    `root/val` or `root/validation`, or `root/CLASS/*.png`: then, of each
-    class's files in the order of their names, every fifth is a test image
-    and the others are training images.
+    Either `root/train/CLASS/` with the test images in `root/test`, `root/val`,
+    `root/valid` or `root/validation`, the first that has folders of classes; or
+    `root/CLASS/`: then, of each class's files in the order of their names,
+    every fifth is a test image, of two to four the last one, and the others
+    are training images. What is in folders of a class belongs to it.
+
+    A file is an image if its suffix is that of a format of
+    `image_files.FORMATS`, or, with any other suffix or none, if its content is.
+    What is left out is logged, with the reasons; so are the folders that this
+    package wrote. Of what is hidden nothing is said.
 
     Args:
         root: the folder.
         split: "train" or "test".
+        rule: 1 lists as 0.1.0 did.
 
     Returns:
         The files, in an order that is always the same.
 
     Raises:
-        FileNotFoundError: if the split has no folder, or no images.
-        ValueError: if it has classes that the training images lack.
+        FileNotFoundError: if the split has no folder, or a class no images.
+        ValueError: if it has classes that the training images lack, or the
+            folder is one that this package wrote.
     """
     root = Path(root)
-    if (root / "train").is_dir():
-        names = _class_names(root / "train")
-        files = _list_files(_split_folder(root, split), names)
+    if rule == 1:
+        files = _list_as_0_1_0(root, split)
     else:
-        names = _class_names(root)
-        files = [
-            [
-                path
-                for place, path in enumerate(paths)
-                if (place % _TEST_EVERY == _TEST_EVERY - 1) == (split == "test")
-            ]
-            for paths in _list_files(root, names)
-        ]
-    empty = [name for name, paths in zip(names, files) if not paths]
+        _refuse_ours(root)
+        files = _list(root, split)
+    names = tuple(files)
+    empty = [name for name, paths in files.items() if not paths]
     # A class too small for a test image is no reason to refuse the others.
     if len(empty) == len(names) or (empty and split == "train"):
         raise FileNotFoundError(
-            f"{root}: no {split} images ({', '.join(SUFFIXES)}) of the "
-            f"classes {empty}."
+            f"{root}: no {split} images of the classes {empty}. Formats that "
+            f"are read: {', '.join(suffixes())}. Remove the folders that are "
+            "no classes."
         )
-    labels = np.repeat(np.arange(len(names)), [len(part) for part in files])
+    counts = [len(paths) for paths in files.values()]
     return Listing(
-        paths=[path for of_class in files for path in of_class],
-        labels=labels.astype(np.int32),
+        paths=[path for paths in files.values() for path in paths],
+        labels=np.repeat(np.arange(len(names)), counts).astype(np.int32),
         class_names=names,
     )
 
 
+def _list(root: Path, split: str) -> dict[str, list[str]]:
+    """Lists the images of a split by class."""
+    train, test = _split_folders(root)
+    classes = {path.name: path for path in _subfolders(train)}
+    if train == root:
+        left_out = _LeftOut(root)
+        files = {
+            name: _images_of(folder, left_out)
+            for name, folder in classes.items()
+        }
+        left_out.log()
+        small = [name for name, f in files.items() if 1 < len(f) < _TEST_EVERY]
+        if small:
+            _warn(
+                f"{root}: of fewer than {_TEST_EVERY} images of a class the "
+                "last one is a test image, here of "
+                f"{_some(small)}. Put test images into folders of their own "
+                f"({root / TRAIN_FOLDER} and {root / TEST_FOLDERS[0]}), or "
+                "test on a part of the training images (--held_out=0.2)."
+            )
+        return {
+            name: [
+                path
+                for place, path in enumerate(paths)
+                if _is_test(place, len(paths)) == (split == "test")
+            ]
+            for name, paths in files.items()
+        }
+    folder = train if split == "train" else test
+    if folder is None:
+        raise FileNotFoundError(
+            f"{train} has no test images beside it. Put them into "
+            f"{root / TEST_FOLDERS[0]}, a folder a class, or test on a part of "
+            "the training images (--held_out=0.1)."
+        )
+    own = {path.name: path for path in _subfolders(folder)}
+    unknown = sorted(set(own) - set(classes))
+    if unknown:
+        raise ValueError(
+            f"{folder} has classes that the training images lack: {unknown}."
+        )
+    left_out = _LeftOut(folder)
+    files = {
+        name: _images_of(own[name], left_out) if name in own else []
+        for name in classes
+    }
+    left_out.log()
+    return files
+
+
+def _is_test(place: int, count: int) -> bool:
+    if 1 < count < _TEST_EVERY:
+        return place == count - 1
+    return place % _TEST_EVERY == _TEST_EVERY - 1
+
+
+def _split_folders(root: Path) -> tuple[Path, Path | None]:
+    """Finds the folders of the classes' folders, by what they hold.
+
+    Returns:
+        Those of the training and of the test images. Without such folders the
+        first is `root` itself. The second is `None` if there is none.
+    """
+    folders = {path.name: path for path in _subfolders(root)}
+    if not folders:
+        raise FileNotFoundError(
+            f"{root} has no folders; expected one a class with images in it, "
+            f"or {TRAIN_FOLDER!r} and {TEST_FOLDERS[0]!r} with such folders."
+        )
+    train = folders.get(TRAIN_FOLDER)
+    tests = [folders[name] for name in TEST_FOLDERS if name in folders]
+    others = set(folders) - {TRAIN_FOLDER, *TEST_FOLDERS}
+    if train is None or (
+        others and not _has_classes(train) and not any(map(_has_classes, tests))
+    ):
+        return root, None
+    if not _has_classes(train):
+        raise FileNotFoundError(
+            f"{train} has no folders of classes with images in them. Make one "
+            "a class."
+        )
+    labelled = [folder for folder in tests if _has_classes(folder)]
+    for folder in tests:
+        if folder not in labelled:
+            _warn(f"{folder} is not used: it has no folders of classes.")
+        elif folder != labelled[0]:
+            _warn(f"{folder} is not used: {labelled[0]} has the test images.")
+    for name in sorted(others):
+        _warn(f"{folders[name]} is not used: {train} has the classes.")
+    return train, labelled[0] if labelled else None
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    """The folders in a folder by name, without hidden ones and ours."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and not _is_hidden(path.name) and not _is_ours(path)
+    )
+
+
+def _has_classes(folder: Path) -> bool:
+    """Whether a folder has folders with images in them."""
+    return any(
+        next(_walk(path), None) is not None for path in _subfolders(folder)
+    )
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _is_ours(folder: str | os.PathLike[str]) -> bool:
+    """Whether this package wrote a folder, which is then said."""
+    kind = kind_of_ours(folder)
+    if kind:
+        _warn(f"{folder} is left out: it is {kind}.")
+    return kind is not None
+
+
+def _refuse_ours(root: Path) -> None:
+    kind = kind_of_ours(root)
+    if kind:
+        raise ValueError(
+            f"{root} is {kind}, and no folder of images. Give the folder that "
+            "has one folder a class."
+        )
+
+
+def _walk(folder: str | os.PathLike[str]) -> Iterator[str]:
+    """Generates the files in a folder and in the folders in it."""
+    seen = set()
+    for path, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(path)
+        if real in seen:
+            folders.clear()  # a link back
+            continue
+        seen.add(real)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not _is_hidden(name) and not _is_ours(os.path.join(path, name))
+        )
+        # Strings: as Path objects, ImageNet's million files take a minute.
+        for name in sorted(files):
+            if not _is_hidden(name):
+                yield os.path.join(path, name)
+
+
+class _LeftOut:
+    """Files that are no images, by the reason."""
+
+    def __init__(self, root: Path):
+        self._root = root
+        self._files: dict[str, list[str]] = {}
+
+    def add(self, path: str, reason: str) -> None:
+        self._files.setdefault(reason, []).append(path)
+
+    def log(self) -> None:
+        for reason, paths in self._files.items():
+            names = [os.path.relpath(path, self._root) for path in paths]
+            what = (
+                "1 file is" if len(paths) == 1 else f"{len(paths):,} files are"
+            )
+            _warn(f"{self._root}: {what} left out ({reason}): {_some(names)}")
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (
+        f" and {more:,} more" if more > 0 else ""
+    )
+
+
+# A training lists a folder twice.
+@functools.cache
+def _warn(message: str) -> None:
+    logging.warning("%s", message)
+
+
+def _images_of(folder: Path, left_out: _LeftOut) -> list[str]:
+    """Lists the images of a class, by name."""
+    known, paths = suffixes(), []
+    for path in _walk(folder):
+        reason = None
+        if not path.lower().endswith(known):
+            reason = reason_to_leave_out(path)
+        if reason:
+            left_out.add(path, reason)
+        else:
+            paths.append(path)
+    return paths
+
+
+def _list_as_0_1_0(root: Path, split: str) -> dict[str, list[str]]:
+    """Rule 1: by the names of folders and files alone."""
+
+    def classes(folder):
+        return sorted(
+            path.name
+            for path in folder.iterdir()
+            if path.is_dir() and not path.name.startswith(".")
+        )
+
+    def images(folder):
+        return [
+            os.path.join(folder, name)
+            for name in (sorted(os.listdir(folder)) if folder.is_dir() else ())
+            if name.lower().endswith((".bmp", ".jpeg", ".jpg", ".png", ".webp"))
+            and not name.startswith(".")
+        ]
+
+    train = root / TRAIN_FOLDER
+    if train.is_dir():
+        tests = (root / name for name in ("test", "val", "validation"))
+        folder = train
+        if split == "test":
+            folder = next(
+                (path for path in tests if path.is_dir()), root / "test"
+            )
+        return {name: images(folder / name) for name in classes(train)}
+    return {
+        name: [
+            path
+            for place, path in enumerate(images(root / name))
+            if (place % _TEST_EVERY == _TEST_EVERY - 1) == (split == "test")
+        ]
+        for name in classes(root)
+    }
+
+
 def load(
-    root: str | os.PathLike[str], split: str, image_size: int | None = None
+    root: str | os.PathLike[str],
+    split: str,
+    image_size: int | None = None,
+    *,
+    rule: int = RULE,
+    pixel_limit: int = PIXEL_LIMIT,
 ) -> ImageData:
     """Reads one split of a folder of images; `list_images` says which.
 
@@ -88,6 +345,8 @@ def load(
         split: "train" or "test".
         image_size: side of the squares all images are made; `None` keeps
             them as they are, and then they must be of one size.
+        rule: 1 lists as 0.1.0 did, and turns no image upright.
+        pixel_limit: the most pixels of an image.
 
     Returns:
         The images; the classes are the folders in the order of their names.
@@ -97,112 +356,60 @@ def load(
         ValueError: if the images differ in size and no size was given, a
             file cannot be read, or they do not fit into memory.
     """
-    paths, labels, class_names = list_images(root, split)
+    images = FolderImages(list_images(root, split, rule), rule, pixel_limit)
     if image_size is None:
-        check_memory(len(paths), read_image(paths[0]).shape)
-    collector = ImageCollector(len(paths), image_size)
-    for path in paths:
-        image = read_image(path)
+        check_memory(len(images), images.read(0).shape)
+    collector = ImageCollector(len(images), image_size)
+    for place, path in enumerate(images.paths):
+        image = images.read(place)
         try:
             collector.add(image)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-    return ImageData(collector.images, labels, class_names)
-
-
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """Reads an image file of any kind that Pillow knows.
-
-    Args:
-        path: the file.
-
-    Returns:
-        uint8, (height, width, 3).
-
-    Raises:
-        ValueError: if it cannot be read as an image.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(_eight_bits(image).convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"{path} cannot be read as an image ({error}); repair or remove it."
-        ) from error
-
-
-def _eight_bits(image):
-    """Takes the upper half of 16-bit pixels; Pillow would clip them to 255."""
-    from PIL import Image
-
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-
-
-def _split_folder(root: Path, split: str) -> Path:
-    choices = ("train",) if split == "train" else TEST_FOLDERS
-    for name in choices:
-        if (root / name).is_dir():
-            return root / name
-    raise FileNotFoundError(
-        f"{root} has a folder 'train' but none of {list(choices)}; put the "
-        f"test images into {root / choices[0]}, a folder a class."
-    )
-
-
-def _class_names(folder: Path) -> tuple[str, ...]:
-    names = tuple(
-        sorted(
-            path.name
-            for path in folder.iterdir()
-            if path.is_dir() and not path.name.startswith(".")
-        )
-    )
-    if not names:
-        raise FileNotFoundError(
-            f"{folder} has no subfolders; expected one a class with images "
-            f"in it, or 'train' and 'test' with such subfolders."
-        )
-    return names
-
-
-def _list_files(folder: Path, names: tuple[str, ...]) -> list[list[str]]:
-    """Lists the image files of each class, by name."""
-    unknown = set(_class_names(folder)) - set(names)
-    if unknown:
-        raise ValueError(
-            f"{folder} has classes that the training images lack: "
-            f"{sorted(unknown)}."
-        )
-    return [_images_in(folder / name) for name in names]
-
-
-def _images_in(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    # Strings: as Path objects, ImageNet's million files take a minute.
-    return [
-        os.path.join(folder, name)
-        for name in sorted(os.listdir(folder))
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-    ]
+    return ImageData(collector.images, images.labels, images.class_names)
 
 
 class FolderImages(EncodedImages):
     """Images of a folder of image files, one subfolder a class.
 
     Args:
-        listing: the files; `image_folder.list_images` lists a split.
+        listing: the files; `list_images` lists a split.
+        rule: 1 turns no image upright, as 0.1.0 did.
+        pixel_limit: the most pixels of an image.
 
     Attributes:
         paths: the files, in evaluation order.
+        upright: whether images are turned as their EXIF orientation says.
     """
 
-    def __init__(self, listing: Listing):
+    def __init__(
+        self,
+        listing: Listing,
+        rule: int = RULE,
+        pixel_limit: int = PIXEL_LIMIT,
+    ):
         self.paths, self._labels, self.class_names = listing
+        self.upright = rule > 1
+        self._rule = rule
+        self._pixel_limit = pixel_limit
+
+    def read(self, place: int) -> np.ndarray:
+        """Reads an image.
+
+        Args:
+            place: in `paths`.
+
+        Returns:
+            uint8, (height, width, 3).
+
+        Raises:
+            ValueError: if it cannot be read.
+        """
+        return read_image(
+            self.paths[place],
+            upright=self.upright,
+            pixel_limit=self._pixel_limit,
+        )
 
     def __len__(self) -> int:
         """Returns the number of images."""
@@ -212,6 +419,28 @@ class FolderImages(EncodedImages):
     def labels(self) -> np.ndarray:
         """int32, (N,): in the order of `paths`."""
         return self._labels
+
+    def unreadable(self) -> list[ValueError]:
+        """Reads every image, with a progress bar.
+
+        Returns:
+            The errors of those that cannot be read, in their order.
+        """
+
+        def error_of(place):
+            try:
+                self.read(place)
+            except ValueError as error:
+                return error
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            errors = tqdm(
+                pool.map(error_of, range(len(self))),
+                desc="Checking images",
+                total=len(self),
+                disable=None,
+            )
+            return [error for error in errors if error is not None]
 
     def select(self, mask: np.ndarray) -> "FolderImages":
         """Returns some of the images, in their order.
@@ -223,7 +452,8 @@ class FolderImages(EncodedImages):
             These, with the same class names.
         """
         paths = list(itertools.compress(self.paths, mask))
-        return FolderImages(Listing(paths, self.labels[mask], self.class_names))
+        listing = Listing(paths, self.labels[mask], self.class_names)
+        return FolderImages(listing, self._rule, self._pixel_limit)
 
     def tf_source(self) -> TFSource:
         """Returns how tf.data reads the files: a key is a place in `paths`.
@@ -246,10 +476,17 @@ class FolderImages(EncodedImages):
             order = tensorflow_stream.permutation(count, seed)
             return tf.data.Dataset.from_tensor_slices(tf.cast(order, tf.int64))
 
-        def name(key):
-            return tf.gather(paths, key)
-
         def read(key):
-            return tf.io.read_file(name(key)), tf.gather(labels, key)
+            file = tf.io.read_file(tf.gather(paths, key))
+            return file, tf.gather(labels, key)
 
-        return TFSource(keys, read, name)
+        def refuse(key):
+            self.read(key)
+            raise ValueError(
+                f"{self.paths[key]} cannot be read as an image by TensorFlow, "
+                "though Pillow reads it; save it again."
+            )
+
+        return TFSource(
+            keys, read, self.upright, self._pixel_limit, self.read, refuse
+        )

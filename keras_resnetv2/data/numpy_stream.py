@@ -17,7 +17,7 @@ from keras_resnetv2.data import crops
 from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
 from keras_resnetv2.data.crop_pixels import cut
 from keras_resnetv2.data.image_data import ImageData
-from keras_resnetv2.data.image_folder import FolderImages, read_image
+from keras_resnetv2.data.image_folder import FolderImages
 
 # Keep the random numbers of an epoch's order and of the augmentation of a step,
 # or of a file's position, apart where the two have the same number.
@@ -157,7 +157,7 @@ def _from_files(stream, choices, rule, draw):
     """Generates batches of the chosen images; `choices` has (step, places)."""
 
     def make_image(position, place):
-        image = read_image(stream.data.paths[place])
+        image = stream.data.read(place)
         height, width = map(float, image.shape[:2])
         crop = rule.choose(np, draw(position), height, width, stream.image_size)
         return cut(image, crop, stream.image_size)

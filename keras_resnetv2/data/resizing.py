@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 MEMORY_LIMIT = 8 * 1024**3
+# Longer than that many times its shorter side, an image is not scaled whole.
+_LONG = 16
 
 
 def check_memory(count: int, shape: Sequence[int]) -> None:
@@ -44,6 +46,8 @@ def resize_and_crop(image: np.ndarray, size: int) -> np.ndarray:
 
     height, width = image.shape[:2]
     shorter = min(height, width)
+    if max(height, width) > _LONG * shorter:
+        return _resize_centre(image, size)
     if shorter != size:
         height = round(height * size / shorter)
         width = round(width * size / shorter)
@@ -54,6 +58,26 @@ def resize_and_crop(image: np.ndarray, size: int) -> np.ndarray:
         )
     top, left = (height - size) // 2, (width - size) // 2
     return image[top : top + size, left : left + size]
+
+
+def _resize_centre(image, size):
+    """Does the same without the pixels that are cut off.
+
+    They may be gigabytes: scaled to 224 rows, a row of 6,000 pixels has a
+    million columns. Rounding makes a difference of 1 in some pixels.
+    """
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    shorter = min(height, width)
+    top, left = (height - shorter) / 2, (width - shorter) / 2
+    return np.asarray(
+        Image.fromarray(image).resize(
+            (size, size),
+            Image.Resampling.BILINEAR,
+            box=(left, top, left + shorter, top + shorter),
+        )
+    )
 
 
 class ImageCollector:

@@ -7,8 +7,10 @@ import tensorflow.experimental.numpy as tnp
 from keras_resnetv2._processes import available_cores
 from keras_resnetv2.data import crops
 from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
-from keras_resnetv2.data.crop_pixels import decode_and_cut_tf
+from keras_resnetv2.data.crop_pixels import cut_tf, decode_and_cut_tf
+from keras_resnetv2.data.decoding import is_png, png_sides
 from keras_resnetv2.data.image_data import ImageData
+from keras_resnetv2.data.orientation import turn_of_tf
 from keras_resnetv2.data.standardization import Standardization
 
 # What autotuning had chosen from: one call a core that this process may use.
@@ -149,6 +151,8 @@ def _in_order_from_files(stream):
 def _images(stream, source, positions, keys, rule, seed):
     """Streams standardized images and labels, one at a time, in order."""
 
+    # There is nothing to convert, and looking for it takes seconds.
+    @tf.autograph.experimental.do_not_convert
     def make_image(position, key):
         encoded, label = source.read(key)
         draws = tf.random.stateless_uniform(
@@ -156,13 +160,11 @@ def _images(stream, source, positions, keys, rule, seed):
             tf.stack([tf.constant(seed, tf.int64), position]),
             dtype=tf.float64,
         )
-        image = decode_and_cut_tf(
-            encoded,
-            lambda height, width: rule.choose(
-                tnp, draws, height, width, stream.image_size
-            ),
-            stream.image_size,
-        )
+
+        def choose(height, width):
+            return rule.choose(tnp, draws, height, width, stream.image_size)
+
+        image = _decode(source, encoded, key, choose, stream.image_size)
         image = standardize(image, stream.standardization)
         return position, image, label
 
@@ -172,25 +174,27 @@ def _images(stream, source, positions, keys, rule, seed):
         num_parallel_calls=PARALLEL,
         deterministic=True,
     )
-    if source.name is not None:
-        images = _name_unreadable(images, places, source.name)
+    if source.refuse is not None:
+        images = _refuse_unreadable(images, places, source.refuse)
     return images.map(lambda position, image, label: (image, label))
 
 
-def _name_unreadable(images, places, name):
-    """Stops at an image that cannot be read, with its file's name.
+def _refuse_unreadable(images, places, refuse):
+    """Stops at an image that cannot be read, and says why.
 
     An error inside `map` does not say which element it came from. So those
     images are left out, and then the first position that is not where it
     should be tells.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def check(place, found):
         position, key = place
-        message = tf.strings.join(
-            [name(key), "cannot be read as an image; repair or remove it."], " "
+        tf.cond(
+            found[0] == position,
+            lambda: True,
+            lambda: tf.numpy_function(refuse, [key], tf.bool),
         )
-        tf.debugging.Assert(found[0] == position, [message])
         return found
 
     after = tf.data.Dataset.from_tensors(
@@ -199,8 +203,45 @@ def _name_unreadable(images, places, name):
             images.element_spec,
         )
     )
-    readable = images.ignore_errors(log_warning=True).concatenate(after)
+    readable = images.ignore_errors().concatenate(after)
     return tf.data.Dataset.zip(places, readable).map(check)
+
+
+def _decode(source, encoded, key, choose, size):
+    """Decodes JPEG and PNG with TensorFlow, else as the source does.
+
+    TensorFlow reads less of other formats than Pillow does.
+    """
+    turn = turn_of_tf(encoded) if source.upright else None
+
+    def by_tensorflow():
+        return decode_and_cut_tf(encoded, choose, size, turn)
+
+    if source.read_pixels is None:
+        return by_tensorflow()
+
+    def otherwise():
+        pixels = tf.numpy_function(source.read_pixels, [key], tf.uint8)
+        return cut_tf(tf.ensure_shape(pixels, (None, None, 3)), choose, size)
+
+    fits = _is_small_enough(encoded, source.pixel_limit)
+    return tf.cond(fits, by_tensorflow, otherwise)
+
+
+def _is_small_enough(encoded, pixel_limit):
+    """Whether it is a JPEG or PNG that may be decoded."""
+    sides = tf.case(
+        [
+            (
+                tf.io.is_jpeg(encoded),
+                lambda: tf.io.extract_jpeg_shape(encoded)[:2],
+            ),
+            (is_png(encoded), lambda: png_sides(encoded)),
+        ],
+        default=lambda: tf.zeros(2, tf.int32),
+    )
+    pixels = tf.reduce_prod(tf.cast(sides, tf.int64))
+    return (pixels > 0) & (pixels <= pixel_limit)
 
 
 def _batch(images, stream):

@@ -129,7 +129,8 @@ class TFDSImages(EncodedImages):
             parts = features.deserialize_example(record, decoders=encoded)
             return parts[image_key], tf.cast(parts[label_key], tf.int32)
 
-        return TFSource(keys, read)
+        # Turned upright, they would no longer be TFDS's.
+        return TFSource(keys, read, upright=False)
 
 
 def _records(shards):

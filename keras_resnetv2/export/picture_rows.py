@@ -10,7 +10,13 @@ import tensorflow.experimental.numpy as tnp
 
 from keras_resnetv2.data import crops
 from keras_resnetv2.data.crop_pixels import decode_and_cut_tf
-from keras_resnetv2.data.decoding import read_numbers
+from keras_resnetv2.data.decoding import (
+    is_webp,
+    png_sides,
+    read_numbers,
+    webp_sides,
+)
+from keras_resnetv2.data.orientation import turn_of_tf
 
 
 class Rows(NamedTuple):
@@ -55,7 +61,7 @@ def decode_rows(
     which is what no other operation of TensorFlow's does with an error.
 
     Args:
-        encoded: (N,) strings: JPEG, PNG, GIF or BMP files of any size.
+        encoded: (N,) strings: JPEG, PNG, GIF, BMP or WebP files of any size.
         size: Side of the square in pixels.
         resize: What the shorter side is scaled to before the centre crop.
         pixel_limit: The most pixels of a file that are decoded.
@@ -66,10 +72,12 @@ def decode_rows(
     rule = crops.center(resize)
 
     def decode(row, file):
+        file = check_pixels(file, pixel_limit)
         pixels = decode_and_cut_tf(
-            check_pixels(file, pixel_limit),
+            file,
             lambda height, width: rule.choose(tnp, None, height, width, size),
             size,
+            turn_of_tf(file),
         )
         return row, pixels
 
@@ -118,14 +126,15 @@ def check_pixels(encoded: tf.Tensor, limit: int) -> tf.Tensor:
 
     Raises:
         tf.errors.InvalidArgumentError: When it runs, if this is no JPEG, PNG,
-            GIF or BMP, of more than `limit` pixels, or a JPEG of too many
-            scans.
+            GIF, BMP or still WebP, of more than `limit` pixels, or a JPEG of
+            too many scans.
     """
     kinds = [
         (b"\xff\xd8\xff", _jpeg),
         (b"\x89PNG\r\n\x1a\n", _png),
         (b"GIF8", _gif),
         (b"BM", _bmp),
+        (b"RIFF", _webp),
     ]
     sides, encoded = tf.case(
         [
@@ -157,10 +166,13 @@ def _jpeg(encoded):
 
 
 def _png(encoded):
-    # libpng skips chunks it does not know, also before the header.
-    begins = tf.strings.substr(encoded, 8, 8) == b"\0\0\0\rIHDR"
-    sides = read_numbers(encoded, 16, 2, tf.int32, little_endian=False)
-    return tf.where(begins, sides, 0), encoded
+    return png_sides(encoded), encoded
+
+
+def _webp(encoded):
+    # RIFF files hold other things, too.
+    sides = tf.where(is_webp(encoded), webp_sides(encoded), 0)
+    return sides, encoded
 
 
 def _bmp(encoded):
@@ -169,7 +181,7 @@ def _bmp(encoded):
 
 
 def _unknown(encoded):
-    known = tf.debugging.Assert(False, ["No JPEG, PNG, GIF or BMP."])
+    known = tf.debugging.Assert(False, ["No JPEG, PNG, GIF, BMP or WebP."])
     with tf.control_dependencies([known]):
         return tf.zeros(2, tf.int32), encoded
 

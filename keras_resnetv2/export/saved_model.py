@@ -48,7 +48,8 @@ def export_saved_model(
     Images are (N, H, W, C) of the model's size, 0 to 255; `probabilities`
     (N, classes), `features` (N, channels), `classes` and `scores` (N, top_k),
     the best first. `image_bytes` (N,) are JPEG, PNG, GIF (the first
-    frame) or BMP files of any size, which are resized and cropped as in
+    frame), BMP or WebP files of any size, which are turned as their EXIF
+    orientation says, resized and cropped as in
     evaluation. `valid`, bool (N,), tells which rows are pictures; of the others
     the classes are "" and the numbers 0. Features are what the classifier
     takes. A network whose input is no square of known size and three channels

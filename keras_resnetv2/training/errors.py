@@ -66,7 +66,7 @@ def _plain(error):
 
 
 _KINDS = {
-    # What data's streams of encoded images assert.
-    r"assertion failed: \[(.+ cannot be read as an image; .+?)\]": ValueError,
+    # What a stream's reader in Python raised.
+    r"ValueError: (.+)": ValueError,
     r"(.*(?:No space left|Disk quota|Permission denied|Read-only).*)": OSError,
 }

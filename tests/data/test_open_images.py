@@ -90,7 +90,7 @@ def test_not_prepared(tmp_path):
 
 
 def test_an_empty_folder(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no subfolders"):
+    with pytest.raises(FileNotFoundError, match="has no folders"):
         open_images(tmp_path)
 
 

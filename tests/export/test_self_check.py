@@ -191,13 +191,13 @@ def test_a_wrong_export_is_removed(
     """The graph crops elsewhere than the evaluation does, where it scales."""
     right = picture_rows.decode_and_cut_tf
 
-    def wrong(encoded, choose, size):
+    def wrong(encoded, choose, size, turn):
         def chosen(height, width):
             crop = choose(height, width)
             moved = tf.where(height == width, crop.left, 0)
             return crop._replace(left=moved)
 
-        return right(encoded, chosen, size)
+        return right(encoded, chosen, size, turn)
 
     monkeypatch.setattr(picture_rows, "decode_and_cut_tf", wrong)
     with pytest.raises(ValueError, match="image_bytes.*Nothing was exported"):
