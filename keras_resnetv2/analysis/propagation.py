@@ -167,7 +167,10 @@ def measure_trained(
     """
     model, experiment, facts, _ = load_trained(workdir, "float32")
     data = load_split(
-        experiment, split, data_dir=data_dir or Workdir(workdir).data_dir()
+        experiment,
+        split,
+        data_dir=data_dir or Workdir(workdir).data_dir(),
+        folder_rule=facts.folder_rule,
     )
     if images is None:
         images = min(len(data), 64 if facts.image_shape[0] <= 64 else 8)

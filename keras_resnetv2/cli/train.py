@@ -9,6 +9,11 @@ from absl import flags
 from keras_resnetv2.cli import common, experiment_flags
 
 _CHECKPOINT_STEPS = common.define_checkpoint_steps()
+_CHECK_IMAGES = flags.DEFINE_boolean(
+    "check_images",
+    False,
+    "Read every image file of a folder first; name all that cannot be used.",
+)
 flags.adopt_module_key_flags(experiment_flags)
 flags.mark_flag_as_required("workdir")
 
@@ -23,6 +28,7 @@ def main(argv):
         common.WORKDIR.value,
         data_dir=common.DATA_DIR.value,
         checkpoint_steps=_CHECKPOINT_STEPS.value,
+        check_images=_CHECK_IMAGES.value,
     )
     done = "trained"
     if rows:

@@ -92,8 +92,8 @@ def describe_data(
         data_dir: where TensorFlow Datasets keeps its data.
 
     Returns:
-        "classes" (how many), "input_shape" [H, W, C], and the number of images
-        "tested" on while training.
+        "classes" (how many), "input_shape" [H, W, C], and the numbers of
+        "images" to train on, and of those "tested" on while training.
     """
     from keras_resnetv2.training.data_facts import shape_of
     from keras_resnetv2.training.images import load_training
@@ -102,6 +102,7 @@ def describe_data(
     return {
         "classes": images.classes,
         "input_shape": shape_of(images, experiment.stream_size),
+        "images": len(images),
         "tested": len(tested),
     }
 

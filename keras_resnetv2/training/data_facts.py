@@ -9,6 +9,7 @@ from keras_resnetv2.data import (
     ImageData,
     Standardization,
 )
+from keras_resnetv2.data.image_folder import RULE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,12 +22,15 @@ class DataFacts:
         standardization: taken over the training images, without those held
             out.
         images: number of the same.
+        folder_rule: how a folder's files are listed and turned, see
+            `load_arrays`.
     """
 
     class_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
     standardization: Standardization
     images: int
+    folder_rule: int = RULE
 
     @classmethod
     def of(
@@ -34,6 +38,7 @@ class DataFacts:
         data: ImageData | EncodedImages,
         standardization: str | Standardization,
         stream_size: int | None = None,
+        folder_rule: int = RULE,
     ) -> "DataFacts":
         """Gathers the facts of training images.
 
@@ -41,6 +46,7 @@ class DataFacts:
             data: the images.
             standardization: a name that `Experiment` takes, or a ready one.
             stream_size: side of encoded images, in pixels.
+            folder_rule: by which they were loaded.
 
         Raises:
             ValueError: if encoded images would have to be measured.
@@ -63,6 +69,7 @@ class DataFacts:
             image_shape=shape_of(data, stream_size),
             standardization=standardization,
             images=len(data),
+            folder_rule=folder_rule,
         )
 
     def to_json(self) -> dict:
@@ -76,6 +83,7 @@ class DataFacts:
             class_names=tuple(values["class_names"]),
             image_shape=tuple(values["image_shape"]),
             images=values["images"],
+            folder_rule=values.get("folder_rule", 1),  # 0.1.0 had no other
             standardization=Standardization.from_json(
                 values["standardization"]
             ),

@@ -14,6 +14,7 @@ from keras_resnetv2._options import (
     option,
 )
 from keras_resnetv2.data import AUGMENTATIONS, DATASETS
+from keras_resnetv2.data.image_files import PIXEL_LIMIT
 from keras_resnetv2.models import published
 from keras_resnetv2.models.configs import ResNetConfig, find_config
 from keras_resnetv2.training.recipes import RECIPES, find_recipe
@@ -68,6 +69,11 @@ class Experiment:
         "images are resized, or cut, to it, in pixels",
         unset="that of the data set; where images are decoded as needed, the "
         "model's",
+        number=_COUNT,
+    )
+    pixel_limit: int = option(
+        PIXEL_LIMIT,
+        "the most pixels of an image file of a folder; one of more is an error",
         number=_COUNT,
     )
     held_out: float | None = option(
@@ -215,6 +221,12 @@ class Experiment:
     def streams(self) -> bool:
         """Whether images are decoded as they are needed."""
         return not AUGMENTATIONS[self.augmentation].in_memory
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the images are those of a folder."""
+        # Its path is absolute; ./cifar10 is no data set of that name.
+        return os.path.isabs(self.dataset) and os.path.isdir(self.dataset)
 
     @property
     def stream_size(self) -> int | None:

@@ -1,5 +1,6 @@
 """The images of a training: held in memory, or decoded as they are needed."""
 
+import functools
 import os
 
 import keras
@@ -16,8 +17,9 @@ from keras_resnetv2.data import (
     training_batches,
 )
 from keras_resnetv2.data.datasets import SPLITS
+from keras_resnetv2.data.image_folder import RULE
 from keras_resnetv2.training.data_facts import DataFacts
-from keras_resnetv2.training.devices import has_accelerator
+from keras_resnetv2.training.devices import device, has_accelerator
 from keras_resnetv2.training.experiment import Experiment
 
 # Of images in memory that are kept on the accelerator.
@@ -31,6 +33,7 @@ def load_split(
     data_dir: str | os.PathLike | None = None,
     dataset: str | None = None,
     image_size: int | None = None,
+    folder_rule: int = RULE,
 ) -> ImageData | EncodedImages:
     """Loads or opens one split, as the experiment's augmentation needs it.
 
@@ -40,6 +43,7 @@ def load_split(
         data_dir: where TensorFlow Datasets keeps its data.
         dataset: replaces the experiment's; it is cut by the same rule.
         image_size: replaces the experiment's, in pixels.
+        folder_rule: the training's, see `load_arrays`.
 
     Raises:
         ValueError: for "held_out" where the experiment holds nothing out.
@@ -50,40 +54,107 @@ def load_split(
             "This training holds no images out (held_out=None). Take the split "
             '"test" or "train", or train with held_out=0.1, say.'
         )
+    whole = functools.partial(
+        _load_whole,
+        experiment,
+        data_dir=data_dir,
+        dataset=dataset,
+        image_size=image_size,
+        folder_rule=folder_rule,
+    )
     if split == "test" or experiment.held_out is None:
-        return _load_whole(experiment, split, data_dir, dataset, image_size)
-    data = _load_whole(experiment, "train", data_dir, dataset, image_size)
+        return whole(split)
+    data = whole("train")
     rest, held_out = hold_out(data, experiment.held_out)
     return {"train": rest, "held_out": held_out}[split]
 
 
 def load_training(
-    experiment: Experiment, data_dir: str | os.PathLike | None = None
+    experiment: Experiment,
+    data_dir: str | os.PathLike | None = None,
+    folder_rule: int = RULE,
 ) -> tuple[ImageData | EncodedImages, ImageData | EncodedImages]:
     """Loads or opens the images to train on, and those to test on meanwhile.
 
     Args:
         experiment: the settings.
         data_dir: where TensorFlow Datasets keeps its data.
+        folder_rule: see `load_arrays`.
+
+    Raises:
+        ValueError: if there is only one class.
     """
-    data = _load_whole(experiment, "train", data_dir)
+    options = {"data_dir": data_dir, "folder_rule": folder_rule}
+    data = _load_whole(experiment, "train", **options)
+    if data.classes == 1:
+        raise ValueError(
+            f"{experiment.dataset} has one class alone, "
+            f"{data.class_names[0]!r}: there is nothing to learn. Give at "
+            "least two, a folder each."
+        )
     if experiment.held_out is not None:
         return hold_out(data, experiment.held_out)
-    return data, _load_whole(experiment, "test", data_dir)
+    return data, _load_whole(experiment, "test", **options)
 
 
-def _load_whole(
-    experiment, split, data_dir=None, dataset=None, image_size=None
-):
+def _load_whole(experiment, split, *, dataset=None, image_size=None, **options):
     name = dataset or experiment.dataset
+    options["pixel_limit"] = experiment.pixel_limit
     if experiment.streams:
-        return open_images(name, split, data_dir=data_dir)
-    return load_arrays(
-        name,
-        split,
-        data_dir=data_dir,
-        image_size=image_size or experiment.image_size,
+        return open_images(name, split, **options)
+    size = image_size or experiment.image_size
+    return load_arrays(name, split, image_size=size, **options)
+
+
+def found(
+    data: ImageData | EncodedImages,
+    parts: dict[str, ImageData | EncodedImages],
+    name: str,
+    model: keras.Model,
+    steps: int | None = None,
+) -> str:
+    """What a command has found, to be printed before it begins.
+
+    Args:
+        data: any of the images.
+        parts: of the data, by what is done with them.
+        name: of the network.
+        model: the network.
+        steps: how many it is trained, if it is.
+    """
+    images = ", ".join(f"{len(part):,} {what}" for what, part in parts.items())
+    training = f", {steps:,} steps" if steps else ""
+    return (
+        f"Images: {data.classes} classes, {images}.\n"
+        f"{name}: {model.count_params():,} parameters{training}, on {device()}."
     )
+
+
+def check_image_files(experiment: Experiment) -> None:
+    """Reads every image file of a folder, before a training that takes days.
+
+    Args:
+        experiment: whose images.
+
+    Raises:
+        ValueError: names all files that cannot be read, with the reasons.
+    """
+    if not experiment.is_folder:
+        raise ValueError(
+            "check_images=True is for folders of images; received "
+            f"dataset={experiment.dataset!r}."
+        )
+    splits = ("train",) if experiment.held_out is not None else SPLITS
+    errors = [
+        error
+        for split in splits
+        for error in open_images(
+            experiment.dataset, split, pixel_limit=experiment.pixel_limit
+        ).unreadable()
+    ]
+    if errors:
+        listed = "\n".join(f"- {error}" for error in errors)
+        raise ValueError(f"{len(errors):,} files cannot be used:\n{listed}")
 
 
 def experiment_batches(
@@ -170,7 +241,9 @@ def check_same_data(
     Raises:
         ValueError: if number, size or classes differ.
     """
-    now = DataFacts.of(data, facts.standardization, experiment.stream_size)
+    now = DataFacts.of(
+        data, facts.standardization, experiment.stream_size, facts.folder_rule
+    )
     if now != facts:
         raise ValueError(
             "The training images are not those that this training began with: "

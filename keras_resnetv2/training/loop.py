@@ -3,8 +3,10 @@
 import os
 
 import keras
+from absl import logging
 
 from keras_resnetv2._checks import check_count
+from keras_resnetv2.data.image_folder import RULE
 from keras_resnetv2.training import checkpoints, logs
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import make_deterministic
@@ -21,8 +23,10 @@ from keras_resnetv2.training.fine_tuning import (
     load_initial_weights,
 )
 from keras_resnetv2.training.images import (
+    check_image_files,
     check_same_data,
     experiment_batches,
+    found,
     load_training,
 )
 from keras_resnetv2.training.monitor import InputWait, Monitor, Tally
@@ -36,6 +40,7 @@ def train(
     workdir: str | os.PathLike,
     data_dir: str | os.PathLike | None = None,
     checkpoint_steps: int | None = None,
+    check_images: bool = False,
 ) -> list[logs.EpochRow]:
     """Trains, or resumes the training in `workdir`.
 
@@ -50,6 +55,7 @@ def train(
         data_dir: where TensorFlow Datasets keeps its data.
         checkpoint_steps: a checkpoint is written after every epoch and, if
             this is given, every so many steps.
+        check_images: whether every image file of a folder is read before.
 
     Returns:
         One `EpochRow` an epoch, those of earlier sessions included.
@@ -66,11 +72,21 @@ def train(
     workdir.claim(experiment)
     make_deterministic(experiment.deterministic)
     strategy = make_strategy(experiment.replicas)
-    images, test = load_training(experiment, data_dir)
+    if check_images:
+        check_image_files(experiment)
     if workdir.settings.exists():
         _, facts = workdir.read()
+        if facts.folder_rule < RULE and experiment.is_folder:
+            logging.warning(
+                "This training began with version 0.1.0. It goes on by that "
+                "version's rules for folders: no images in folders of a class, "
+                "and none turned as its EXIF orientation says. A new --workdir "
+                "takes today's."
+            )
+        images, test = load_training(experiment, data_dir, facts.folder_rule)
         check_same_data(experiment, facts, images)
     else:
+        images, test = load_training(experiment, data_dir)
         facts = DataFacts.of(
             images, initial_standardization(experiment), experiment.stream_size
         )
@@ -100,6 +116,15 @@ def train(
         facts.standardization,
         first_step=first_step,
         steps=steps,
+    )
+    print(
+        found(
+            images,
+            {"to train on": images, "to test on": test},
+            experiment.model,
+            model,
+            steps,
+        )
     )
     if first_step:
         workdir.warn_of_another_backend()

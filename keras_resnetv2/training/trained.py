@@ -16,7 +16,7 @@ from keras_resnetv2.training.devices import precision
 from keras_resnetv2.training.errors import plain_errors
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
 from keras_resnetv2.training.experiment import Experiment
-from keras_resnetv2.training.images import load_split
+from keras_resnetv2.training.images import found, load_split
 from keras_resnetv2.training.networks import build_model
 from keras_resnetv2.training.workdir import Workdir
 
@@ -121,6 +121,7 @@ def evaluate(
         data_dir=data_dir or directory.data_dir(),
         dataset=dataset,
         image_size=size if dataset else image_size,
+        folder_rule=facts.folder_rule,
     )
     name = dataset or experiment.dataset
     if tuple(data.class_names) != facts.class_names:
@@ -131,6 +132,7 @@ def evaluate(
             f"({', '.join(facts.class_names[:3])}, ...). Give a data set of "
             "the same classes in the same order."
         )
+    print(found(data, {f"in {split}": data}, experiment.model, model))
     with plain_errors():
         logits = predict_logits(
             model, data, facts.standardization, resize=resize

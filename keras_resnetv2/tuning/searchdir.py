@@ -1,5 +1,6 @@
 """A search's directory: what lies where, and whether it is ours."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,7 +12,14 @@ from keras_resnetv2._directories import (
     refused_unless_settings,
 )
 from keras_resnetv2._files import write_atomically
+from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.workdir import Workdir
+
+_DEFAULTS = {
+    field.name: field.default
+    for field in dataclasses.fields(Experiment)
+    if field.default is not dataclasses.MISSING
+}
 
 
 class Searchdir:
@@ -57,6 +65,8 @@ class Searchdir:
         with refused_unless_settings(self.settings, "search"):
             stored = json.loads(self.settings.read_text())
             data = stored.pop("data")
+            # Settings that came later have the default they stood for.
+            stored["base"] = {**_DEFAULTS, **stored["base"]}
         now = json.loads(json.dumps(settings))
         check_same(self.settings, "search", stored, now)
         return data

@@ -12,6 +12,7 @@ import grpc
 from absl import logging
 
 from keras_resnetv2._directories import locked
+from keras_resnetv2.data.image_folder import list_images
 from keras_resnetv2.jobs import processes
 from keras_resnetv2.jobs.job import DescribeData
 from keras_resnetv2.jobs.pool import Pool
@@ -268,8 +269,15 @@ def _tested(runs, winner, directory):
 
 
 def _describe_data(base, data_dir):
+    if base.is_folder:
+        list_images(base.dataset, "train")  # it says what it leaves out
     job = DescribeData(base, data_dir)
     try:
-        return processes.run(job, pathlib.Path(os.devnull), lambda line: None)
+        data = processes.run(job, pathlib.Path(os.devnull), lambda line: None)
     except processes.TrainingFailedError as error:
         raise ValueError(f"The data cannot be searched on: {error}") from error
+    print(
+        f"Images: {data['classes']} classes, {data['images']:,} to train on, "
+        f"{data['tested']:,} to test on."
+    )
+    return data

@@ -132,6 +132,7 @@ def test_what_the_data_are_comes_back_as_data(tmp_path, monkeypatch):
     assert run(job, tmp_path / "log.txt", lambda line: None) == {
         "classes": 10,
         "input_shape": [32, 32, 3],
+        "images": 382,
         "tested": 130,
     }
 
