@@ -1,7 +1,6 @@
 """Whether a directory is free, in use, or holds work to resume."""
 
 import contextlib
-import fnmatch
 import json
 import os
 import pathlib
@@ -37,11 +36,9 @@ def kind_of_ours(path: str | os.PathLike) -> str | None:
     Returns:
         In words; None if it is not one of this package's.
     """
-    names = os.listdir(path)
-    for pattern, kind in _KINDS.items():
-        if fnmatch.filter(names, pattern):
-            return kind
-    return None
+    path = pathlib.Path(path)
+    found = (k for pattern, k in _KINDS.items() if any(path.glob(pattern)))
+    return next(found, None)
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ def list_images(
 def _list(root: Path, split: str) -> dict[str, list[str]]:
     """Lists the images of a split by class."""
     train, test = _split_folders(root)
-    classes = {path.name: path for path in _subfolders(train)}
+    classes = _by_name(train)
     if train == root:
         left_out = _LeftOut(root)
         files = {
@@ -133,7 +133,7 @@ def _list(root: Path, split: str) -> dict[str, list[str]]:
             f"{root / TEST_FOLDERS[0]}, a folder a class, or test on a part of "
             "the training images (--held_out=0.1)."
         )
-    own = {path.name: path for path in _subfolders(folder)}
+    own = classes if folder == train else _by_name(folder)
     unknown = sorted(set(own) - set(classes))
     if unknown:
         raise ValueError(
@@ -161,25 +161,25 @@ def _split_folders(root: Path) -> tuple[Path, Path | None]:
         Those of the training and of the test images. Without such folders the
         first is `root` itself. The second is `None` if there is none.
     """
-    folders = {path.name: path for path in _subfolders(root)}
+    folders = _by_name(root)
     if not folders:
         raise FileNotFoundError(
             f"{root} has no folders; expected one a class with images in it, "
             f"or {TRAIN_FOLDER!r} and {TEST_FOLDERS[0]!r} with such folders."
         )
     train = folders.get(TRAIN_FOLDER)
-    tests = [folders[name] for name in TEST_FOLDERS if name in folders]
-    others = set(folders) - {TRAIN_FOLDER, *TEST_FOLDERS}
-    if train is None or (
-        others and not _has_classes(train) and not any(map(_has_classes, tests))
-    ):
+    if train is None:
         return root, None
+    tests = [folders[name] for name in TEST_FOLDERS if name in folders]
+    labelled = [folder for folder in tests if _has_classes(folder)]
+    others = set(folders) - {TRAIN_FOLDER, *TEST_FOLDERS}
     if not _has_classes(train):
+        if others and not labelled:
+            return root, None
         raise FileNotFoundError(
             f"{train} has no folders of classes with images in them. Make one "
             "a class."
         )
-    labelled = [folder for folder in tests if _has_classes(folder)]
     for folder in tests:
         if folder not in labelled:
             _warn(f"{folder} is not used: it has no folders of classes.")
@@ -190,19 +190,23 @@ def _split_folders(root: Path) -> tuple[Path, Path | None]:
     return train, labelled[0] if labelled else None
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder by name, without hidden ones and ours."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_dir() and not _is_hidden(path.name) and not _is_ours(path)
-    )
+def _subfolders(folder: Path) -> Iterator[Path]:
+    """Generates the folders in a folder, without hidden ones and ours."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not _is_hidden(path.name) and not _is_ours(path):
+            yield path
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    return {path.name: path for path in _subfolders(folder)}
 
 
 def _has_classes(folder: Path) -> bool:
     """Whether a folder has folders with images in them."""
     return any(
-        next(_walk(path), None) is not None for path in _subfolders(folder)
+        _reason_to_leave_out(path) is None
+        for subfolder in _subfolders(folder)
+        for path in _walk(subfolder)
     )
 
 
@@ -281,16 +285,19 @@ def _warn(message: str) -> None:
 
 def _images_of(folder: Path, left_out: _LeftOut) -> list[str]:
     """Lists the images of a class, by name."""
-    known, paths = suffixes(), []
+    paths = []
     for path in _walk(folder):
-        reason = None
-        if not path.lower().endswith(known):
-            reason = reason_to_leave_out(path)
-        if reason:
+        if reason := _reason_to_leave_out(path):
             left_out.add(path, reason)
         else:
             paths.append(path)
     return paths
+
+
+def _reason_to_leave_out(path: str) -> str | None:
+    # A million files are not opened.
+    known = path.lower().endswith(suffixes())
+    return None if known else reason_to_leave_out(path)
 
 
 def _list_as_0_1_0(root: Path, split: str) -> dict[str, list[str]]:

@@ -69,6 +69,16 @@ def test_an_unlabelled_test_folder_is_passed_over(tmp_path, said):
     assert f"{tmp_path / 'test'} is not used: it has no folders of" in said()
 
 
+def test_folders_without_images_are_no_classes(tmp_path):
+    for split in ("train", "val"):
+        write(tmp_path / split / "cat")
+        write(tmp_path / split / "dog")
+    notes = tmp_path / "test" / "annotations"
+    notes.mkdir(parents=True)
+    (notes / "a.xml").write_text("<xml>")
+    assert "/val/" in list_images(tmp_path, "test").paths[0]
+
+
 def test_one_of_two_test_folders_is_taken(tmp_path, said):
     for split, count in (("train", 2), ("test", 3), ("val", 4)):
         write(tmp_path / split / "cat", count)
