@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_resnetv2.data.orientation import number
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Where a BMP file keeps its numbers, and which compressions are none.
 _BMP_PIXELS, _BMP_HEADER, _BMP_SIDES = 10, 14, 18
@@ -114,34 +116,31 @@ def webp_sides(encoded: tf.Tensor) -> tf.Tensor:
     Reference:
         RFC 9649, WebP Image Format.
     """
-    head = tf.cast(read_numbers(encoded, 12, 18, tf.uint8), tf.int64)
+    head = read_numbers(encoded, 0, 30, tf.uint8)
     kind = tf.strings.substr(encoded, 12, 4)
 
-    def number(first, count):
-        places = range(first - 12, first - 12 + count)
-        return sum(head[p] * 256**i for i, p in enumerate(places))
+    def at(position, count):
+        return number(head, position, count, little=True)
 
     def lossy():
-        return tf.stack([number(28, 2), number(26, 2)]) % 2**14
+        return tf.stack([at(28, 2), at(26, 2)]) % 2**14
 
     def lossless():
-        bits = number(21, 4)
+        bits = at(21, 4)
         return tf.stack([bits // 2**14, bits]) % 2**14 + 1
 
     def extended():
-        animated = head[20 - 12] // 2 % 2 == 1
-        sides = tf.stack([number(27, 3), number(24, 3)]) + 1
-        return tf.where(animated, tf.zeros_like(sides), sides)
+        animated = at(20, 1) // 2 % 2 == 1
+        return tf.where(animated, 0, tf.stack([at(27, 3), at(24, 3)]) + 1)
 
-    sides = tf.case(
+    return tf.case(
         [
             (kind == b"VP8 ", lossy),
             (kind == b"VP8L", lossless),
             (kind == b"VP8X", extended),
         ],
-        default=lambda: tf.zeros(2, tf.int64),
+        default=lambda: tf.zeros(2, tf.int32),
     )
-    return tf.cast(sides, tf.int32)
 
 
 def _other(encoded):

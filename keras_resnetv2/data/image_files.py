@@ -121,17 +121,18 @@ def read_image(
     """
     try:
         with _opened(file) as image:
-            check_pixels(file, image.width, image.height, pixel_limit)
+            _check_size(file, image.width, image.height, pixel_limit)
             pixels = np.asarray(_eight_bits(image).convert("RGB"))
-            # TIFF files are turned by Pillow.
-            exif = image.info.get("exif") if upright else None
+            # Pillow itself has turned a TIFF.
+            stored = upright and image.format != "TIFF"
+            exif = image.info.get("exif") if stored else None
     except _LargeError:
         raise
     except Exception as error:  # Pillow's decoders raise of every kind
         raise ValueError(
             f"{file} cannot be read as an image ({error}); repair or remove it."
         ) from error
-    if exif and image.format != "TIFF":
+    if exif:
         pixels = orientation.turned(pixels, _orientation(exif))
     return pixels
 
@@ -140,18 +141,7 @@ class _LargeError(ValueError):
     pass
 
 
-def check_pixels(file, width: int, height: int, pixel_limit: int) -> None:
-    """Refuses an image that is too large to be decoded.
-
-    Args:
-        file: for the message.
-        width: in pixels.
-        height: in pixels.
-        pixel_limit: the most pixels.
-
-    Raises:
-        ValueError: if it has more.
-    """
+def _check_size(file, width, height, pixel_limit):
     if width * height > pixel_limit:
         raise _LargeError(
             f"{file} has {width:,} x {height:,} pixels; the limit is "

@@ -187,13 +187,13 @@ def _read_tag(data, exif):
     import tensorflow as tf
 
     little = _begins(data, exif, b"I")
-    directory = exif + _number(data, exif + 4, 4, little)
-    entries = _number(data, directory, 2, little)
+    directory = exif + number(data, exif + 4, 4, little)
+    entries = number(data, directory, 2, little)
     begin = directory + 2
     fits = (directory > exif) & (begin + 12 * entries <= tf.size(data))
     begins = begin + 12 * tf.range(tf.where(fits, entries, 0))
-    tags = _number(data, begins, 2, little)
-    values = _number(data, begins + 8, 2, little)
+    tags = number(data, begins, 2, little)
+    values = number(data, begins + 8, 2, little)
     found = tf.boolean_mask(values, tags == TAG)
     found = tf.concat([found, [0]], axis=0)[0]
     return tf.where((found > 0) & (found < len(TURNS)), found, 0)
@@ -207,8 +207,19 @@ def _begins(data, position, text):
     return tf.reduce_all(found, axis=-1)
 
 
-def _number(data, position, count, little):
-    """Reads numbers of `count` bytes each."""
+def number(data, position, count, little):
+    """Reads whole numbers out of a file.
+
+    Args:
+        data: uint8, (N,): the file.
+        position: of a number in it, or an int32 tensor of several; beyond the
+            end, bytes are 0.
+        count: how many bytes a number has, 4 at most.
+        little: whether the lowest byte comes first.
+
+    Returns:
+        int32, of the shape of `position`.
+    """
     import tensorflow as tf
 
     shifts = 8 * tf.range(count)

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_resnetv2.data.crop_pixels import cut
+from keras_resnetv2.data.crops import Crop
+
 MEMORY_LIMIT = 8 * 1024**3
 # Longer than that many times its shorter side, an image is not scaled whole.
 _LONG = 16
@@ -66,18 +69,10 @@ def _resize_centre(image, size):
     They may be gigabytes: scaled to 224 rows, a row of 6,000 pixels has a
     million columns. Rounding makes a difference of 1 in some pixels.
     """
-    from PIL import Image
-
     height, width = image.shape[:2]
     shorter = min(height, width)
     top, left = (height - shorter) / 2, (width - shorter) / 2
-    return np.asarray(
-        Image.fromarray(image).resize(
-            (size, size),
-            Image.Resampling.BILINEAR,
-            box=(left, top, left + shorter, top + shorter),
-        )
-    )
+    return cut(image, Crop(top, left, shorter, shorter, flip=False), size)
 
 
 class ImageCollector:

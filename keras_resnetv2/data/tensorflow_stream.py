@@ -212,9 +212,9 @@ def _decode(source, encoded, key, choose, size):
 
     TensorFlow reads less of other formats than Pillow does.
     """
-    turn = turn_of_tf(encoded) if source.upright else None
 
     def by_tensorflow():
+        turn = turn_of_tf(encoded) if source.upright else None
         return decode_and_cut_tf(encoded, choose, size, turn)
 
     if source.read_pixels is None:
@@ -224,12 +224,12 @@ def _decode(source, encoded, key, choose, size):
         pixels = tf.numpy_function(source.read_pixels, [key], tf.uint8)
         return cut_tf(tf.ensure_shape(pixels, (None, None, 3)), choose, size)
 
-    fits = _is_small_enough(encoded, source.pixel_limit)
-    return tf.cond(fits, by_tensorflow, otherwise)
+    is_ours = _is_for_tensorflow(encoded, source.pixel_limit)
+    return tf.cond(is_ours, by_tensorflow, otherwise)
 
 
-def _is_small_enough(encoded, pixel_limit):
-    """Whether it is a JPEG or PNG that may be decoded."""
+def _is_for_tensorflow(encoded, pixel_limit):
+    """Whether it is a JPEG or PNG of no more pixels than the limit."""
     sides = tf.case(
         [
             (
