@@ -17,6 +17,7 @@ import threading
 
 from keras_resnetv2._directories import locked
 from keras_resnetv2.jobs.job import DescribeData, Evaluate, from_line
+from keras_resnetv2.training.errors import DivergedError
 from keras_resnetv2.training.experiment import Experiment
 
 _LONGEST = 4000  # characters of a reason; a pipe holds more
@@ -42,8 +43,7 @@ def main() -> None:
 def _failure(error):
     if stops_all(error):
         return "stops_all"
-    is_diverged = type(error).__name__ == "DivergedError"
-    return "diverged" if is_diverged else "failed"
+    return "diverged" if isinstance(error, DivergedError) else "failed"
 
 
 def stops_all(error: BaseException) -> bool:

@@ -15,12 +15,6 @@ from keras_resnetv2._files import write_atomically
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.workdir import Workdir
 
-_DEFAULTS = {
-    field.name: field.default
-    for field in dataclasses.fields(Experiment)
-    if field.default is not dataclasses.MISSING
-}
-
 
 class Searchdir:
     """Names of the files of a search.
@@ -65,10 +59,11 @@ class Searchdir:
         with refused_unless_settings(self.settings, "search"):
             stored = json.loads(self.settings.read_text())
             data = stored.pop("data")
-            # Settings that came later have the default they stood for.
-            stored["base"] = {**_DEFAULTS, **stored["base"]}
-        now = json.loads(json.dumps(settings))
-        check_same(self.settings, "search", stored, now)
+            # So that settings that came later have their default.
+            base = Experiment(**stored["base"])
+            stored["base"] = dataclasses.asdict(base)
+        before, now = json.loads(json.dumps([stored, settings]))
+        check_same(self.settings, "search", before, now)
         return data
 
     def write(self, settings: dict, data: dict) -> None:
