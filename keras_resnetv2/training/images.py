@@ -107,7 +107,6 @@ def _load_whole(experiment, split, *, dataset=None, image_size=None, **options):
 
 
 def found(
-    data: ImageData | EncodedImages,
     parts: dict[str, ImageData | EncodedImages],
     name: str,
     model: keras.Model,
@@ -116,25 +115,26 @@ def found(
     """What a command has found, to be printed before it begins.
 
     Args:
-        data: any of the images.
-        parts: of the data, by what is done with them.
+        parts: of the images, by what is done with them.
         name: of the network.
         model: the network.
         steps: how many it is trained, if it is.
     """
     images = ", ".join(f"{len(part):,} {what}" for what, part in parts.items())
+    classes = max(part.classes for part in parts.values())
     training = f", {steps:,} steps" if steps else ""
     return (
-        f"Images: {data.classes} classes, {images}.\n"
+        f"Images: {classes} classes, {images}.\n"
         f"{name}: {model.count_params():,} parameters{training}, on {device()}."
     )
 
 
-def check_image_files(experiment: Experiment) -> None:
+def check_image_files(experiment: Experiment, folder_rule: int) -> None:
     """Reads every image file of a folder, before a training that takes days.
 
     Args:
         experiment: whose images.
+        folder_rule: see `load_arrays`.
 
     Raises:
         ValueError: names all files that cannot be read, with the reasons.
@@ -149,7 +149,10 @@ def check_image_files(experiment: Experiment) -> None:
         error
         for split in splits
         for error in open_images(
-            experiment.dataset, split, pixel_limit=experiment.pixel_limit
+            experiment.dataset,
+            split,
+            pixel_limit=experiment.pixel_limit,
+            folder_rule=folder_rule,
         ).unreadable()
     ]
     if errors:

@@ -72,21 +72,21 @@ def train(
     workdir.claim(experiment)
     make_deterministic(experiment.deterministic)
     strategy = make_strategy(experiment.replicas)
+    facts = workdir.read()[1] if workdir.settings.exists() else None
+    folder_rule = facts.folder_rule if facts else RULE
+    if folder_rule < RULE and experiment.is_folder:
+        logging.warning(
+            "This training began with version 0.1.0. It resumes by that "
+            "version's rules for folders: no images in folders of a class, and "
+            "none turned as its EXIF orientation says. A new --workdir takes "
+            "today's."
+        )
     if check_images:
-        check_image_files(experiment)
-    if workdir.settings.exists():
-        _, facts = workdir.read()
-        if facts.folder_rule < RULE and experiment.is_folder:
-            logging.warning(
-                "This training began with version 0.1.0. It goes on by that "
-                "version's rules for folders: no images in folders of a class, "
-                "and none turned as its EXIF orientation says. A new --workdir "
-                "takes today's."
-            )
-        images, test = load_training(experiment, data_dir, facts.folder_rule)
+        check_image_files(experiment, folder_rule)
+    images, test = load_training(experiment, data_dir, folder_rule)
+    if facts:
         check_same_data(experiment, facts, images)
     else:
-        images, test = load_training(experiment, data_dir)
         facts = DataFacts.of(
             images, initial_standardization(experiment), experiment.stream_size
         )
@@ -119,7 +119,6 @@ def train(
     )
     print(
         found(
-            images,
             {"to train on": images, "to test on": test},
             experiment.model,
             model,

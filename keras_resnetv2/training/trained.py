@@ -132,7 +132,7 @@ def evaluate(
             f"({', '.join(facts.class_names[:3])}, ...). Give a data set of "
             "the same classes in the same order."
         )
-    print(found(data, {f"in {split}": data}, experiment.model, model))
+    print(found({f"in {split}": data}, experiment.model, model))
     with plain_errors():
         logits = predict_logits(
             model, data, facts.standardization, resize=resize

@@ -9,6 +9,7 @@ from PIL import Image
 from small_training import experiment
 
 from keras_resnetv2 import training
+from keras_resnetv2.training import images
 
 
 def write(folder, count=10):
@@ -75,10 +76,14 @@ def test_one_class_is_refused(tmp_path):
 def test_all_corrupt_files_are_named_before_the_training(folder, tmp_path):
     (folder / "cat" / "0.png").write_bytes(b"x")
     (folder / "dog" / "4.png").write_bytes(b"")  # a test image
-    with pytest.raises(ValueError, match="2 files cannot be used") as error:
+    (folder / "dog" / "more").mkdir()
+    (folder / "dog" / "more" / "0.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="3 files cannot be used") as error:
         training.train(settings(folder), tmp_path / "run", check_images=True)
     assert "cat/0.png" in str(error.value) and "dog/4.png" in str(error.value)
     assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match="2 files cannot be used"):
+        images.check_image_files(settings(folder), folder_rule=1)
     with pytest.raises(ValueError, match="for folders of images; received"):
         training.train(settings("fake"), tmp_path / "run", check_images=True)
 
