@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from small_training import cut_fake, experiment
+from small_training import experiment
 
 from keras_resnetv2 import data, training
 from keras_resnetv2.training import evaluation, images, logs
@@ -75,16 +75,6 @@ def test_held_out_images_are_tested_on_and_not_trained_on(
 
     with pytest.raises(ValueError, match="held_out: 0.25 there, None asked"):
         training.train(experiment(epochs=2), tmp_path)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A finished training of 12 steps; to be copied, not changed."""
-    workdir = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        cut_fake(monkeypatch)
-        training.train(experiment(), workdir)
-    return workdir
 
 
 def test_lost_or_spoilt_metrics_do_not_move_the_schedule(

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 from processes import run_forked
-from small_training import cut_fake, experiment
+from small_training import experiment
 
 from keras_resnetv2 import training
 from keras_resnetv2.training import checkpoints, errors, logs
@@ -205,16 +205,6 @@ def test_polite_signal_loses_no_step(
     assert newest(tmp_path / "cut") == 6
     training.train(experiment(), tmp_path / "cut")
     assert_same_training(trained, tmp_path / "cut")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A finished training of 12 steps; to be copied, not changed."""
-    workdir = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        cut_fake(monkeypatch)
-        training.train(experiment(), workdir)
-    return workdir
 
 
 def truncate(path):
