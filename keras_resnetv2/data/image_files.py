@@ -123,9 +123,8 @@ def read_image(
         with _opened(file) as image:
             _check_size(file, image.width, image.height, pixel_limit)
             pixels = np.asarray(_eight_bits(image).convert("RGB"))
-            # Pillow itself has turned a TIFF.
-            stored = upright and image.format != "TIFF"
-            exif = image.info.get("exif") if stored else None
+            # A TIFF has none here, and Pillow itself has turned it.
+            exif = image.info.get("exif") if upright else None
     except _LargeError:
         raise
     except Exception as error:  # Pillow's decoders raise of every kind
