@@ -34,6 +34,17 @@ def duration(seconds: float) -> str:
     return f"{minutes}:{seconds:02}"
 
 
+def images_found(classes: int, counts: dict[str, int]) -> str:
+    """Says which images a command has found.
+
+    Args:
+        classes: how many they are of.
+        counts: how many images there are, by what is done with them.
+    """
+    images = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+    return f"Images: {classes} classes, {images}."
+
+
 def escape_markdown(text: str) -> str:
     """One line of Markdown, in a table too, that shows just this text."""
     return _MARKS.sub(r"\\\g<0>", one_line(text))

@@ -6,6 +6,7 @@ import os
 import keras
 
 from keras_resnetv2._checks import check_choice
+from keras_resnetv2._text import images_found
 from keras_resnetv2.data import (
     EncodedImages,
     ImageData,
@@ -120,11 +121,11 @@ def found(
         model: the network.
         steps: how many it is trained, if it is.
     """
-    images = ", ".join(f"{len(part):,} {what}" for what, part in parts.items())
     classes = max(part.classes for part in parts.values())
+    counts = {what: len(part) for what, part in parts.items()}
     training = f", {steps:,} steps" if steps else ""
     return (
-        f"Images: {classes} classes, {images}.\n"
+        f"{images_found(classes, counts)}\n"
         f"{name}: {model.count_params():,} parameters{training}, on {device()}."
     )
 

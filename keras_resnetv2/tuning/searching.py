@@ -12,6 +12,7 @@ import grpc
 from absl import logging
 
 from keras_resnetv2._directories import locked
+from keras_resnetv2._text import images_found
 from keras_resnetv2.data.image_folder import list_images
 from keras_resnetv2.jobs import processes
 from keras_resnetv2.jobs.job import DescribeData
@@ -276,8 +277,6 @@ def _describe_data(base, data_dir):
         data = processes.run(job, pathlib.Path(os.devnull), lambda line: None)
     except processes.TrainingFailedError as error:
         raise ValueError(f"The data cannot be searched on: {error}") from error
-    print(
-        f"Images: {data['classes']} classes, {data['images']:,} to train on, "
-        f"{data['tested']:,} to test on."
-    )
+    counts = {"to train on": data["images"], "to test on": data["tested"]}
+    print(images_found(data["classes"], counts))
     return data
