@@ -16,7 +16,7 @@ from keras_resnetv2.analysis.equations import (
 from keras_resnetv2.analysis.rows import Propagation, UnitRow
 from keras_resnetv2.analysis.steps import route_of
 from keras_resnetv2.training.errors import plain_errors
-from keras_resnetv2.training.images import images_to_test, load_split
+from keras_resnetv2.training.images import found, images_to_test, load_split
 from keras_resnetv2.training.trained import load_trained
 from keras_resnetv2.training.workdir import Workdir
 
@@ -183,6 +183,7 @@ def measure_trained(
         chosen = np.zeros(len(data), bool)
         chosen[np.linspace(0, len(data) - 1, images).round().astype(int)] = True
         data = data.select(chosen)
+    print(found({f"of {split}": data}, experiment.model, model))
     batches = images_to_test(
         data,
         facts.standardization,

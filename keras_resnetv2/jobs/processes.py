@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from keras_resnetv2._processes import module_command, module_environment
 from keras_resnetv2.jobs.job import Job, to_line
 
-_PROGRESS = ("epoch ", "Resuming")
+_PROGRESS = ("Images: ", "Network: ", "Resuming", "epoch ")
 
 
 class TrainingFailedError(RuntimeError):

@@ -126,7 +126,8 @@ def found(
     training = f", {steps:,} steps" if steps else ""
     return (
         f"{images_found(classes, counts)}\n"
-        f"{name}: {model.count_params():,} parameters{training}, on {device()}."
+        f"Network: {name}, {model.count_params():,} parameters{training}, on "
+        f"{device()}."
     )
 
 

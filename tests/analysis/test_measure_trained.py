@@ -43,7 +43,7 @@ def test_a_trained_network_is_measured_in_float32_on_its_images(
     assert other.rows[0].signal != measured.rows[0].signal
 
 
-def test_of_a_folder_every_class_is_measured(tmp_path, monkeypatch):
+def test_of_a_folder_every_class_is_measured(tmp_path, monkeypatch, capsys):
     for split, count in (("train", 4), ("test", 3)):
         for name in ("cat", "dog"):
             directory = tmp_path / "pictures" / split / name
@@ -67,7 +67,11 @@ def test_of_a_folder_every_class_is_measured(tmp_path, monkeypatch):
         seen.update(images=images, labels=labels)
 
     monkeypatch.setattr(trained_lib, "measure", keep)
+    capsys.readouterr()
     analysis.measure_trained(tmp_path / "run", images=2)
+    images_line, network_line, *_ = capsys.readouterr().out.splitlines()
+    assert images_line == "Images: 2 classes, 2 of test."
+    assert network_line.startswith("Network: ResNet18V2, ")
     assert seen["labels"].tolist() == [0, 1]
 
     trained = training.load_trained(tmp_path / "run")

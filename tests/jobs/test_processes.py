@@ -26,6 +26,7 @@ from keras_resnetv2.jobs.processes import (
     TrainingDivergedError,
     TrainingFailedError,
     run,
+    tell_progress,
 )
 from keras_resnetv2.training import checkpoints, logs
 from keras_resnetv2.training.workdir import Workdir
@@ -39,6 +40,18 @@ def test_the_job_arrives_and_the_lines_come_back(child, tmp_path):
     assert lines == [to_line(job).strip(), "caf\ufffd", "", "end"] * 2
     log = (tmp_path / "log.txt").read_text()
     assert log == "\n".join(lines) + "\n"
+
+
+def test_a_terminal_is_told_what_was_found_and_how_far_it_is(capsys):
+    told = [
+        "Images: 2 classes, 5 to train on, 3 to test on.",
+        "Network: PreActResNet20, 272,474 parameters, 6 steps, on CPU:0.",
+        "Resuming at step 3 of 6.",
+        "epoch 1/2",
+    ]
+    for line in [*told, "epochs: 2", "1/3 loss 2.3", ""]:
+        tell_progress("here  ", line)
+    assert capsys.readouterr().out.splitlines() == [f"here  {t}" for t in told]
 
 
 @pytest.mark.parametrize(
