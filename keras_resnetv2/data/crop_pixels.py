@@ -59,9 +59,6 @@ def decode_and_cut_tf(
 ) -> "tf.Tensor":
     """Decodes the part of an image file that a crop needs, and cuts it out.
 
-    A JPEG is decoded around the crop only, wide enough that every pixel used
-    is that of the whole image to the bit.
-
     Args:
         encoded: the bytes of a JPEG, PNG, GIF, BMP or WebP.
         choose: from the upright image's float64 height and width to a crop.
@@ -77,65 +74,76 @@ def decode_and_cut_tf(
 
     from keras_resnetv2.data.decoding import decode_rgb
 
-    def jpeg():
-        def decode(window):
-            return tf.image.decode_and_crop_jpeg(
-                # What Pillow does, and no slower than the default.
-                encoded,
-                window,
-                channels=3,
-                dct_method="INTEGER_ACCURATE",
-            )
+    is_jpeg = tf.io.is_jpeg(encoded)
+    pixels = tf.cond(is_jpeg, no_pixels_tf, lambda: decode_rgb(encoded))
+    return cut_tf(encoded, is_jpeg, pixels, choose, size, turn)
 
-        shape = tf.io.extract_jpeg_shape(encoded)[:2]
-        return _cut_tf(decode, shape, turn, choose, size)
 
-    def other():
-        return cut_tf(decode_rgb(encoded), choose, size, turn)
+def no_pixels_tf() -> "tf.Tensor":
+    """What `cut_tf` is given in the place of a JPEG's pixels."""
+    import tensorflow as tf
 
-    return tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
+    return tf.zeros((0, 0, 3), tf.uint8)
 
 
 def cut_tf(
+    encoded: "tf.Tensor",
+    is_jpeg: "tf.Tensor",
     pixels: "tf.Tensor",
     choose: Callable[["tf.Tensor", "tf.Tensor"], Crop],
     size: int,
     turn: Turn | None = None,
 ) -> "tf.Tensor":
-    """Cuts a crop out of a decoded image, with TensorFlow.
+    """Cuts a crop out of a JPEG's bytes, or of a decoded image.
+
+    A JPEG is decoded around the crop only, wide enough that every pixel used
+    is that of the whole image to the bit. All images share the rest: a branch
+    for each would take a second more whenever a stream begins.
 
     Args:
-        pixels: uint8, (height, width, 3), as stored.
-        choose: from the upright image's float64 height and width to a crop.
+        encoded: the bytes of the file.
+        is_jpeg: bool, scalar: whether to decode it here, as a JPEG.
+        pixels: uint8, (height, width, 3), as stored; of what is decoded here,
+            `no_pixels_tf`.
+        choose: as of `decode_and_cut_tf`, like the rest.
         size: side of the square in pixels.
-        turn: as of `decode_and_cut_tf`.
+        turn: what makes the pixels upright.
 
     Returns:
         float32, (size, size, 3), values 0 to 255, not rounded.
     """
     import tensorflow as tf
 
-    def part(window):
-        # Scaled whole, an image of a row a million wide takes gigabytes.
-        top, left, height, width = tf.unstack(window)
-        return pixels[top : top + height, left : left + width]
-
-    return _cut_tf(part, tf.shape(pixels)[:2], turn, choose, size)
-
-
-def _cut_tf(decode, stored_shape, turn, choose, size):
-    """Cuts with `decode`, from a window of the stored pixels to these."""
-    import tensorflow as tf
-
-    shape = stored_shape
+    shape = tf.cond(
+        is_jpeg,
+        lambda: tf.io.extract_jpeg_shape(encoded)[:2],
+        lambda: tf.shape(pixels)[:2],
+    )
     if turn is not None:
         shape = tf.where(turn.transpose, shape[::-1], shape)
     crop = choose(*tf.unstack(tf.cast(shape, tf.float64)))
     window, inside = _window(crop, shape, size)
-    if turn is None:
-        return _scale(decode(window), inside, size)
-    pixels = decode(stored_window_tf(window, shape, turn))
-    return _scale(turned_tf(pixels, turn), inside, size)
+    if turn is not None:
+        window = stored_window_tf(window, shape, turn)
+
+    def decode():
+        return tf.image.decode_and_crop_jpeg(
+            encoded,
+            window,
+            channels=3,
+            # What Pillow does, and no slower than the default.
+            dct_method="INTEGER_ACCURATE",
+        )
+
+    def part():
+        # Scaled whole, an image of a row a million wide takes gigabytes.
+        top, left, height, width = tf.unstack(window)
+        return pixels[top : top + height, left : left + width]
+
+    found = tf.cond(is_jpeg, decode, part)
+    if turn is not None:
+        found = turned_tf(found, turn)
+    return _scale(found, inside, size)
 
 
 def _window(crop, shape, size):

@@ -7,10 +7,14 @@ import tensorflow.experimental.numpy as tnp
 from keras_resnetv2._processes import available_cores
 from keras_resnetv2.data import crops
 from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
-from keras_resnetv2.data.crop_pixels import cut_tf, decode_and_cut_tf
+from keras_resnetv2.data.crop_pixels import (
+    cut_tf,
+    decode_and_cut_tf,
+    no_pixels_tf,
+)
 from keras_resnetv2.data.decoding import is_png, png_sides
 from keras_resnetv2.data.image_data import ImageData
-from keras_resnetv2.data.orientation import turn_of_tf
+from keras_resnetv2.data.orientation import Turn, turn_of_tf
 from keras_resnetv2.data.standardization import Standardization
 
 # What autotuning had chosen from: one call a core that this process may use.
@@ -212,20 +216,27 @@ def _decode(source, encoded, key, choose, size):
 
     TensorFlow reads less of other formats than Pillow does.
     """
-
-    def by_tensorflow():
-        turn = turn_of_tf(encoded) if source.upright else None
+    turn = turn_of_tf(encoded) if source.upright else None
+    if source.read_pixels is None:
         return decode_and_cut_tf(encoded, choose, size, turn)
 
-    if source.read_pixels is None:
-        return by_tensorflow()
-
-    def otherwise():
+    def as_the_source_does():
         pixels = tf.numpy_function(source.read_pixels, [key], tf.uint8)
-        return cut_tf(tf.ensure_shape(pixels, (None, None, 3)), choose, size)
+        return tf.ensure_shape(pixels, (None, None, 3))
 
     is_ours = _is_for_tensorflow(encoded, source.pixel_limit)
-    return tf.cond(is_ours, by_tensorflow, otherwise)
+    is_jpeg = is_ours & tf.io.is_jpeg(encoded)
+    pixels = tf.case(
+        [
+            (is_jpeg, no_pixels_tf),
+            (is_ours, lambda: tf.io.decode_png(encoded, channels=3)),
+        ],
+        default=as_the_source_does,
+    )
+    if turn is not None:
+        # The source's own pixels are upright.
+        turn = Turn(*(flag & is_ours for flag in turn))
+    return cut_tf(encoded, is_jpeg, pixels, choose, size, turn)
 
 
 def _is_for_tensorflow(encoded, pixel_limit):
