@@ -50,7 +50,7 @@ def main(folder, source_steps=400, steps=200, seed=0):
         model = kr.ResNet(body.input, head(body.output))
         kr.training.freeze(model, frozen_stages)
         fit(model, few, steps, learning_rate=0.1, backbone_learning_rate=rate)
-        pixels = kr.preprocess_input(test.images)
+        pixels = kr.preprocess_input(test.images, "cifar10")
         _, right = model.evaluate(pixels, test.labels, verbose=0)
         print(f"From {'weights' if weights else 'scratch'}: {right:.1%} right")
 

@@ -24,6 +24,7 @@ from .models.complexity import complexity as complexity
 from .models.configs import MODELS as MODELS
 from .models.configs import ResNetConfig as ResNetConfig
 from .models.network import ResNet as ResNet
+from .models.published import list_models as list_models
 
 # isort: off
 # tools/generate_stubs.py: the rest of the file

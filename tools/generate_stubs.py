@@ -8,6 +8,7 @@ from pathlib import Path
 
 from absl import app, flags
 
+from keras_resnetv2._standardization import Standardization
 from keras_resnetv2.models import applications, configs
 
 _WRITE = flags.DEFINE_bool("write", False, "Bring the stubs up to date.")
@@ -25,6 +26,7 @@ from typing import Any
 
 import keras
 
+from keras_resnetv2._standardization import Standardization
 from keras_resnetv2.models.configs import (
 {aliases}
 )
@@ -84,7 +86,7 @@ def _written(kind):
         return " | ".join(map(_written, typing.get_args(kind)))
     if kind is types.NoneType:
         return "None"
-    return inspect.formatannotation(kind)
+    return inspect.formatannotation(kind, Standardization.__module__)
 
 
 def main(argv):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from keras_resnetv2._files import write_atomically
 from keras_resnetv2._text import csv_table
-from keras_resnetv2.data import cifar10_sample
+from keras_resnetv2.data import CLASS_NAMES, cifar10_sample
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "TFDS's folder of datasets.")
 _OUT = flags.DEFINE_string(
@@ -34,7 +34,7 @@ def write_split(split: str, out: Path) -> None:
     # The ids number the images in the order of the official files.
     examples = sorted(tfds.as_numpy(dataset), key=lambda one: one["id"])
     left = dict.fromkeys(
-        range(len(cifar10_sample.CLASS_NAMES)),
+        range(len(CLASS_NAMES["cifar10"])),
         cifar10_sample.PER_CLASS[split],
     )
     chosen = []
@@ -52,7 +52,7 @@ def write_split(split: str, out: Path) -> None:
     rows = (
         (
             example["id"].decode(),
-            cifar10_sample.CLASS_NAMES[example["label"]],
+            CLASS_NAMES["cifar10"][example["label"]],
         )
         for example in chosen
     )

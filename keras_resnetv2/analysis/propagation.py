@@ -63,7 +63,7 @@ def measure(
         >>> import keras_resnetv2
         >>> from keras_resnetv2 import analysis, data
         >>> sample = data.load_arrays("cifar10_sample").take(8)
-        >>> images = data.preprocess_input(sample.images)
+        >>> images = data.preprocess_input(sample.images, "cifar10")
         >>> model = keras_resnetv2.PreActResNet20()
         >>> measured = analysis.measure(model, images, sample.labels)
         >>> all(row.factor == 1 for row in measured.rows)

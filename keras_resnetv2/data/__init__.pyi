@@ -10,7 +10,7 @@ from .image_data import EncodedImages as EncodedImages
 from .image_data import ImageData as ImageData
 from .predictions import CLASS_NAMES as CLASS_NAMES
 from .predictions import decode_predictions as decode_predictions
-from .standardization import STANDARDIZATION_KINDS as STANDARDIZATION_KINDS
-from .standardization import STANDARDIZATIONS as STANDARDIZATIONS
-from .standardization import Standardization as Standardization
-from .standardization import preprocess_input as preprocess_input
+from .preprocessing import STANDARDIZATION_KINDS as STANDARDIZATION_KINDS
+from .preprocessing import STANDARDIZATIONS as STANDARDIZATIONS
+from .preprocessing import Standardization as Standardization
+from .preprocessing import preprocess_input as preprocess_input

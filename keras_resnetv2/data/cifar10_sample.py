@@ -5,21 +5,9 @@ import importlib.resources
 
 import numpy as np
 
+from keras_resnetv2._origin import CLASS_NAMES
 from keras_resnetv2.data.image_data import ImageData
 
-# Also CIFAR-10's own order of labels.
-CLASS_NAMES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
 PER_CLASS = {"train": 256, "test": 50}
 SIDE = 32
 COLUMNS = {"train": 64, "test": 25}
@@ -80,9 +68,10 @@ def load(split: str) -> ImageData:
             f"The bundled CIFAR-10 sample is not in this installation "
             f"({error}). Install the package again, or use another dataset."
         ) from error
-    number = {name: label for label, name in enumerate(CLASS_NAMES)}
+    class_names = CLASS_NAMES["cifar10"]
+    number = {name: label for label, name in enumerate(class_names)}
     return ImageData(
         images=from_sheet(sheet),
         labels=np.array([number[name] for name in names], np.int32),
-        class_names=CLASS_NAMES,
+        class_names=class_names,
     )

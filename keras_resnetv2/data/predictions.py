@@ -1,29 +1,34 @@
 """A network's answers in words."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_resnetv2._checks import check_count
-from keras_resnetv2.data import cifar10_sample
+from keras_resnetv2._origin import CLASS_NAMES, origin_of
 
-# By data set, in the order of its labels.
-CLASS_NAMES = {"cifar10": cifar10_sample.CLASS_NAMES}
+if TYPE_CHECKING:
+    import keras
+
+# Half precision adds a hundred probabilities up to no more than that beside 1.
+_OFF_ONE = 0.02
 
 
 def decode_predictions(
     predictions: np.ndarray,
     top: int = 5,
-    class_names: str | Sequence[str] = "cifar10",
+    class_names: "keras.Model | str | Sequence[str] | None" = None,
 ) -> list[list[tuple[int, str, float]]]:
     """Names the likeliest classes of every image.
 
     Args:
-        predictions: (N, classes), probabilities or logits, as `model.predict`
-            gives them.
+        predictions: (N, classes), as `model.predict` gives them: of floats
+            that are no probabilities, logits, the softmax is taken.
         top: how many to name; all, where there are fewer.
-        class_names: a key of `CLASS_NAMES`, or the names in the order of the
-            labels.
+        class_names: the network, if it has published weights or was trained
+            by this package; or a key of `CLASS_NAMES`, or the names in the
+            order of the labels.
 
     Returns:
         For every image (label, class name, score), best first; of equal scores
@@ -31,7 +36,7 @@ def decode_predictions(
 
     Raises:
         ValueError: if the predictions are no numbers, of another shape or of
-            other classes, or `top` is less than 1.
+            other classes, the names are missing, or `top` is less than 1.
 
     Reference:
         keras.applications.imagenet_utils.decode_predictions.
@@ -59,8 +64,9 @@ def decode_predictions(
 
 def _scores(predictions):
     try:
+        predictions = np.asarray(predictions)
         # A quantised network's integers could not all be negated.
-        scores = np.asarray(predictions).astype(np.float64)
+        scores = predictions.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"predictions must be an array of numbers ({error}). Give what "
@@ -71,10 +77,38 @@ def _scores(predictions):
             "predictions have NaN in them, which ranks no class. Look at the "
             "images and the weights that they come from."
         )
-    return scores
+    is_float = predictions.dtype.kind not in "biu"
+    return softmax(scores) if is_float and _are_logits(scores) else scores
+
+
+def _are_logits(scores):
+    in_range = ((scores >= 0) & (scores <= 1 + _OFF_ONE)).all()
+    return not in_range or (np.abs(scores.sum(-1) - 1) > _OFF_ONE).any()
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Turns logits into probabilities.
+
+    Args:
+        logits: (N, classes).
+
+    Returns:
+        The same shape and type.
+    """
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def _names(class_names):
+    if class_names is None:
+        raise ValueError(
+            "decode_predictions needs to know whose classes these are. Give "
+            "the network: decode_predictions(predictions, class_names=model). "
+            f"Or give one of {sorted(CLASS_NAMES)}, or the names in the order "
+            "of the labels."
+        )
+    if hasattr(class_names, "layers"):
+        return _names_of(class_names)
     if not isinstance(class_names, str):
         return tuple(class_names)
     if class_names not in CLASS_NAMES:
@@ -83,3 +117,14 @@ def _names(class_names):
             f"{sorted(CLASS_NAMES)}, or the names in the order of the labels."
         )
     return CLASS_NAMES[class_names]
+
+
+def _names_of(network):
+    names = origin_of(network).class_names
+    if names is None:
+        raise ValueError(
+            f"The network {network.name!r} does not know the names of its "
+            "classes: it has neither published weights nor those of a "
+            "training. Give them as class_names=, in the order of the labels."
+        )
+    return names

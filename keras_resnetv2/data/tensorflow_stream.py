@@ -5,6 +5,7 @@ import tensorflow as tf
 import tensorflow.experimental.numpy as tnp
 
 from keras_resnetv2._processes import available_cores
+from keras_resnetv2._standardization import Standardization
 from keras_resnetv2.data import crops
 from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
 from keras_resnetv2.data.crop_pixels import (
@@ -15,7 +16,6 @@ from keras_resnetv2.data.crop_pixels import (
 from keras_resnetv2.data.decoding import is_png, png_sides
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.orientation import Turn, turn_of_tf
-from keras_resnetv2.data.standardization import Standardization
 
 # What autotuning had chosen from: one call a core that this process may use.
 PARALLEL = available_cores()

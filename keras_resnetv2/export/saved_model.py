@@ -6,10 +6,12 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from keras_resnetv2._checks import check_choice
-from keras_resnetv2.data.standardization import (
-    Standardization,
+from keras_resnetv2._origin import (
     get_standardization,
+    includes_preprocessing,
+    origin_of,
 )
+from keras_resnetv2._standardization import Standardization
 
 if TYPE_CHECKING:
     import keras
@@ -23,7 +25,7 @@ def export_saved_model(
     model: "keras.Model",
     directory: str | os.PathLike,
     *,
-    standardization: str | Standardization,
+    standardization: str | Standardization | None = None,
     class_names: tuple[str, ...] | None = None,
     resize: int | None = None,
     top_k: int = 5,
@@ -67,19 +69,21 @@ def export_saved_model(
     Serving; files of these names that are there already are left alone.
 
     Args:
-        model: a classifier from standardised images; logits or probabilities.
-            On the JAX and PyTorch backends it is handed to a process that runs
-            on TensorFlow, which must be installed, and the check compares with
-            what it is there.
+        model: a classifier from standardised images, or from pixels if it
+            includes its preprocessing; logits or probabilities. On the JAX and
+            PyTorch backends it is handed to a process that runs on TensorFlow,
+            which must be installed, and the check compares with what it is
+            there.
         directory: of all versions; the next free number is written whole or
             not at all. Its name is the model's in models.config.
         standardization: what the training did to the pixels, or its name in
-            `STANDARDIZATIONS`.
+            `STANDARDIZATIONS`. Default: the network's own, if it has published
+            weights or was trained by this package.
         class_names: written to assets/labels.txt, a line each. Default: the
-            classes' numbers.
+            network's own, or else the classes' numbers.
         resize: shorter side before the centre crop, in pixels. Default: the
-            model's size, as images in memory are evaluated; those that are
-            decoded as needed are at size * 256 / 224.
+            network's own, or else its size, as images in memory are evaluated;
+            those that are decoded as needed are at size * 256 / 224.
         top_k: how many classes `classify` names, or all if there are fewer.
         precision: "float32", or "bfloat16": kernels are stored and convolved in
             it; batch normalization's numbers and the classifier stay float32.
@@ -96,7 +100,7 @@ def export_saved_model(
 
     Example:
         ```python
-        export_saved_model(model, "serving/resnet20", standardization=s)
+        export_saved_model(model, "serving/resnet20")
         served = tf.saved_model.load("serving/resnet20/1")
         classify = served.signatures["classify"]
         classify(image_bytes=tf.constant([open("cat.jpg", "rb").read()]))
@@ -107,16 +111,19 @@ def export_saved_model(
     from keras_resnetv2.models.builder import gives_logits
 
     _check_model(model)
-    standardization = get_standardization(standardization)
+    origin = origin_of(model)
+    standardization = _standardization(model, origin, standardization)
     standardization.check_shape(model.input_shape[1:])
     gives_logits(model)
     classes = model.output_shape[-1]
     if class_names is None:
-        class_names = tuple(map(str, range(classes)))
+        class_names = origin.class_names or tuple(map(str, range(classes)))
     _check_class_names(class_names, classes)
     check_choice("precision", precision, PRECISIONS)
     size = model.input_shape[1]
-    resize = _whole("resize", size if resize is None else resize, size)
+    if resize is None:
+        resize = origin.resize or size
+    resize = _whole("resize", resize, size)
     around = {
         "standardization": standardization,
         "class_names": tuple(class_names),
@@ -150,6 +157,21 @@ def _check_model(model):
             "builders of this package return it; received a "
             f"{type(model).__name__}."
         )
+
+
+def _standardization(model, origin, asked):
+    if asked is None:
+        return get_standardization(model)
+    asked = get_standardization(asked)
+    if not includes_preprocessing(model):
+        return asked
+    if asked != origin.standardization:
+        raise ValueError(
+            f"The network {model.name!r} includes its preprocessing, which is "
+            "another one than standardization says: its images would be "
+            "standardised twice. Leave standardization out."
+        )
+    return get_standardization(model)
 
 
 def _check_class_names(class_names, classes):

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from keras_resnetv2._options import attribute
+from keras_resnetv2._standardization import Standardization
 from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.models.configs import MODELS, SIZE_FIELDS, ResNetConfig
 
@@ -25,11 +26,17 @@ Args:
         the README's table) or the path of a `.weights.h5` file.
     input_tensor: a Keras tensor to build on, (batch, H, W, C).
     input_shape: (H, W, C); defaults to ({size}, {size}, 3). Standardised
-        pixels are expected: see `preprocess_input`.
+        pixels are expected, unless include_preprocessing: see
+        `preprocess_input`.
     pooling: without the top: None (a map), "avg" or "max" (a vector).
     classes: number of classes; defaults to {classes}.
     classifier_activation: of the classifier; None gives logits.
     name: the model's name.
+    include_preprocessing: whether the network standardises its images itself
+        and takes pixels, 0 to 255. True means as those of the weights; or a
+        key of `STANDARDIZATIONS`, or a `Standardization`.
+    features: whether to return the features of every resolution, without the
+        top: {{"stride1": (batch, H, W, filters), ...}}; see `feature_taps`.
 {options}
 
 Returns:
@@ -64,8 +71,11 @@ def _keras_arguments(
     classes: int = ...,
     classifier_activation: Any = "softmax",
     name: str = ...,
+    *,
+    include_preprocessing: bool | str | Standardization = False,
+    features: bool = False,
 ) -> keras.Model:
-    """The arguments that `keras.applications` has, in their order."""
+    """The arguments that `keras.applications` has, in their order; and two."""
 
 
 def _signature(name, config):

@@ -1,9 +1,10 @@
 """All of a network but its classifier, and trained weights for it."""
 
+from keras_resnetv2._origin import origin_of
 from keras_resnetv2.models import published
 from keras_resnetv2.models import weights as weights_lib
 from keras_resnetv2.models.builder import feature_taps
-from keras_resnetv2.models.network import ResNet
+from keras_resnetv2.models.network import ResNet, set_origin
 from keras_resnetv2.models.network_configs import config_of
 
 
@@ -26,10 +27,14 @@ def load_backbone(model, weights) -> None:
         >>> model = keras_resnetv2.PreActResNet20(classes=3)
         >>> keras_resnetv2.load_backbone(model, "cifar10")
     """
+    origin = weights_lib.origin(weights, include_top=False)
     if published.is_tag(weights):
         weights = weights_lib.path_of(_row_of(model, weights))
-    weights_lib.check(weights)
+    weights_lib.check(weights, config_of(model))
     weights_lib.load(backbone(model), weights)
+    # A training has its own, which need not be that of its initial weights.
+    if origin_of(model).standardization is None:
+        set_origin(model, origin)
 
 
 def backbone(model):

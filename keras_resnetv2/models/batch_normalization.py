@@ -34,6 +34,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         scale: whether to multiply by gamma.
         network_config: of a network's first one, the network's `ResNetConfig`
             as JSON: a layer is what saving, loading and cloning carry over.
+        network_origin: likewise its `Origin`.
         **kwargs: as for `keras.layers.BatchNormalization`.
 
     Raises:
@@ -49,6 +50,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         scale=True,
         *,
         network_config=None,
+        network_origin=None,
         **kwargs,
     ):
         if kwargs.get("renorm"):
@@ -66,12 +68,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
             **kwargs,
         )
         self.network_config = network_config
+        self.network_origin = network_origin
 
     def get_config(self):
         """The constructor's arguments."""
         config = super().get_config()
-        if self.network_config is not None:
-            config["network_config"] = self.network_config
+        for name in ("network_config", "network_origin"):
+            if (text := getattr(self, name)) is not None:
+                config[name] = text
         return config
 
     def add_weight(self, *args, trainable=True, aggregation="none", **kwargs):

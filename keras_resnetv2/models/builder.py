@@ -3,8 +3,11 @@
 import dataclasses
 
 import keras
+import numpy as np
 
 from keras_resnetv2._checks import check_choice
+from keras_resnetv2._origin import PREPROCESSING, get_standardization
+from keras_resnetv2._standardization import STANDARDIZATIONS, Standardization
 from keras_resnetv2.models import inputs as inputs_lib
 from keras_resnetv2.models import layer_names, layers
 from keras_resnetv2.models import weights as weights_lib
@@ -13,8 +16,13 @@ from keras_resnetv2.models.activations import (
     STEM,
     end_of_network,
 )
-from keras_resnetv2.models.configs import ResNetConfig, check_config
-from keras_resnetv2.models.network import ResNet
+from keras_resnetv2.models.configs import (
+    ResNetConfig,
+    check_config,
+    find_config,
+)
+from keras_resnetv2.models.network import ResNet, set_origin
+from keras_resnetv2.models.network_configs import config_of
 from keras_resnetv2.models.specs import STEMS
 from keras_resnetv2.models.units import residual_unit
 
@@ -26,7 +34,7 @@ _POOLINGS = {
 
 
 def ResNetV2(
-    config: ResNetConfig,
+    config: ResNetConfig | str,
     *,
     include_top: bool = True,
     weights: str | None = None,
@@ -35,7 +43,9 @@ def ResNetV2(
     pooling: str | None = None,
     classes: int | None = None,
     classifier_activation="softmax",
-    name: str = "resnetv2",
+    name: str | None = None,
+    include_preprocessing: bool | str | Standardization = False,
+    features: bool = False,
 ) -> keras.Model:
     """Builds any network that a `ResNetConfig` describes.
 
@@ -46,18 +56,26 @@ def ResNetV2(
     mixed-precision policy the head computes in float32.
 
     Args:
-        config: the network.
+        config: the network, or its name: see `list_models`.
         include_top: whether to add global average pooling and the classifier.
         weights: None (random), "cifar10" (trained, where they are published:
             the README's table) or the path of a `.weights.h5` file.
         input_tensor: a Keras tensor to build on, (batch, H, W, C).
         input_shape: (H, W, C) without the batch; H and W may be None. Defaults
             to (32, 32, 3) for a CIFAR stem, (224, 224, 3) for an ImageNet stem.
-            Standardised pixels are expected: see `preprocess_input`.
+            Standardised pixels are expected, unless include_preprocessing:
+            see `preprocess_input`.
         pooling: without the top: None (a map), "avg" or "max" (a vector).
         classes: number of classes; defaults to `config.classes`.
         classifier_activation: of the classifier; None gives logits.
-        name: the model's name.
+        name: the model's name; defaults to "resnetv2", or the name that came
+            as `config`, in lower case.
+        include_preprocessing: whether the network standardises its images
+            itself and takes pixels, 0 to 255. True means as those of the
+            weights; or a key of `STANDARDIZATIONS`, or a `Standardization`.
+        features: whether to return the features of every resolution, without
+            the top: {"stride1": (batch, H, W, filters), ...}; see
+            `feature_taps`.
 
     Returns:
         A `keras.Model`: (batch, H, W, C) to (batch, classes), or without the
@@ -72,15 +90,28 @@ def ResNetV2(
         >>> ResNetV2(ResNetConfig(depth=26, widths=(32, 64, 128))).output_shape
         (None, 10)
     """
+    if isinstance(config, str):
+        name = name or config.lower()
+        config = find_config(config)
     check_config(config)
     inputs_lib.check_data_format()
     if classes is not None:
         config = dataclasses.replace(config, classes=classes)
+    if features:
+        _check_features(pooling)
+        include_top = False
+    origin = weights_lib.origin(weights, include_top)
+    origin = _with_preprocessing(origin, include_preprocessing)
     weights = weights_lib.find(weights, config, include_top)
     check_choice("pooling", pooling, _POOLINGS)
-    inputs = inputs_lib.make(config, input_tensor, input_shape)
+    inputs = inputs_lib.make(
+        config, input_tensor, input_shape, pixels=bool(include_preprocessing)
+    )
 
-    x = features(inputs, config)
+    x = inputs
+    if include_preprocessing:
+        x = _preprocessing(x, origin.standardization)
+    x = body(x, config)
     if include_top:
         pooling = "avg"
     if pooling:
@@ -97,13 +128,61 @@ def ResNetV2(
 
     if input_tensor is not None:
         inputs = inputs_lib.source(input_tensor)
-    model = ResNet(inputs, x, name=name)
+    model = ResNet(inputs, x, name=name or "resnetv2")
     model.get_layer(f"{layer_names.STEM}_bn").network_config = config.to_json()
+    set_origin(model, origin)
     weights_lib.load(model, weights)
+    if features:
+        taps = feature_taps(config).items()
+        outputs = {stride: model.get_layer(tap).output for stride, tap in taps}
+        return ResNet(inputs, outputs, name=model.name)
     return model
 
 
-def features(x, config: ResNetConfig):
+def _check_features(pooling):
+    if pooling is not None:
+        raise ValueError(
+            "features=True gives the maps of every resolution; received "
+            f"pooling={pooling!r}. Leave one of the two out."
+        )
+
+
+def _with_preprocessing(origin, include_preprocessing):
+    """The origin of a network that standardises as it was asked to."""
+    if not include_preprocessing:
+        return origin
+    own = origin.standardization
+    if include_preprocessing is True:
+        if own is None:
+            raise ValueError(
+                "include_preprocessing=True takes the statistics of published "
+                f"weights; received weights={origin.weights!r}. Give one of "
+                f"{sorted(STANDARDIZATIONS)}, or a Standardization."
+            )
+        return origin
+    asked = get_standardization(include_preprocessing)
+    if own is not None and asked != own:
+        raise ValueError(
+            f"weights={origin.weights!r} were trained on images standardised "
+            "in another way than include_preprocessing says. Give "
+            "include_preprocessing=True."
+        )
+    return dataclasses.replace(origin, standardization=asked)
+
+
+def _preprocessing(x, standardization):
+    standardization.check_shape(x.shape)
+    return keras.layers.Normalization(
+        axis=tuple(range(-standardization.mean.ndim, 0)),
+        mean=standardization.mean,
+        variance=np.square(standardization.std, dtype=np.float64),
+        # Half precision is too coarse for pixels.
+        dtype="float32",
+        name=PREPROCESSING,
+    )(x)
+
+
+def body(x, config: ResNetConfig):
     """Stem and stages, up to the activation behind the last addition.
 
     Args:
@@ -124,11 +203,11 @@ def features(x, config: ResNetConfig):
     )
 
 
-def feature_taps(config: ResNetConfig) -> dict[str, str]:
+def feature_taps(network: ResNetConfig | str | keras.Model) -> dict[str, str]:
     """Names the layers at which each resolution ends, by stride.
 
     Args:
-        config: the network.
+        network: a network of ours, its config, or its name.
 
     Returns:
         {"stride4": "stage1_unit3_out", ...}: output stride in input pixels to
@@ -136,10 +215,11 @@ def feature_taps(config: ResNetConfig) -> dict[str, str]:
         the last stage behind the network's last activation, where it has one.
 
     Example:
-        >>> from keras_resnetv2 import MODELS, feature_taps
-        >>> feature_taps(MODELS["PreActResNet20"])["stride2"]
+        >>> from keras_resnetv2 import feature_taps
+        >>> feature_taps("PreActResNet20")["stride2"]
         'stage2_unit3_out'
     """
+    config = _config_of(network)
     first = config.strides // 2 ** (len(config.units) - 1)
     taps = {
         f"stride{first * 2**s}": f"{layer_names.unit(s + 1, units)}_out"
@@ -149,6 +229,15 @@ def feature_taps(config: ResNetConfig) -> dict[str, str]:
     if end:
         taps[f"stride{config.strides}"] = f"{layer_names.HEAD}_{end[-1]}"
     return taps
+
+
+def _config_of(network):
+    if isinstance(network, str):
+        return find_config(network)
+    if isinstance(network, keras.Model):
+        return config_of(network)
+    check_config(network)
+    return network
 
 
 def gives_logits(model: keras.Model) -> bool:

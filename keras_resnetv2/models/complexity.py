@@ -8,7 +8,7 @@ import dataclasses
 
 from keras_resnetv2.models import inputs as inputs_lib
 from keras_resnetv2.models import layers
-from keras_resnetv2.models.builder import features
+from keras_resnetv2.models.builder import body
 from keras_resnetv2.models.configs import ResNetConfig, check_config
 
 
@@ -86,7 +86,7 @@ def complexity(
         )
 
     counts = _Counts()
-    x = features(_Map(counts, *map(int, images)), config)
+    x = body(_Map(counts, *map(int, images)), config)
     pooled = _Map(counts, 1, 1, x.channels)
     layers.conv(
         pooled,

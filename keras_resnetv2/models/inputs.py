@@ -22,13 +22,14 @@ def check_data_format():
         )
 
 
-def make(config, input_tensor, input_shape):
+def make(config, input_tensor, input_shape, pixels):
     """The tensor that a network begins at.
 
     Args:
         config: a `ResNetConfig`.
         input_tensor: a Keras tensor, or None.
         input_shape: (H, W, C), or None for the config's own size.
+        pixels: whether the network standardises them itself.
 
     Raises:
         ValueError: if what came is no input for this network.
@@ -40,7 +41,7 @@ def make(config, input_tensor, input_shape):
                 f"input_shape={input_shape} with a tensor of shape "
                 f"{input_tensor.shape}."
             )
-        _check_input_tensor(input_tensor)
+        _check_input_tensor(input_tensor, pixels)
         _check_image_shape(tuple(input_tensor.shape[1:]), config)
         return input_tensor
     return keras.Input(image_shape(config, input_shape), name="images")
@@ -65,17 +66,18 @@ def image_shape(config, input_shape):
     return tuple(shape)
 
 
-def _check_input_tensor(tensor):
+def _check_input_tensor(tensor, pixels):
     if not keras.utils.is_keras_tensor(tensor):
         raise ValueError(
             "input_tensor must be a Keras tensor, as keras.Input returns it; "
             f"received a {type(tensor).__name__}. Call the built model on "
             "arrays instead."
         )
-    if not keras.backend.is_float_dtype(tensor.dtype):
+    if not pixels and not keras.backend.is_float_dtype(tensor.dtype):
         raise ValueError(
             "input_tensor must hold standardised pixels, floats; received "
-            f"dtype {tensor.dtype}. Cast and standardise it first."
+            f"dtype {tensor.dtype}. Standardise it with preprocess_input, or "
+            "give include_preprocessing."
         )
 
 

@@ -7,8 +7,21 @@ import sys
 
 import keras
 
+from keras_resnetv2._origin import Origin, origin_of
 from keras_resnetv2.models.configs import ResNetConfig
 from keras_resnetv2.models.network_configs import config_of
+
+
+def set_origin(model: keras.Model, origin: Origin) -> None:
+    """Makes a network carry what it was trained on.
+
+    Args:
+        model: one of ours.
+        origin: replaces what it carries.
+    """
+    for layer in model.layers:
+        if getattr(layer, "network_config", None):
+            layer.network_origin = origin.to_json()
 
 
 def replicas_of(model: keras.Model) -> int:
@@ -54,6 +67,11 @@ class ResNet(keras.Model):
             ValueError: for a model that does not begin with one of ours.
         """
         return config_of(self)
+
+    @property
+    def origin(self) -> Origin:
+        """What the network was trained on: statistics, classes, weights."""
+        return origin_of(self)
 
     def make_train_function(self, force=False):
         """As Keras's, one checked batch at a time."""

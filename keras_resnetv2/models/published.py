@@ -72,10 +72,35 @@ PUBLISHED = (
 )
 
 
+def list_models(weights: bool = False) -> list[str]:
+    """Names the paper's networks, as the builders and `ResNetV2` take them.
+
+    Args:
+        weights: whether to name only those with published weights.
+
+    Example:
+        >>> import keras_resnetv2
+        >>> keras_resnetv2.list_models(weights=True)
+        ['PreActResNet20']
+    """
+    published = {row.model for row in PUBLISHED}
+    return [name for name in MODELS if name in published or not weights]
+
+
 def is_tag(weights) -> bool:
     """Whether `weights` is the tag of any published weights."""
     tags = [row.tag for row in PUBLISHED]
     return isinstance(weights, str) and weights in tags
+
+
+def tags(config: ResNetConfig) -> list[str]:
+    """The tags of all weights that are published for a network.
+
+    Args:
+        config: the network.
+    """
+    fitting = [row for row in PUBLISHED if not differences(row.config, config)]
+    return sorted({row.tag for row in fitting})
 
 
 def find(tag: str, config: ResNetConfig) -> PublishedWeights:

@@ -9,9 +9,28 @@ from urllib.parse import quote, urlsplit
 import h5py
 import keras
 
+from keras_resnetv2._origin import CLASS_NAMES, Origin
+from keras_resnetv2._standardization import STANDARDIZATIONS
 from keras_resnetv2.models import layer_names, published
 from keras_resnetv2.models.configs import ResNetConfig
 from keras_resnetv2.models.published import PublishedWeights
+
+
+def origin(weights, include_top: bool) -> Origin:
+    """What weights were trained on.
+
+    Args:
+        weights: as of `find`.
+        include_top: whether the network has its classifier.
+    """
+    if not published.is_tag(weights):
+        name = None if weights is None else os.path.basename(weights)
+        return Origin(weights=name)
+    return Origin(
+        weights=weights,
+        standardization=STANDARDIZATIONS[weights],
+        class_names=CLASS_NAMES[weights] if include_top else None,
+    )
 
 
 def find(weights, config: ResNetConfig, include_top: bool) -> str | None:
@@ -28,7 +47,7 @@ def find(weights, config: ResNetConfig, include_top: bool) -> str | None:
         OSError: if the published file is not to be had.
     """
     if not published.is_tag(weights):
-        check(weights)
+        check(weights, config)
         return weights
     row = published.find(weights, config)
     if include_top and config.classes != row.config.classes:
@@ -41,8 +60,12 @@ def find(weights, config: ResNetConfig, include_top: bool) -> str | None:
     return path_of(row)
 
 
-def check(weights) -> None:
+def check(weights, config: ResNetConfig) -> None:
     """Refuses what is neither None nor a weights file.
+
+    Args:
+        weights: of a network.
+        config: the network.
 
     Raises:
         ValueError: if `weights` is neither None nor an existing `.weights.h5`.
@@ -51,11 +74,11 @@ def check(weights) -> None:
         return
     path = os.fspath(weights) if isinstance(weights, os.PathLike) else weights
     if not isinstance(path, str) or not path.endswith(".weights.h5"):
-        tags = sorted({row.tag for row in published.PUBLISHED})
+        tags = ", ".join(map(repr, published.tags(config)))
         raise ValueError(
-            "weights must be None (random initialisation), published ones "
-            f"({', '.join(map(repr, tags))}) or the path of a .weights.h5 "
-            f"file; received {weights!r}."
+            "weights must be None (random initialisation), the path of a "
+            ".weights.h5 file, or published ones; received "
+            f"{weights!r}. Published for this network: {tags or 'none'}."
         )
     if not os.path.isfile(path):
         raise ValueError(

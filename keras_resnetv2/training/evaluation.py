@@ -5,6 +5,10 @@ import math
 import keras
 import numpy as np
 
+from keras_resnetv2._origin import (
+    get_standardization,
+    includes_preprocessing,
+)
 from keras_resnetv2.data import (
     EncodedImages,
     ImageData,
@@ -27,7 +31,8 @@ def predict_logits(
     """Logits of all images, in order.
 
     Args:
-        model: from standardised images to logits.
+        model: from standardised images to logits, or from pixels if it
+            includes its preprocessing.
         data: N images.
         standardization: the training's.
         batch_size: images at a time, over all replicas; rounded up to a
@@ -37,6 +42,8 @@ def predict_logits(
     Returns:
         float32 (N, classes).
     """
+    if includes_preprocessing(model):
+        standardization = get_standardization(model)
     _, height, width, _ = model.input_shape
     if batch_size is None:
         batch_size = max(1, min(_IMAGES, _PIXELS // (height * width)))

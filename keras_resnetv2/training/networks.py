@@ -1,11 +1,15 @@
 """An experiment's network: its config, built, and compiled."""
 
 import dataclasses
+import os
 
 import keras
 
+from keras_resnetv2._origin import Origin
+from keras_resnetv2.data.crops import evaluation_resize
 from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.models.configs import ResNetConfig
+from keras_resnetv2.models.network import set_origin
 from keras_resnetv2.training import compiling
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.experiment import Experiment
@@ -32,14 +36,23 @@ def build_model(experiment: Experiment, facts: DataFacts) -> keras.Model:
 
     Returns:
         A `keras.Model` from standardised images (batch, H, W, C) to logits
-        (batch, classes).
+        (batch, classes), which carries what it is trained on.
     """
-    return ResNetV2(
+    model = ResNetV2(
         network_config(experiment, facts),
         input_shape=facts.image_shape,
         classifier_activation=None,
         name=experiment.model.lower(),
     )
+    size = facts.image_shape[0]
+    origin = Origin(
+        weights=os.path.basename(os.path.normpath(experiment.dataset)),
+        standardization=facts.standardization,
+        class_names=facts.class_names,
+        resize=evaluation_resize(size) if experiment.streams else size,
+    )
+    set_origin(model, origin)
+    return model
 
 
 def compile_model(

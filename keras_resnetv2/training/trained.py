@@ -9,7 +9,6 @@ import keras
 from absl import logging
 
 from keras_resnetv2._files import write_atomically
-from keras_resnetv2.data.crops import evaluation_resize
 from keras_resnetv2.training import checkpoints
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.devices import precision
@@ -25,7 +24,8 @@ class Trained(NamedTuple):
     """What `load_trained` returns.
 
     Attributes:
-        model: standardised images (batch, H, W, C) to logits (batch, classes).
+        model: standardised images (batch, H, W, C) to logits (batch, classes);
+            it knows its preprocessing and its classes.
         experiment: the settings it was trained with.
         facts: of the data it was trained on.
         step: number of training steps done.
@@ -39,8 +39,7 @@ class Trained(NamedTuple):
     @property
     def resize(self) -> int:
         """Shorter side of a picture before the centre crop, in evaluation."""
-        size = self.facts.image_shape[0]
-        return evaluation_resize(size) if self.experiment.streams else size
+        return self.model.origin.resize
 
 
 def load_trained(

@@ -65,12 +65,13 @@ def test_published_weights_are_exported_with_their_classes(tmp_path):
     test = load_arrays("cifar10_sample", "test").take(8)
     uint8 = served.signatures["serving_uint8"]
     answer = uint8(images=tf.constant(test.images))["probabilities"]
-    own = PreActResNet20(weights="cifar10")(preprocess_input(test.images))
+    network = PreActResNet20(weights="cifar10")
+    own = network(preprocess_input(test.images, network))
     np.testing.assert_allclose(answer, own, atol=1e-5)
     classify = served.signatures["classify"]
     png = tf.io.encode_png(test.images[0])[None]
     best = classify(image_bytes=png)["classes"][0, 0].numpy().decode()
-    assert best == decode_predictions(own, 1)[0][0][1] == "cat"
+    assert best == decode_predictions(own, 1, network)[0][0][1] == "cat"
 
 
 @pytest.mark.multiprocess

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from keras_resnetv2.data import (
+    CLASS_NAMES,
     cifar10_archive,
-    cifar10_sample,
     load_arrays,
 )
 
@@ -254,7 +254,7 @@ def test_prepared_data_is_what_tfds_reads(tmp_path, members):
         assert example["label"] == LABELS.ravel()[i]
     test = load_arrays("cifar10", "test", data_dir=tmp_path / "tfds")
     assert len(test) == COUNT
-    assert test.class_names == cifar10_sample.CLASS_NAMES
+    assert test.class_names == CLASS_NAMES["cifar10"]
     assert sorted(test.labels) == sorted(LABELS[5])
 
 

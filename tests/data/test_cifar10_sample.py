@@ -5,7 +5,7 @@ import importlib.resources
 import numpy as np
 import pytest
 
-from keras_resnetv2.data import cifar10_sample, load_arrays
+from keras_resnetv2.data import CLASS_NAMES, cifar10_sample, load_arrays
 
 SPLITS = {"train": 2560, "test": 500}
 # Of the pixels, as compared with TFDS's CIFAR-10 when the sample was made.
@@ -25,7 +25,7 @@ def table(split):
 def test_size_balance_and_pixels(split):
     data = load_arrays("cifar10_sample", split)
     assert data.images.shape == (SPLITS[split], 32, 32, 3)
-    assert data.class_names == cifar10_sample.CLASS_NAMES
+    assert data.class_names == CLASS_NAMES["cifar10"]
     per_class = np.bincount(data.labels)
     assert per_class.tolist() == [cifar10_sample.PER_CLASS[split]] * 10
     digest = hashlib.sha256(data.images.tobytes()).hexdigest()

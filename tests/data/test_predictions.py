@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_resnetv2 import decode_predictions
-from keras_resnetv2.data import CLASS_NAMES, cifar10_sample
+from keras_resnetv2 import PreActResNet20, decode_predictions
+from keras_resnetv2.data import CLASS_NAMES
 
 
 @pytest.mark.parametrize(
@@ -24,19 +24,40 @@ def test_what_ranks_nothing_is_refused(scores):
         decode_predictions(scores, 1, ["a", "b"])
 
 
-def test_names_are_in_the_order_of_the_labels():
-    named = decode_predictions(np.eye(10, dtype="float32"), top=1)
-    names = cifar10_sample.CLASS_NAMES
+@pytest.mark.parametrize("of", ["tag", "network"])
+def test_names_are_in_the_order_of_the_labels(of):
+    names = CLASS_NAMES["cifar10"]
+    given = {"tag": "cifar10", "network": PreActResNet20(weights="cifar10")}
+    named = decode_predictions(np.eye(10, dtype="float32"), 1, given[of])
     assert named == [[(i, names[i], 1.0)] for i in range(10)]
 
 
+def test_no_names_are_guessed():
+    with pytest.raises(ValueError, match="class_names=model"):
+        decode_predictions(np.eye(10))
+    with pytest.raises(ValueError, match="'mine' does not know the names"):
+        decode_predictions(np.eye(10), 1, PreActResNet20(name="mine"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "float64"])
+def test_logits_are_noticed(dtype):
+    logits = np.array([[1.42, -0.5, 0.25], [0.0, 0.5, 0.5]], dtype)
+    powers = np.exp(logits.astype("float64"))
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    for answers in (logits, expected.astype(dtype)):
+        named = decode_predictions(answers, 3, ["a", "b", "c"])
+        scores = [[score for _, _, score in sorted(row)] for row in named]
+        np.testing.assert_allclose(scores, expected, atol=1e-3)
+
+
 def test_the_best_first_and_of_equals_the_lower_label():
-    scores = np.array([[0.2, 0.5, 0.2, 0.1], [-3.0, -1.0, -2.0, -1.0]])
+    scores = np.array([[0.2, 0.5, 0.2, 0.1]])
     names = ["a", "b", "c", "d"]
-    first, second = decode_predictions(scores, 3, names)
+    [first] = decode_predictions(scores, 3, names)
     assert first == [(1, "b", 0.5), (0, "a", 0.2), (2, "c", 0.2)]
-    assert [label for label, _, _ in second] == [1, 3, 2]
     assert len(decode_predictions(scores, 99, names)[0]) == 4
+    [logits] = decode_predictions([[-3.0, -1.0, -2.0, -1.0]], 3, names)
+    assert [label for label, _, _ in logits] == [1, 3, 2]
     many = np.tile([0.0, 1.0], (1, 100))
     [named] = decode_predictions(many, 100, [str(i) for i in range(200)])
     assert [label for label, _, _ in named] == list(range(1, 200, 2))
@@ -60,7 +81,9 @@ def test_the_best_first_and_of_equals_the_lower_label():
 )
 def test_bad_input_is_named(shape, options, says):
     with pytest.raises(ValueError, match=says):
-        decode_predictions(np.zeros(shape), **options)
+        decode_predictions(
+            np.zeros(shape), **{"class_names": "cifar10", **options}
+        )
 
 
 def test_every_data_set_of_named_classes_has_unlike_ones():

@@ -1,5 +1,4 @@
 import json
-import warnings
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from keras_resnetv2.data import (
     STANDARDIZATIONS,
     Standardization,
     load_arrays,
-    preprocess_input,
 )
 
 
@@ -98,54 +96,3 @@ def test_from_images_refuses_unknown_kinds_and_ranks(images):
         Standardization.from_images(images, "per_image")
     with pytest.raises(ValueError, match="height, width"):
         Standardization.from_images(images[0])
-
-
-def test_preprocess_input_is_the_trainings(images):
-    constant = STANDARDIZATIONS["cifar10"]
-    expected = (images[:4].astype(np.float32) - constant.mean) / constant.std
-    np.testing.assert_array_equal(preprocess_input(images[:4]), expected)
-    np.testing.assert_array_equal(preprocess_input(images[0]), expected[0])
-    floats = images[:4].astype(np.float64)
-    np.testing.assert_array_equal(preprocess_input(floats), expected)
-    own = Standardization.from_images(images)
-    np.testing.assert_array_equal(
-        preprocess_input(images[:4], own), own(images[:4])
-    )
-
-
-@pytest.mark.parametrize(
-    "shape, dtype, standardization, message",
-    [
-        ((32, 32), np.uint8, "cifar10", "one image"),
-        ((1, 2, 32, 32, 3), np.uint8, "cifar10", "one image"),
-        ((2, 32, 32, 1), np.uint8, "cifar10", "do not fit"),
-        ((2, 3, 32, 32), np.uint8, "cifar10", "do not fit"),
-        ((32, 32, 3), np.bool_, "cifar10", "bool"),
-        ((32, 32, 3), np.uint8, "cifar", "cifar10.*imagenet"),
-        ((32, 32, 3), np.uint8, None, "cifar10.*imagenet"),
-    ],
-)
-def test_preprocess_input_refuses(shape, dtype, standardization, message):
-    with pytest.raises(ValueError, match=message):
-        preprocess_input(np.zeros(shape, dtype), standardization)
-
-
-def test_per_pixel_mean_refuses_other_sizes(images):
-    own = Standardization.from_images(images, "per_pixel_mean")
-    with pytest.raises(ValueError, match="do not fit"):
-        preprocess_input(images[:, :28, :28], own)
-
-
-@pytest.mark.parametrize("scale, shift", [(1 / 255, 0), (1 / 64, -2)])
-def test_scaled_images_are_warned_of(images, scale, shift):
-    scaled = images[:2].astype(np.float32) * scale + shift
-    with pytest.warns(UserWarning, match="0 to 255"):
-        preprocess_input(scaled)
-
-
-def test_pixels_are_not_warned_of(images):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        preprocess_input(images[:2].astype(np.float32))
-        preprocess_input(np.zeros((32, 32, 3), np.float32))
-        preprocess_input(np.ones((32, 32, 3), np.uint8))

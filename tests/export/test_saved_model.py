@@ -94,7 +94,9 @@ def test_loads_without_keras_and_without_this_package(model, version, tmp_path):
     images = np.arange(2 * 32 * 32 * 3).reshape(2, 32, 32, 3) % 256
     np.testing.assert_allclose(
         np.load(tmp_path / "out.npy"),
-        np.array(model(data.preprocess_input(images.astype("uint8")))),
+        np.array(
+            model(data.preprocess_input(images.astype("uint8"), "cifar10"))
+        ),
         atol=1e-5,
     )
 

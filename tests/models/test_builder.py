@@ -1,3 +1,4 @@
+import dataclasses
 import inspect
 import pickle
 import sys
@@ -15,6 +16,7 @@ from keras_resnetv2 import (
     ResNetConfig,
     ResNetV2,
     feature_taps,
+    list_models,
     load_backbone,
 )
 from keras_resnetv2.models import applications
@@ -42,8 +44,9 @@ def test_signature_is_visible_and_true(name):
     # Every option of a unit that a config has.
     options = {p.name for p in parameters.values() if p.kind == p.KEYWORD_ONLY}
     own = {"depth", "units_per_stage", "widths", "stem", "classes"}
-    assert options == set(ResNetConfig.__dataclass_fields__) - own
-    for option in options:
+    fields = set(ResNetConfig.__dataclass_fields__) - own
+    assert options == fields | {"include_preprocessing", "features"}
+    for option in fields:
         assert parameters[option].default == getattr(MODELS[name], option)
     for parameter in parameters:
         assert f"{parameter}:" in builder.__doc__
@@ -206,9 +209,38 @@ def test_input_tensor_behind_many_residual_additions():
     assert model.output_shape == (None, 7)
 
 
-def test_a_name_is_no_config():
-    with pytest.raises(ValueError, match="ResNetConfig.*'PreActResNet20'"):
-        ResNetV2("PreActResNet20")
+def test_a_name_is_a_config():
+    model = ResNetV2("preactresnet20", classes=3)
+    assert model.config == dataclasses.replace(
+        MODELS["PreActResNet20"], classes=3
+    )
+    assert model.name == "preactresnet20"
+    assert ResNetV2("PreActResNet20", name="mine").name == "mine"
+    with pytest.raises(ValueError, match="'resnet20'; expected.*ResNet18V2"):
+        ResNetV2("resnet20")
+
+
+def test_models_are_listed():
+    assert list_models() == list(MODELS)
+    assert list_models(weights=True) == ["PreActResNet20"]
+
+
+def test_features_of_every_resolution():
+    model = ResNetV2("ResNet18V2", features=True, input_shape=(64, 96, 3))
+    taps = feature_taps(model)
+    assert taps == feature_taps("ResNet18V2") == feature_taps(model.config)
+    images = np.random.default_rng(0).normal(size=(2, 64, 96, 3))
+    features = model.predict(images, verbose=0)
+    assert list(features) == list(taps)
+    for stride, tap in taps.items():
+        step = int(stride.removeprefix("stride"))
+        assert features[stride].shape[1:3] == (64 // step, 96 // step)
+        cut = keras.Model(model.input, model.get_layer(tap).output)
+        np.testing.assert_array_equal(
+            features[stride], cut.predict(images, verbose=0)
+        )
+    with pytest.raises(ValueError, match="received pooling='avg'"):
+        PreActResNet20(features=True, pooling="avg")
 
 
 def test_channels_first_is_refused_with_the_reason():

@@ -16,6 +16,7 @@ from keras_resnetv2 import (
     MODELS,
     PreActResNet20,
     PreActResNet110,
+    ResNet50V2,
     ResNetConfig,
     ResNetV2,
     data,
@@ -113,8 +114,11 @@ def test_a_network_without_published_weights_hears_which_there_are():
     says = r"for PreActResNet20\(\).* units_per_stage: \(18, 18, 18\)"
     with pytest.raises(ValueError, match=says):
         PreActResNet110(weights="cifar10")
-    with pytest.raises(ValueError, match=r"\('cifar10'\).*'cifar100'"):
-        PreActResNet20(weights="cifar100")
+    says = "received 'imagenet'. Published for this network: "
+    with pytest.raises(ValueError, match=f"{says}'cifar10'"):
+        PreActResNet20(weights="imagenet")
+    with pytest.raises(ValueError, match=f"{says}none"):
+        ResNet50V2(weights="imagenet")
 
 
 def test_what_training_alone_does_is_no_difference():
@@ -179,7 +183,7 @@ def test_another_head_another_input(agree):
         input_tensor=whole.input,
     )
     test = load_arrays("cifar10_sample", "test").take(8)
-    images = preprocess_input(test.images)
+    images = preprocess_input(test.images, "cifar10")
     kernel, bias = whole.layers[-1].get_weights()
     logits = body.predict(images, verbose=0) @ kernel + bias
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)

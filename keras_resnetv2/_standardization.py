@@ -1,8 +1,7 @@
 """Pixels to the numbers a network is trained on, and the same for serving."""
 
 import dataclasses
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,57 @@ import numpy as np
 from keras_resnetv2._checks import check_choice
 
 _CHUNK = 1024
+
+
+def _in_numpy(images, mean, std):
+    return (images.astype(np.float32) - mean) / std
+
+
+def _in_keras(images, mean, std):
+    import keras
+
+    return (keras.ops.cast(images, "float32") - mean) / std
+
+
+def _in_tensorflow(images, mean, std):
+    import tensorflow as tf
+
+    return (tf.cast(images, tf.float32) - mean) / std
+
+
+def _in_jax(images, mean, std):
+    return (images.astype("float32") - mean) / std
+
+
+def _in_torch(images, mean, std):
+    import torch
+
+    mean, std = (
+        torch.tensor(part, device=images.device) for part in (mean, std)
+    )
+    return (images.float() - mean) / std
+
+
+# By the package that the class of a tensor comes from.
+_FRAMEWORKS = {
+    "keras": _in_keras,
+    "tensorflow": _in_tensorflow,
+    "jax": _in_jax,
+    "jaxlib": _in_jax,
+    "torch": _in_torch,
+}
+
+
+def rank_of(images: Any) -> int | None:
+    """Returns a tensor's rank; None where TensorFlow's graph has none."""
+    known = getattr(images.shape, "rank", 0) is not None
+    return len(images.shape) if known else None
+
+
+def framework_of(images: Any) -> str | None:
+    """Names the package that a tensor comes from; None for anything else."""
+    roots = (kind.__module__.split(".")[0] for kind in type(images).__mro__)
+    return next((root for root in roots if root in _FRAMEWORKS), None)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,40 +128,48 @@ class Standardization:
         check_choice("kind", kind, STANDARDIZATION_KINDS)
         return cls(*STANDARDIZATION_KINDS[kind](images))
 
-    def check_shape(self, shape: tuple[int, ...]) -> None:
+    def check_shape(self, shape: Sequence[int | None]) -> None:
         """Refuses images that this does not fit.
 
         Args:
             shape: of an image or of a batch, ends in (height, width,
-                channels).
+                channels); None stands for a side that is not known yet.
 
         Raises:
             ValueError: if the last dimensions are not those of the mean.
         """
-        wanted = self.mean.shape
-        if len(shape) < 3 or tuple(shape[-len(wanted) :]) != wanted:
+        shape, wanted = tuple(shape), self.mean.shape
+        known = zip(shape[-len(wanted) :], wanted)
+        if len(shape) < 3 or any(
+            got not in (None, want) for got, want in known
+        ):
             raise ValueError(
-                f"Images of shape {tuple(shape)} do not fit a mean of shape "
+                f"Images of shape {shape} do not fit a mean of shape "
                 f"{wanted}: (..., height, width, channels) must end in it. "
                 f"Measure these images with Standardization.from_images, or "
                 f"bring them to that size."
             )
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
+    def __call__(self, images: Any) -> Any:
         """Standardizes images.
 
         Args:
-            images: uint8 or float, (..., height, width, channels), 0 to 255.
+            images: (..., height, width, channels), 0 to 255: an array, or a
+                tensor of Keras, TensorFlow, JAX or PyTorch, symbolic or not.
 
         Returns:
-            float32, the same shape.
+            float32, the same shape and kind.
 
         Raises:
             ValueError: if their shape does not fit.
         """
-        images = np.asarray(images)
-        self.check_shape(images.shape)
-        return (images.astype(np.float32) - self.mean) / self.std
+        framework = framework_of(images)
+        if framework is None:
+            images = np.asarray(images)
+        if rank_of(images) is not None:
+            self.check_shape(images.shape)
+        subtract_and_divide = _FRAMEWORKS.get(framework, _in_numpy)
+        return subtract_and_divide(images, self.mean, self.std)
 
     def __eq__(self, other: object) -> bool:
         """Tells whether both have the same numbers, to the bit."""
@@ -193,82 +251,3 @@ STANDARDIZATIONS: dict[str, Standardization] = {
         std=np.multiply([0.229, 0.224, 0.225], 255),
     ),
 }
-
-
-def get_standardization(
-    standardization: str | Standardization,
-) -> Standardization:
-    """Returns the standardization of that name; passes a ready one through.
-
-    Args:
-        standardization: a key of `STANDARDIZATIONS`, or a `Standardization`.
-
-    Returns:
-        The standardization.
-
-    Raises:
-        ValueError: if there is none of that name.
-    """
-    if isinstance(standardization, Standardization):
-        return standardization
-    found = isinstance(standardization, str) and STANDARDIZATIONS.get(
-        standardization
-    )
-    if not found:
-        raise ValueError(
-            f"Unknown standardization {standardization!r}; give one of "
-            f"{sorted(STANDARDIZATIONS)}, or a Standardization."
-        )
-    return found
-
-
-def preprocess_input(
-    images: np.ndarray,
-    standardization: str | Standardization = "cifar10",
-) -> np.ndarray:
-    """Does to images what was done to those a network was trained on.
-
-    Args:
-        images: one image (height, width, channels) or a batch of them (N,
-            height, width, channels), uint8 or float, values 0 to 255.
-        standardization: a key of `STANDARDIZATIONS`, or a `Standardization`
-            (an experiment keeps the one it was trained with).
-
-    Returns:
-        float32, the same shape.
-
-    Raises:
-        ValueError: if the rank, the channels, the type or the name is wrong.
-
-    Example:
-        >>> import numpy as np
-        >>> image = np.full((32, 32, 3), 128, np.uint8)
-        >>> preprocess_input(image).shape
-        (32, 32, 3)
-    """
-    standardization = get_standardization(standardization)
-    images = np.asarray(images)
-    if images.ndim not in (3, 4):
-        raise ValueError(
-            f"Expected one image (height, width, channels) or a batch (N, "
-            f"height, width, channels); received shape {images.shape}."
-        )
-    if images.dtype.kind not in "uif":
-        raise ValueError(
-            "Expected images of uint8 or float values; received "
-            f"{images.dtype}."
-        )
-    if images.dtype.kind == "f" and images.size:
-        _warn_if_scaled(float(images.min()), float(images.max()))
-    return standardization(images)
-
-
-def _warn_if_scaled(low: float, high: float) -> None:
-    """Warns of values that look like pixels somebody has scaled already."""
-    if low < 0 or 0 < high <= 1:
-        warnings.warn(
-            f"The images have values {low:g} to {high:g}; expected are pixel "
-            f"values of 0 to 255. Multiply images in 0..1 by 255 and do not "
-            f"standardize twice.",
-            stacklevel=3,
-        )

@@ -1,0 +1,93 @@
+"""`preprocess_input`: images as the network takes them."""
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_resnetv2._origin import get_standardization
+
+# Public names of this package; models know them, too.
+from keras_resnetv2._standardization import (
+    STANDARDIZATION_KINDS as STANDARDIZATION_KINDS,
+)
+from keras_resnetv2._standardization import (
+    STANDARDIZATIONS as STANDARDIZATIONS,
+)
+from keras_resnetv2._standardization import (
+    Standardization,
+    framework_of,
+    rank_of,
+)
+
+if TYPE_CHECKING:
+    import keras
+
+
+def preprocess_input(
+    images: Any,
+    standardization: "keras.Model | str | Standardization | None" = None,
+) -> Any:
+    """Does to images what was done to those a network was trained on.
+
+    Args:
+        images: one image (height, width, channels) or a batch of them (N,
+            height, width, channels), of integers or floats, values 0 to 255:
+            an array, or a tensor of Keras, TensorFlow, JAX or PyTorch, also in
+            `dataset.map`, on a `keras.Input` or in a `Lambda` layer.
+        standardization: the network, if it has published weights or was
+            trained by this package; or a key of `STANDARDIZATIONS`, or a
+            `Standardization`. Images for a network that includes its
+            preprocessing stay as they are.
+
+    Returns:
+        float32, the same shape and kind.
+
+    Raises:
+        ValueError: if the standardization is missing or unknown, or the rank,
+            the channels or the type of the images is wrong.
+
+    Reference:
+        keras.applications.imagenet_utils.preprocess_input.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.full((32, 32, 3), 128, np.uint8)
+        >>> preprocess_input(image, "cifar10").shape
+        (32, 32, 3)
+    """
+    if standardization is None:
+        raise ValueError(
+            "preprocess_input needs to know the network that the images are "
+            "for. Give the network: preprocess_input(images, model). Or give "
+            'the name of its data set, as "cifar10", or its Standardization.'
+        )
+    standardization = get_standardization(standardization)
+    if framework_of(images) is None:
+        images = np.asarray(images)
+        _check_values(images)
+    if rank_of(images) not in (3, 4, None):
+        raise ValueError(
+            f"Expected one image (height, width, channels) or a batch (N, "
+            f"height, width, channels); received shape {images.shape}."
+        )
+    return standardization(images)
+
+
+def _check_values(images: np.ndarray) -> None:
+    """Refuses what is no number; warns of pixels scaled already."""
+    if images.dtype.kind not in "uif":
+        raise ValueError(
+            "Expected images of uint8 or float values; received "
+            f"{images.dtype}."
+        )
+    if images.dtype.kind != "f" or not images.size:
+        return
+    low, high = float(images.min()), float(images.max())
+    if low < 0 or 0 < high <= 1:
+        warnings.warn(
+            f"The images have values {low:g} to {high:g}; expected are pixel "
+            f"values of 0 to 255. Multiply images in 0..1 by 255 and do not "
+            f"standardize twice.",
+            stacklevel=3,
+        )

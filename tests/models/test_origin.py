@@ -1,0 +1,182 @@
+"""What a network carries of its training, and what follows from it."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_resnetv2 import (
+    PreActResNet20,
+    ResNet18V2,
+    ResNetConfig,
+    ResNetV2,
+    decode_predictions,
+    export_saved_model,
+    load_arrays,
+    load_backbone,
+    preprocess_input,
+    training,
+)
+from keras_resnetv2._origin import Origin
+from keras_resnetv2.data import (
+    CLASS_NAMES,
+    STANDARDIZATIONS,
+    Standardization,
+)
+from keras_resnetv2.training.evaluation import predict_logits
+
+SMALL = ResNetConfig(units_per_stage=(1,), widths=(4,))
+PER_PIXEL = Standardization(np.full((8, 8, 3), 99.5), np.full((8, 8, 3), 2.25))
+CIFAR10 = Origin("cifar10", STANDARDIZATIONS["cifar10"], CLASS_NAMES["cifar10"])
+
+
+@pytest.fixture(scope="module")
+def images():
+    return load_arrays("cifar10_sample", "test").take(6).images
+
+
+@pytest.fixture(scope="module")
+def published():
+    return PreActResNet20(weights="cifar10")
+
+
+def test_published_weights_bring_theirs(published, tmp_path):
+    assert published.origin == CIFAR10
+    without_top = PreActResNet20(weights="cifar10", include_top=False)
+    assert without_top.origin.class_names is None
+    assert without_top.origin.standardization == CIFAR10.standardization
+    assert ResNet18V2().origin == Origin()
+    path = tmp_path / "own.weights.h5"
+    published.save_weights(path)
+    assert PreActResNet20(weights=path).origin == Origin("own.weights.h5")
+
+
+def test_a_loaded_backbone_brings_its_standardization():
+    model = PreActResNet20(classes=3)
+    load_backbone(model, "cifar10")
+    assert model.origin == Origin("cifar10", CIFAR10.standardization)
+
+
+def survivors(model, folder):
+    yield "clone", keras.models.clone_model(model)
+    model.save(folder / "whole.keras")
+    yield "whole", keras.models.load_model(folder / "whole.keras")
+    yield "config", type(model).from_config(model.get_config())
+
+
+@pytest.mark.parametrize("standardization", ["imagenet", PER_PIXEL])
+def test_it_survives(standardization, tmp_path):
+    model = ResNetV2(
+        SMALL,
+        input_shape=(8, 8, 3),
+        include_preprocessing=standardization,
+    )
+    asked = STANDARDIZATIONS.get(standardization, standardization)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3))
+    found = dict(survivors(model, tmp_path))
+    for name, other in found.items():
+        assert other.origin == Origin(standardization=asked), name
+        if name == "whole":
+            np.testing.assert_array_equal(
+                other.predict(pixels), model.predict(pixels)
+            )
+
+
+def test_a_training_leaves_it_in_the_model(tmp_path, small_fake):
+    own = training.Experiment(
+        "PreActResNet20",
+        "fake",
+        options={"depth": 8},
+        epochs=1,
+        batch_size=50,
+        standardization="per_pixel_mean",
+    )
+    training.train(own, tmp_path)
+    trained = training.load_trained(tmp_path)
+    saved = keras.models.load_model(tmp_path / "model.keras")
+    expected = Origin(
+        "fake", trained.facts.standardization, trained.facts.class_names, 32
+    )
+    assert saved.origin == trained.model.origin == expected
+    test = small_fake("fake", "test")
+    logits = saved.predict(preprocess_input(test.images, saved))
+    for row in decode_predictions(logits, 1, saved):
+        assert row[0][1] in trained.facts.class_names and row[0][2] <= 1
+
+
+def test_a_network_within_another_is_found(published, images):
+    outer = keras.Sequential([keras.Input((32, 32, 3)), published])
+    np.testing.assert_array_equal(
+        preprocess_input(images, outer), preprocess_input(images, "cifar10")
+    )
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_preprocessing_within_is_that_before(images, precision):
+    with training.precision(precision):
+        before = PreActResNet20(weights="cifar10")
+        within = PreActResNet20(weights="cifar10", include_preprocessing=True)
+    expected = before.predict(preprocess_input(images, before))
+    for pixels in (images, images.astype("float32")):
+        np.testing.assert_allclose(within.predict(pixels), expected, atol=1e-6)
+    np.testing.assert_array_equal(preprocess_input(images, within), images)
+
+
+def test_it_begins_at_any_tensor_of_pixels(images, published):
+    pixels = keras.Input((32, 32, 3), dtype="uint8")
+    network = PreActResNet20(
+        weights="cifar10", input_tensor=pixels, include_preprocessing=True
+    )
+    expected = published.predict(preprocess_input(images, published))
+    np.testing.assert_allclose(network.predict(images), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="include_preprocessing"):
+        PreActResNet20(input_tensor=pixels)
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        ({"include_preprocessing": True}, "weights=None. Give one of"),
+        ({"include_preprocessing": "cifar"}, "received 'cifar'"),
+        (
+            {"include_preprocessing": "imagenet", "weights": "cifar10"},
+            "another way",
+        ),
+        (
+            {"include_preprocessing": "cifar10", "input_shape": (32, 32, 1)},
+            "do not fit",
+        ),
+        ({"include_preprocessing": PER_PIXEL}, "do not fit"),
+    ],
+)
+def test_other_preprocessing_is_refused(options, says):
+    with pytest.raises(ValueError, match=says):
+        PreActResNet20(**options)
+
+
+def test_nothing_is_standardised_twice(images, published, tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    within = PreActResNet20(
+        weights="cifar10",
+        include_preprocessing=True,
+        classifier_activation=None,
+    )
+    data = load_arrays("cifar10_sample", "test").take(6)
+    standardization = STANDARDIZATIONS["cifar10"]
+    found = predict_logits(within, data, standardization)
+    np.testing.assert_array_equal(found, within.predict(images))
+
+    with pytest.raises(ValueError, match="standardised twice"):
+        export_saved_model(within, tmp_path, standardization="imagenet")
+    path = export_saved_model(within, tmp_path)
+    served = tf.saved_model.load(str(path)).signatures
+    answers = served["serving_uint8"](images=tf.constant(images))
+    expected = published.predict(preprocess_input(images, published))
+    np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-5)
+    png = tf.io.encode_png(images[0])[None]
+    best = served["classify"](image_bytes=png)["classes"].numpy()[0, 0]
+    assert best.decode() == decode_predictions(expected, 1, within)[0][0][1]
+
+
+def test_an_export_must_know_the_pixels(tmp_path):
+    with pytest.raises(ValueError, match="does not know how its images"):
+        export_saved_model(ResNetV2(SMALL), tmp_path)
