@@ -13,6 +13,7 @@ mains = (
     "train",
     "evaluate",
     "export",
+    "predict",
     "prepare_cifar10",
     "propagation",
     "report",

@@ -25,6 +25,8 @@ from .models.configs import MODELS as MODELS
 from .models.configs import ResNetConfig as ResNetConfig
 from .models.network import ResNet as ResNet
 from .models.published import list_models as list_models
+from .training import classify as classify
+from .training import load_trained as load_trained
 
 # isort: off
 # tools/generate_stubs.py: the rest of the file

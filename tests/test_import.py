@@ -143,7 +143,7 @@ HEAVY = ["keras", "tensorflow", "jax", "keras_tuner", "matplotlib"]
     [
         module.name
         for module in pkgutil.iter_modules(cli.__path__)
-        if module.name not in ("common", "experiment_flags")
+        if module.name not in ("common", "experiment_flags", "network_flags")
     ],
 )
 def test_help_starts_no_backend(command):

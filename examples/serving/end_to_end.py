@@ -35,12 +35,8 @@ TOLERANCE = 1e-3  # of a score: one of both may run on a GPU
 
 def export_published(folder):
     """The export of the published PreActResNet20."""
-    kr.export_saved_model(
-        kr.PreActResNet20(weights="cifar10"),
-        folder / "cifar",
-        standardization="cifar10",
-        class_names=kr.data.CLASS_NAMES["cifar10"],
-    )
+    network = kr.PreActResNet20(weights="cifar10")
+    kr.export_saved_model(network, folder / "cifar")
     return folder / "cifar"
 
 

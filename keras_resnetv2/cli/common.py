@@ -49,11 +49,14 @@ def define_parallel() -> flags.FlagHolder[int]:
     )
 
 
-def entry_point(main: Callable[[list[str]], None]) -> Callable[[], None]:
+def entry_point(
+    main: Callable[[list[str]], None], takes_arguments: bool = False
+) -> Callable[[], None]:
     """Wraps an absl main so that bad input is one message, not a traceback.
 
     Args:
-        main: takes the arguments that are no flags.
+        main: takes the command and the arguments that are no flags.
+        takes_arguments: whether there may be any of these.
 
     Returns:
         A function for a console command. With --verbosity=1 it shows the
@@ -61,7 +64,7 @@ def entry_point(main: Callable[[list[str]], None]) -> Callable[[], None]:
     """
 
     def guarded(argv):
-        if argv[1:]:
+        if argv[1:] and not takes_arguments:
             raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}")
         try:
             main(argv)

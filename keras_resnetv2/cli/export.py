@@ -12,13 +12,9 @@ import os
 
 from absl import flags
 
-from keras_resnetv2.cli import common
+from keras_resnetv2.cli import common, network_flags
 from keras_resnetv2.export.saved_model import PIXEL_LIMIT, PRECISIONS
 
-_MODEL = flags.DEFINE_string(
-    "model", None, "With --weights, in place of --workdir: PreActResNet20, say."
-)
-_WEIGHTS = flags.DEFINE_string("weights", None, "Published ones: cifar10.")
 _OUTPUT = flags.DEFINE_string(
     "output", None, "Directory of the versions; the next one is added."
 )
@@ -32,9 +28,6 @@ _TOP_K = flags.DEFINE_integer("top_k", 5, "How many classes `classify` names.")
 _PIXEL_LIMIT = flags.DEFINE_integer(
     "pixel_limit", PIXEL_LIMIT, "A picture of more pixels is not decoded."
 )
-_IMAGE_SIZE = flags.DEFINE_integer(
-    "image_size", None, "Of the network, in pixels. Default: the training's."
-)
 _RESIZE = flags.DEFINE_integer(
     "resize",
     None,
@@ -42,10 +35,8 @@ _RESIZE = flags.DEFINE_integer(
     "evaluate does: image_size, or, where images were decoded as needed, "
     "image_size * 256 / 224.",
 )
+flags.adopt_module_key_flags(network_flags)
 flags.mark_flag_as_required("output")
-
-# Which of --workdir, --model and --weights go together.
-_SOURCES = ([True, False, False], [False, True, True])
 
 
 def main(argv):
@@ -55,19 +46,11 @@ def main(argv):
         os.environ["KERAS_BACKEND"] = "tensorflow"
     from keras_resnetv2 import export
 
-    asked = (common.WORKDIR.value, _MODEL.value, _WEIGHTS.value)
-    if [value is not None for value in asked] not in _SOURCES:
-        raise ValueError(
-            "What is to be exported is given by --workdir, or by --model and "
-            f"--weights; received --workdir={asked[0]}, --model={asked[1]}, "
-            f"--weights={asked[2]}."
-        )
-    name, network = _published() if asked[0] is None else _trained()
-    if _RESIZE.value is not None:
-        network["resize"] = _RESIZE.value
+    name, network = network_flags.load_network()
     path = export.export_saved_model(
-        directory=_OUTPUT.value,
-        **network,
+        network,
+        _OUTPUT.value,
+        resize=_RESIZE.value,
         top_k=_TOP_K.value,
         precision=_PRECISION.value,
         pixel_limit=_PIXEL_LIMIT.value,
@@ -81,47 +64,6 @@ def main(argv):
         f"network's ({report['allowed']:.1g} is allowed). "
         f"{path.parent / 'serve.sh'} serves it."
     )
-
-
-def _trained():
-    """The network's name, and what the export has to know of it."""
-    from keras_resnetv2 import training
-
-    trained = training.load_trained(
-        common.WORKDIR.value, dtype="float32", image_size=_IMAGE_SIZE.value
-    )
-    return trained.experiment.model, {
-        "model": trained.model,
-        "standardization": trained.facts.standardization,
-        "class_names": trained.facts.class_names,
-        "resize": trained.resize,
-    }
-
-
-def _published():
-    """Likewise of published weights, whose tag names their data set."""
-    from keras_resnetv2 import ResNetV2, data
-    from keras_resnetv2.models import configs, published
-
-    name, tag = _MODEL.value, _WEIGHTS.value
-    if not published.is_tag(tag):
-        tags = sorted({row.tag for row in published.PUBLISHED})
-        raise ValueError(
-            f"--weights={tag} are no published weights; expected one of "
-            f"{', '.join(tags)}. Of a training give the --workdir."
-        )
-    row = published.find(tag, configs.find_config(name))
-    size = _IMAGE_SIZE.value or row.config.input_size
-    return name, {
-        "model": ResNetV2(
-            row.config,
-            weights=tag,
-            input_shape=(size, size, 3),
-            name=name.lower(),
-        ),
-        "standardization": data.STANDARDIZATIONS[tag],
-        "class_names": data.CLASS_NAMES[tag],
-    }
 
 
 entry_point = common.entry_point(main)

@@ -4,7 +4,7 @@ import concurrent.futures
 import functools
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -146,6 +146,33 @@ def _list(root: Path, split: str) -> dict[str, list[str]]:
     }
     left_out.log()
     return files
+
+
+def list_pictures(paths: Sequence[str | os.PathLike]) -> list[str]:
+    """Lists picture files, and those in folders.
+
+    Args:
+        paths: of files, which are taken as they are, and of folders, in which
+            pictures are looked for, at any depth. What is left out is said.
+
+    Raises:
+        FileNotFoundError: if there is nothing of that name, or a folder has no
+            pictures.
+    """
+    found = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: there is no such file or folder.")
+        if not path.is_dir():
+            found.append(str(path))
+            continue
+        left_out = _LeftOut(path)
+        pictures = _images_of(path, left_out)
+        left_out.log()
+        if not pictures:
+            raise FileNotFoundError(f"{path} has no pictures in it.")
+        found += pictures
+    return found
 
 
 def _is_test(place: int, count: int) -> bool:

@@ -1,3 +1,4 @@
+from .classification import classify as classify
 from .compiling import compile as compile
 from .compiling import optimizer as optimizer
 from .compiling import schedule as schedule

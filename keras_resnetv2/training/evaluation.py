@@ -46,7 +46,7 @@ def predict_logits(
         standardization = get_standardization(model)
     _, height, width, _ = model.input_shape
     if batch_size is None:
-        batch_size = max(1, min(_IMAGES, _PIXELS // (height * width)))
+        batch_size = images_at_once(height, width)
     replicas = replicas_of(model)
     batch_size = replicas * math.ceil(min(batch_size, len(data)) / replicas)
     batches = images_to_test(
@@ -58,6 +58,16 @@ def predict_logits(
     )
     steps = math.ceil(len(data) / batch_size)
     return model.predict(batches, steps=steps, verbose=0)[: len(data)]
+
+
+def images_at_once(height: int, width: int) -> int:
+    """How many images a network predicts at a time.
+
+    Args:
+        height: of the images in pixels.
+        width: likewise.
+    """
+    return max(1, min(_IMAGES, _PIXELS // (height * width)))
 
 
 def loss_and_error(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -1,0 +1,119 @@
+"""Says what is on pictures: class names and scores, best first.
+
+predict --workdir=runs/resnet20 photo.jpg holiday/
+predict --model=PreActResNet20 --weights=cifar10 --csv photo.jpg
+predict --export=serving/resnet20 --contact_sheet=sheet.png holiday/
+"""
+
+import json
+import os
+import sys
+
+from absl import flags, logging
+
+from keras_resnetv2._text import csv_table
+from keras_resnetv2.cli import common, network_flags
+from keras_resnetv2.data.image_files import PIXEL_LIMIT
+
+_EXPORT = flags.DEFINE_string(
+    "export",
+    None,
+    "Directory of an export, in place of --workdir. It names as many classes, "
+    "and takes as large pictures, as it was made to.",
+)
+_TOP = flags.DEFINE_integer("top", 3, "How many classes to name.", 1)
+_JSON = flags.DEFINE_boolean("json", False, "Print JSON.")
+_CSV = flags.DEFINE_boolean("csv", False, "Print CSV, a line a class.")
+_CONTACT_SHEET = flags.DEFINE_string(
+    "contact_sheet", None, "Also draw the pictures, named, into this PNG file."
+)
+_PIXEL_LIMIT = flags.DEFINE_integer(
+    "pixel_limit", PIXEL_LIMIT, "A picture of more pixels is not read.", 1
+)
+flags.adopt_module_key_flags(network_flags)
+
+
+def main(argv):
+    """Prints the answers; status 1 if a file could not be read."""
+    from keras_resnetv2.data import contact_sheet
+    from keras_resnetv2.data.image_folder import list_pictures
+
+    if _JSON.value and _CSV.value:
+        raise ValueError("Give --json or --csv, not both.")
+    if not argv[1:]:
+        raise ValueError(
+            "Which pictures? Give files or folders: predict ... photo.jpg"
+        )
+    sheet = _CONTACT_SHEET.value
+    if sheet is not None:
+        contact_sheet.check_path(sheet)
+    files = list_pictures(argv[1:])
+    answers = dict(zip(files, _classify(files)))
+    named = {file: answer for file, answer in answers.items() if answer}
+    print(_written(named))
+    if sheet is not None and named:
+        texts = [
+            [
+                os.path.basename(file),
+                *(f"{name} {score:.1%}" for name, score in answer),
+            ]
+            for file, answer in named.items()
+        ]
+        contact_sheet.write_contact_sheet(
+            sheet, list(named), texts, pixel_limit=_PIXEL_LIMIT.value
+        )
+    if len(named) < len(answers):
+        sys.exit(f"{len(answers) - len(named)} of {len(answers)} not read.")
+
+
+def _classify(files):
+    found = network_flags.load_network(_EXPORT)
+    if found is None:
+        from keras_resnetv2.export import exported
+
+        answers = exported.classify(_EXPORT.value, files)
+        for file, answer in zip(files, answers):
+            if answer is None:
+                logging.warning("%s is no picture for the export.", file)
+        return [answer and answer[: _TOP.value] for answer in answers]
+    from keras_resnetv2 import training
+
+    _, network = found
+    return training.classify(
+        network,
+        files,
+        _TOP.value,
+        pixel_limit=_PIXEL_LIMIT.value,
+        skip_unreadable=True,
+    )
+
+
+def _written(answers):
+    rows = [
+        (file, rank, name, score)
+        for file, answer in answers.items()
+        for rank, (name, score) in enumerate(answer, 1)
+    ]
+    head = ("file", "rank", "class", "score")
+    if _CSV.value:
+        return csv_table(head, rows).rstrip()
+    if _JSON.value:
+        answers = [
+            {
+                "file": file,
+                "classes": [
+                    {"class": name, "score": score} for name, score in answer
+                ],
+            }
+            for file, answer in answers.items()
+        ]
+        return json.dumps(answers, indent=2, ensure_ascii=False)
+    width = max(map(len, answers), default=0)
+    return "\n".join(
+        f"{file:{width}}  "
+        + ", ".join(f"{name} {score:.1%}" for name, score in answer)
+        for file, answer in answers.items()
+    )
+
+
+entry_point = common.entry_point(main, takes_arguments=True)

@@ -1,0 +1,80 @@
+"""Pictures side by side, with what is said of each below it."""
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_resnetv2._files import removed_on_error
+from keras_resnetv2.data.image_files import PIXEL_LIMIT, read_image
+
+_SIDE, _GAP, _COLUMNS = 180, 12, 6  # pixels, pixels, pictures
+_FONT, _LINE = 14, 18  # pixels
+_PAPER, _INK = "white", "black"
+
+
+def write_contact_sheet(
+    path: str | os.PathLike,
+    files: Sequence[str | os.PathLike],
+    texts: Sequence[Sequence[str]],
+    *,
+    pixel_limit: int = PIXEL_LIMIT,
+) -> None:
+    """Draws pictures as thumbnails, upright, six a row.
+
+    Args:
+        path: the image file to write.
+        files: N picture files.
+        texts: the lines below each.
+        pixel_limit: the most pixels of a picture.
+
+    Raises:
+        ValueError: if a file cannot be read, or `path` does not end in .png.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    path = check_path(path)
+    lines = max(map(len, texts), default=0)
+    width, height = _SIDE + _GAP, _SIDE + _GAP + _LINE * lines
+    columns = min(_COLUMNS, len(files))
+    rows = math.ceil(len(files) / _COLUMNS)
+    size = (columns * width + _GAP, rows * height + _GAP)
+    sheet = Image.new("RGB", size, _PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
+    for i, (file, below) in enumerate(zip(files, texts, strict=True)):
+        row, column = divmod(i, _COLUMNS)
+        left, top = _GAP + column * width, _GAP + row * height
+        picture = Image.fromarray(read_image(file, pixel_limit=pixel_limit))
+        scale = _SIDE / max(picture.size)
+        sides = [max(1, round(side * scale)) for side in picture.size]
+        picture = picture.resize(sides, Image.Resampling.BILINEAR)
+        middle = [(_SIDE - side) // 2 for side in sides]
+        sheet.paste(picture, (left + middle[0], top + middle[1]))
+        for line, text in enumerate(below):
+            place = left, top + _SIDE + line * _LINE
+            draw.text(place, _fitting(text, draw, font), _INK, font)
+    part = path.with_name(f".{path.name}")
+    with removed_on_error(part):
+        sheet.save(part, "PNG")
+        os.replace(part, path)
+
+
+def check_path(path: str | os.PathLike) -> Path:
+    """Refuses a name that is not a PNG file's, before any work.
+
+    Raises:
+        ValueError: if it does not end in .png.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"A contact sheet is a .png file; received {path}.")
+    return path
+
+
+def _fitting(text, draw, font):
+    """Cuts a text to the width of a picture."""
+    if draw.textlength(text, font) <= _SIDE:
+        return text
+    while text and draw.textlength(f"{text}...", font) > _SIDE:
+        text = text[:-1]
+    return f"{text}..."

@@ -1,0 +1,79 @@
+"""An export asked without its network: picture files in, names out."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+_AT_ONCE = 16  # what TF Serving's batching.config lets through
+
+
+def classify(
+    directory: str | os.PathLike, files: Sequence[str | os.PathLike]
+) -> list[list[tuple[str, float]] | None]:
+    """Asks an export's signature `classify`.
+
+    Args:
+        directory: of a version, or of all versions: the newest is asked then.
+        files: paths of pictures.
+
+    Returns:
+        For every file [(class name, score), ...], best first, as many as the
+        export names; None if it is no picture for the export.
+
+    Raises:
+        ValueError: if there is no export, or none that takes pictures.
+    """
+    version = find_version(directory)
+    import tensorflow as tf
+
+    network = tf.saved_model.load(str(version))
+    if "classify" not in network.signatures:
+        raise ValueError(
+            f"The export {version} takes no pictures: its network's input is "
+            "no square of known size and three channels."
+        )
+    ask = network.signatures["classify"]
+    answers = []
+    for start in range(0, len(files), _AT_ONCE):
+        chosen = files[start : start + _AT_ONCE]
+        encoded = [pathlib.Path(file).read_bytes() for file in chosen]
+        found = ask(image_bytes=tf.constant(encoded))
+        columns = (found[key].numpy() for key in ("classes", "scores", "valid"))
+        answers += [
+            [
+                (name.decode(), float(score))
+                for name, score in zip(classes, scores)
+            ]
+            if valid
+            else None
+            for classes, scores, valid in zip(*columns)
+        ]
+    return answers
+
+
+def find_version(directory: str | os.PathLike) -> pathlib.Path:
+    """Finds an export's newest version.
+
+    Args:
+        directory: of a version, or of all versions.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    directory = pathlib.Path(directory)
+    versions = [directory, *_by_number(directory)]
+    found = [path for path in versions if (path / "saved_model.pb").exists()]
+    if not found:
+        raise ValueError(
+            f"{directory} is no export: it has no saved_model.pb, and no "
+            "version with one. Give the directory that the export was written "
+            "to."
+        )
+    return found[-1]
+
+
+def _by_number(directory):
+    if not directory.is_dir():
+        return []
+    numbers = [path for path in directory.iterdir() if path.name.isdecimal()]
+    return sorted(numbers, key=lambda path: int(path.name))

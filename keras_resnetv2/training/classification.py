@@ -1,0 +1,115 @@
+"""`classify`: picture files in, names and scores out."""
+
+import concurrent.futures
+import os
+from collections.abc import Iterator, Sequence
+
+import keras
+import numpy as np
+from absl import logging
+
+from keras_resnetv2._checks import check_count
+from keras_resnetv2._origin import get_standardization, origin_of
+from keras_resnetv2.data import crops, decode_predictions
+from keras_resnetv2.data.crop_pixels import cut
+from keras_resnetv2.data.image_files import PIXEL_LIMIT, read_image
+from keras_resnetv2.training.evaluation import images_at_once
+
+Answer = list[tuple[str, float]]
+
+
+def classify(
+    network: keras.Model,
+    files: str | os.PathLike | Sequence[str | os.PathLike],
+    top: int = 5,
+    *,
+    pixel_limit: int = PIXEL_LIMIT,
+    skip_unreadable: bool = False,
+) -> list[Answer | None]:
+    """Says what is on pictures.
+
+    Each is turned as its EXIF orientation says, scaled, cropped at its centre
+    and standardised, as in the evaluation of the network.
+
+    Args:
+        network: that knows its preprocessing and its classes: with published
+            weights, or trained by this package (`load_trained(workdir).model`,
+            or its model.keras).
+        files: path of a picture, or of several: JPEG, PNG, GIF, BMP, WebP or
+            TIFF files of any size.
+        top: how many classes to name; all, where there are fewer.
+        pixel_limit: the most pixels of a picture.
+        skip_unreadable: whether to warn of a file that cannot be read, whose
+            answer is None then.
+
+    Returns:
+        For every file [(class name, score), ...], best first.
+
+    Raises:
+        ValueError: if the network does not know its preprocessing or its
+            classes, or takes no squares of a known size; or a file cannot be
+            read.
+
+    Example:
+        ```python
+        network = keras_resnetv2.PreActResNet20(weights="cifar10")
+        [answer] = keras_resnetv2.classify(network, "cat.jpg")
+        name, score = answer[0]
+        ```
+    """
+    check_count("top", top)
+    size = _size_of(network)
+    standardization = get_standardization(network)
+    classes = network.output_shape[-1]
+    decode_predictions(np.eye(1, classes), 1, network)  # are there names?
+    paths = [files] if isinstance(files, (str, os.PathLike)) else list(files)
+    resize = origin_of(network).resize or size
+    answers = []
+    for squares in _batches(paths, size, resize, pixel_limit, skip_unreadable):
+        there = [square for square in squares if square is not None]
+        named = iter(())
+        if there:
+            pixels = standardization(np.stack(there))
+            scores = network.predict(pixels, len(pixels), verbose=0)
+            named = iter(decode_predictions(scores, top, network))
+        answers += [
+            None
+            if square is None
+            else [(name, score) for _, name, score in next(named)]
+            for square in squares
+        ]
+    return answers
+
+
+def _size_of(network):
+    shape = network.input_shape
+    if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
+        raise ValueError(
+            f"The network {network.name!r} takes images of shape {shape}; "
+            "pictures become squares of a known size. Build it with that "
+            "input_shape, as (224, 224, 3)."
+        )
+    return shape[1]
+
+
+def _batches(
+    paths, size, resize, pixel_limit, skip_unreadable
+) -> Iterator[list[np.ndarray | None]]:
+    """Generates as many squares as a network takes at once."""
+    rule = crops.center(resize)
+
+    def square_of(path):
+        try:
+            image = read_image(path, pixel_limit=pixel_limit)
+        except ValueError as error:
+            if not skip_unreadable:
+                raise
+            logging.warning("%s", error)
+            return None
+        height, width = map(float, image.shape[:2])
+        return cut(image, rule.choose(np, None, height, width, size), size)
+
+    step = images_at_once(size, size)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for start in range(0, len(paths), step):
+            yield list(pool.map(square_of, paths[start : start + step]))

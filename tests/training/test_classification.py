@@ -1,0 +1,145 @@
+"""Names and scores of picture files."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_resnetv2 import (
+    PreActResNet20,
+    ResNet18V2,
+    classify,
+    data,
+    decode_predictions,
+    load_arrays,
+    load_trained,
+    preprocess_input,
+    training,
+)
+from keras_resnetv2.training import evaluation
+
+
+@pytest.fixture(scope="module")
+def published():
+    return PreActResNet20(weights="cifar10")
+
+
+@pytest.fixture
+def files(tmp_path):
+    images = load_arrays("cifar10_sample", "test").take(5).images
+    paths = [tmp_path / f"{i}.png" for i in range(5)]
+    for path, image in zip(paths, images):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+def test_the_network_s_own_classes_in_order(published, files, monkeypatch):
+    images = load_arrays("cifar10_sample", "test").take(5).images
+    scores = published.predict(preprocess_input(images, published))
+    expected = decode_predictions(scores, 2, published)
+    # Two batches, the last one smaller.
+    monkeypatch.setattr(evaluation, "_IMAGES", 3)
+    found = classify(published, files, 2)
+    assert len(found) == 5
+    for answer, row in zip(found, expected):
+        assert [name for name, _ in answer] == [name for _, name, _ in row]
+        np.testing.assert_allclose(
+            [score for _, score in answer], [s for *_, s in row], atol=1e-5
+        )
+    for file in (files[0], str(files[0])):
+        [[(name, _)]] = classify(published, file, 1)
+        assert name == found[0][0][0]
+
+
+@pytest.mark.parametrize("include_preprocessing", [False, True])
+def test_pictures_of_any_size_as_evaluated(
+    include_preprocessing, tmp_path, published
+):
+    rng = np.random.default_rng(0)
+    wide = rng.integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    Image.fromarray(np.rot90(wide, -1)).save(tmp_path / "a.png", exif=exif)
+    network = PreActResNet20(
+        weights="cifar10", include_preprocessing=include_preprocessing
+    )
+    [found] = classify(network, tmp_path / "a.png", 10)
+    centre = Image.fromarray(wide[:, 16:80]).resize(
+        (32, 32), Image.Resampling.BILINEAR
+    )
+    scores = published.predict(
+        preprocess_input(np.asarray(centre)[None], "cifar10")
+    )
+    expected = {
+        name: s for _, name, s in decode_predictions(scores, 10, published)[0]
+    }
+    for name, score in found:
+        assert abs(score - expected[name]) < 0.02
+
+
+def test_a_training_answers_in_its_own_names(tmp_path):
+    for name in ("tulip", "rose"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(5):
+            pixels = np.full((40, 48, 3), 40 * i, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{i}.png")
+    own = training.Experiment(
+        "ResNet18V2",
+        str(tmp_path / "data"),
+        options={"units_per_stage": (1, 1), "widths": (4, 8)},
+        recipe="imagenet",
+        image_size=32,
+        epochs=1,
+        batch_size=4,
+    )
+    training.train(own, tmp_path / "run")
+    trained = load_trained(tmp_path / "run")
+    assert trained.resize == trained.model.origin.resize == 37
+    test = data.open_images(own.dataset, "test")
+    logits = evaluation.predict_logits(
+        trained.model, test, trained.facts.standardization
+    )
+    saved = keras.models.load_model(tmp_path / "run" / "model.keras")
+    for answer, row in zip(classify(saved, test.paths), logits):
+        expected = np.exp(row) / np.exp(row).sum()
+        assert [name for name, _ in answer] == [
+            ("rose", "tulip")[i] for i in np.argsort(-row)
+        ]
+        np.testing.assert_allclose(answer[0][1], expected.max(), atol=0.02)
+
+
+def test_what_cannot_be_read(published, files, caplog):
+    files[1].write_text("no picture")
+    with pytest.raises(ValueError, match="1.png cannot be read"):
+        classify(published, files)
+    found = classify(published, files, skip_unreadable=True)
+    assert [answer is None for answer in found] == [False, True] + [False] * 3
+    assert "1.png cannot be read" in caplog.text
+    assert classify(published, files[1:2], skip_unreadable=True) == [None]
+    assert classify(published, []) == []
+
+
+@pytest.mark.parametrize(
+    "network, says",
+    [
+        (lambda: PreActResNet20(name="mine"), "'mine' does not know how"),
+        (
+            lambda: PreActResNet20(
+                include_preprocessing="cifar10", name="mine"
+            ),
+            "'mine' does not know the names",
+        ),
+        (
+            lambda: PreActResNet20(weights="cifar10", include_top=False),
+            "does not know the names|classifier",
+        ),
+        (
+            lambda: PreActResNet20(weights="cifar10", input_shape=(32, 48, 3)),
+            r"32, 48, 3\); pictures become squares",
+        ),
+        (lambda: ResNet18V2(input_shape=(None, None, 3)), "squares of a known"),
+    ],
+)
+def test_networks_that_know_too_little_are_refused(network, says, files):
+    with pytest.raises(ValueError, match=says):
+        classify(network(), files)
