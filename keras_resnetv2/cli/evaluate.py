@@ -25,7 +25,7 @@ flags.mark_flag_as_required("workdir")
 
 
 def main(argv):
-    """Prints loss and error; writes evaluation.json."""
+    """Prints loss and errors; writes them, and files on the classes."""
     from keras_resnetv2 import training
 
     result = training.evaluate(
@@ -36,12 +36,20 @@ def main(argv):
         image_size=_IMAGE_SIZE.value,
         resize=_RESIZE.value,
     )
+    top5 = ""
+    if "top5_error" in result:
+        top5 = f"top-5 error {result['top5_error']:.2%}, "
     split = result["split"].replace("_", "-")
     print(
         f"{result['model']} after step {result['step']:,} on the "
         f"{result['images']:,} {split} images of "
         f"{result['dataset']}: error {result['error']:.2%}, "
-        f"loss {result['loss']:.4f}"
+        f"{top5}loss {result['loss']:.4f}, "
+        f"calibration error {result['calibration_error']:.2%}"
+    )
+    print(
+        f"Class by class: {common.WORKDIR.value}/classes.csv; what is taken "
+        "for what: confusion.csv and confusion.png beside it."
     )
 
 

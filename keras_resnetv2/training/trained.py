@@ -9,7 +9,7 @@ import keras
 from absl import logging
 
 from keras_resnetv2._files import write_atomically
-from keras_resnetv2.training import checkpoints
+from keras_resnetv2.training import checkpoints, classes
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.devices import precision
 from keras_resnetv2.training.errors import plain_errors
@@ -87,7 +87,11 @@ def evaluate(
     image_size: int | None = None,
     resize: int | None = None,
 ) -> dict:
-    """Evaluates a trained network and writes evaluation.json.
+    """Evaluates a trained network, and writes what is found.
+
+    Into the work directory go evaluation.json, what is returned; classes.csv,
+    a line a class; and confusion.csv and confusion.png, how many images of each
+    class are taken for each class.
 
     Args:
         workdir: the training's directory.
@@ -104,7 +108,8 @@ def evaluate(
             224; the paper's for 320 is 320.
 
     Returns:
-        {"loss" (nats), "error" (a fraction), "images", "step", ...}.
+        {"loss" (nats), "error" (a fraction), "top5_error" (of more than five
+        classes), "calibration_error" (ECE), "images", "step", ...}.
 
     Raises:
         ValueError: if the directory or the data do not fit.
@@ -144,10 +149,19 @@ def evaluate(
         "images": len(data),
         "step": step,
         **loss_and_error(logits, data.labels),
+        "calibration_error": classes.calibration_error(logits, data.labels),
     }
+    count = len(facts.class_names)
+    if count > classes.TOP:
+        result["top5_error"] = classes.top_error(logits, data.labels)
+    matrix = classes.confusion_matrix(logits.argmax(axis=1), data.labels, count)
+    title = f"{experiment.model}: {len(data):,} {split} images of {name}"
     try:
         write_atomically(
             directory.evaluation, json.dumps(result, indent=2) + "\n"
+        )
+        classes.write_class_files(
+            directory.path, matrix, facts.class_names, title
         )
     except OSError as error:
         logging.warning("The result is not kept: %s", error)

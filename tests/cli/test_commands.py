@@ -30,7 +30,8 @@ def test_train_evaluate_export(tmp_path):
 
     done = run_command("evaluate", f"--workdir={workdir}")
     assert done.returncode == 0, done.stderr
-    assert f"128 test images of fake: error {error}%" in done.stdout
+    assert f"128 test images of fake: error {error}%, top-5" in done.stdout
+    assert (workdir / "confusion.png").exists()
 
     done = run_command("propagation", f"--workdir={workdir}", "--images=8")
     assert done.returncode == 0, done.stderr

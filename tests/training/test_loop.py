@@ -34,6 +34,19 @@ def test_training_leaves_everything_and_evaluates_alike(tmp_path):
     np.testing.assert_allclose(result["error"], rows[-1].test_error)
     np.testing.assert_allclose(result["loss"], rows[-1].test_loss, rtol=1e-4)
     assert json.loads((tmp_path / "evaluation.json").read_text()) == result
+    assert result["top5_error"] <= result["error"]
+    assert 0 <= result["calibration_error"] <= 1
+    by_class = (tmp_path / "classes.csv").read_text().splitlines()
+    assert len(by_class) == 11 and by_class[1].startswith("stripes_0,13,")
+    confusion = np.loadtxt(
+        tmp_path / "confusion.csv",
+        int,
+        delimiter=",",
+        skiprows=1,
+        usecols=range(1, 11),
+    )
+    wrong = confusion.sum() - np.trace(confusion)
+    assert wrong / 128 == result["error"]
 
     # The independent way: the saved model, Keras's own loss and metric.
     model = keras.models.load_model(tmp_path / "model.keras", compile=False)

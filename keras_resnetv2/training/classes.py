@@ -1,0 +1,158 @@
+"""Where a network is right and wrong: by class, and how sure it is of it."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_resnetv2._files import write_atomically
+from keras_resnetv2._plots import save_figure
+from keras_resnetv2._text import csv_table
+
+TOP = 5
+_BINS = 15
+_NAMED, _NUMBERED = 60, 20  # classes whose names, and counts, can be read
+
+
+class ClassRow(NamedTuple):
+    """How a network does on one class.
+
+    Attributes:
+        name: of the class.
+        images: how many there are of it.
+        error: the fraction of them taken for another class; None of no images.
+        precision: the fraction that is of it, of what is taken for it; None
+            if nothing is.
+        mistaken_for: the class that most of them are wrongly taken for; "" if
+            all are right.
+    """
+
+    name: str
+    images: int
+    error: float | None
+    precision: float | None
+    mistaken_for: str
+
+
+def top_error(logits: np.ndarray, labels: np.ndarray, top: int = TOP) -> float:
+    """The fraction of images whose class is not among the likeliest.
+
+    Args:
+        logits: (N, classes).
+        labels: (N,).
+        top: how many are the likeliest.
+    """
+    own = np.take_along_axis(logits, labels[:, None], axis=1)
+    return float(np.mean((logits > own).sum(axis=1) >= top))
+
+
+def calibration_error(logits: np.ndarray, labels: np.ndarray) -> float:
+    """How far probabilities are from being right as often as they say.
+
+    The mean over images of |accuracy - mean confidence| of their bin, of 15
+    bins of equal width (ECE).
+
+    Reference: Guo et al., On Calibration of Modern Neural Networks, 2017,
+    eq. (3).
+
+    Args:
+        logits: (N, classes).
+        labels: (N,).
+    """
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=float)
+    confidence = powers.max(axis=1) / powers.sum(axis=1)
+    right = logits.argmax(axis=1) == labels
+    bins = np.clip(np.ceil(confidence * _BINS) - 1, 0, _BINS - 1).astype(int)
+    gaps = np.bincount(bins, right - confidence, _BINS)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def confusion_matrix(
+    predicted: np.ndarray, labels: np.ndarray, classes: int
+) -> np.ndarray:
+    """Counts the images of each class by the class they are taken for.
+
+    Args:
+        predicted: (N,): the likeliest classes.
+        labels: (N,): the true ones.
+        classes: how many there are.
+
+    Returns:
+        int64, (classes, classes): a row a true class.
+    """
+    counts = np.bincount(labels * classes + predicted, minlength=classes**2)
+    return counts.reshape(classes, classes)
+
+
+def class_rows(matrix: np.ndarray, names: Sequence[str]) -> list[ClassRow]:
+    """Reads every class off a confusion matrix.
+
+    Args:
+        matrix: from `confusion_matrix`.
+        names: of the classes.
+    """
+    wrong = matrix - np.diag(np.diag(matrix))
+    rows = []
+    for i, name in enumerate(names):
+        images, taken = int(matrix[i].sum()), int(matrix[:, i].sum())
+        rows.append(
+            ClassRow(
+                name,
+                images,
+                float(wrong[i].sum() / images) if images else None,
+                float(matrix[i, i] / taken) if taken else None,
+                names[wrong[i].argmax()] if wrong[i].any() else "",
+            )
+        )
+    return rows
+
+
+def write_class_files(
+    folder: pathlib.Path, matrix: np.ndarray, names: Sequence[str], title: str
+) -> None:
+    """Writes classes.csv, confusion.csv and confusion.png.
+
+    Args:
+        folder: where to.
+        matrix: from `confusion_matrix`.
+        names: of the classes.
+        title: of the picture.
+    """
+    rows = class_rows(matrix, names)
+    write_atomically(folder / "classes.csv", csv_table(ClassRow._fields, rows))
+    counts = ([name, *row] for name, row in zip(names, matrix.tolist()))
+    write_atomically(
+        folder / "confusion.csv", csv_table(["true class", *names], counts)
+    )
+    _plot_confusion(folder / "confusion.png", matrix, names, title)
+
+
+def _plot_confusion(path, matrix, names, title):
+    from matplotlib.figure import Figure
+
+    images = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    side = np.clip(0.35 * len(names), 5, 14)
+    figure = Figure(figsize=(side + 1.5, side), layout="constrained")
+    axes = figure.subplots()
+    shown = axes.imshow(100 * matrix / images, cmap="Blues", vmin=0, vmax=100)
+    axes.set(title=title, xlabel="taken for", ylabel="true class")
+    if len(names) <= _NAMED:
+        places = range(len(names))
+        axes.set_xticks(places, names, rotation=90)
+        axes.set_yticks(places, names)
+    if len(names) <= _NUMBERED:
+        for (row, column), count in np.ndenumerate(matrix):
+            if count:
+                dark = count > images[row] / 2
+                colour = "white" if dark else "black"
+                axes.text(
+                    *(column, row, f"{count:,}"),
+                    ha="center",
+                    va="center",
+                    color=colour,
+                    size=8,
+                )
+    bar = figure.colorbar(shown, shrink=0.8)
+    bar.set_label("% of the true class's images")
+    save_figure(figure, path, dpi=120)
