@@ -1,4 +1,8 @@
 import os
+import pathlib
+import runpy
+import sys
+import types
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # XLA makes the same program of a network and optimizes it for a fraction of
@@ -26,3 +30,15 @@ def fresh_keras():
 def small_fake(monkeypatch):
     """The `fake` data, cut to 200 training and 70 test images."""
     return cut_fake(monkeypatch)
+
+
+@pytest.fixture
+def setup_arguments(monkeypatch):
+    """What setup.py tells setuptools."""
+    arguments = {}
+    fake = types.ModuleType("setuptools")
+    fake.setup = arguments.update
+    fake.find_packages = lambda **kwargs: []
+    monkeypatch.setitem(sys.modules, "setuptools", fake)
+    runpy.run_path(str(pathlib.Path(__file__).parents[1] / "setup.py"))
+    return arguments

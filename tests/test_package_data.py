@@ -1,24 +1,15 @@
 """What is no Python is in the wheel, too."""
 
 import pathlib
-import runpy
-import sys
-import types
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_resnetv2"
 
 
-def test_every_file_of_the_package_is_installed(monkeypatch):
-    settings = {}
-    fake = types.ModuleType("setuptools")
-    fake.setup = settings.update
-    fake.find_packages = lambda **kwargs: []
-    monkeypatch.setitem(sys.modules, "setuptools", fake)
-    runpy.run_path(str(ROOT / "setup.py"))
+def test_every_file_of_the_package_is_installed(setup_arguments):
     installed = {
         path
-        for package, patterns in settings["package_data"].items()
+        for package, patterns in setup_arguments["package_data"].items()
         for pattern in patterns
         for path in ROOT.joinpath(*package.split(".")).glob(pattern)
     }

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from keras_resnetv2._plots import line_styles, save_figure
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.analysis.equations import ratio
 from keras_resnetv2.analysis.rows import Propagation
 
@@ -76,8 +77,10 @@ def plot_propagation(
         A `matplotlib.figure.Figure`, which a notebook shows.
 
     Raises:
+        ImportError: if matplotlib is missing; says what to install.
         ValueError: for no network or an unknown panel.
     """
+    check_installed("A plot")
     from matplotlib.figure import Figure
 
     if isinstance(measured, Propagation):

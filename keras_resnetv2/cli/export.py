@@ -7,11 +7,11 @@ Or a network with published weights:
 export --model=PreActResNet20 --weights=cifar10 --output=serving/published
 """
 
-import importlib.util
 import os
 
 from absl import flags
 
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.cli import common, network_flags
 from keras_resnetv2.export.saved_model import PIXEL_LIMIT, PRECISIONS
 
@@ -41,9 +41,9 @@ flags.mark_flag_as_required("output")
 
 def main(argv):
     """Writes the next version of the SavedModel."""
+    check_installed("A SavedModel")
     # What was trained on another backend loads on TensorFlow as well.
-    if importlib.util.find_spec("tensorflow"):
-        os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     from keras_resnetv2 import export
 
     name, network = network_flags.load_network()

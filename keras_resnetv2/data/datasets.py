@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_resnetv2._checks import check_choice, check_count
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.data import cifar10_sample, fake, image_folder, tfds_splits
 from keras_resnetv2.data.image_data import EncodedImages, ImageData
 from keras_resnetv2.data.image_files import PIXEL_LIMIT
@@ -79,7 +80,7 @@ def load_arrays(
 
     Raises:
         FileNotFoundError: if the dataset is not there and cannot be got.
-        ImportError: if it needs TFDS, which is not installed.
+        ImportError: if it needs TFDS, which is missing.
         ValueError: for an unknown name or split, images that differ in size
             where no size was given, or more than 8 GiB of them.
 
@@ -136,7 +137,7 @@ def open_images(
 
     Raises:
         FileNotFoundError: if the dataset is not there and cannot be got.
-        ImportError: if it needs TFDS or TensorFlow, which is not installed.
+        ImportError: if it needs TFDS, which is missing.
         ValueError: for an unknown name or split, or a dataset that cannot be
             streamed.
 
@@ -158,6 +159,19 @@ def open_images(
     with _naming_the_known(name, set(DATASETS).difference(_IN_MEMORY)):
         found = tfds_splits.find_split(name, split, data_dir, download)
         return TFDSImages(found)
+
+
+def check_readable(name: str | os.PathLike[str]) -> None:
+    """Refuses a dataset that needs what is not installed.
+
+    Args:
+        name: see `load_arrays`.
+
+    Raises:
+        ImportError: says what to install.
+    """
+    if name not in _IN_MEMORY and not _is_folder(name):
+        tfds_splits.check_tfds(name)
 
 
 def _check_split(split):
@@ -194,7 +208,11 @@ def load_tf_data(
     Returns:
         Elements of a uint8 image (height, width, 3) and an int32 label, not
         batched, in the order of `load_arrays`.
+
+    Raises:
+        ImportError: if TensorFlow is missing; more as of `load_arrays`.
     """
+    check_installed("A tf.data pipeline")
     from keras_resnetv2.data import tensorflow_stream
 
     return tensorflow_stream.as_dataset(load_arrays(name, split, **options))

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from keras_resnetv2.data.image_data import EncodedImages, TFSource
-from keras_resnetv2.data.tfds_splits import LabelledSplit, import_tfds
+from keras_resnetv2.data.tfds_splits import LabelledSplit
 
 # Records an epoch's order is shuffled through: 0.9 GB of ImageNet's.
 SHUFFLE_BUFFER = 8192
@@ -105,10 +105,10 @@ class TFDSImages(EncodedImages):
             Functions over tensors in host memory.
         """
         import tensorflow as tf
+        import tensorflow_datasets as tfds
 
         from keras_resnetv2.data import tensorflow_stream
 
-        tfds = import_tfds()
         shards = [
             tensorflow_stream.to_host(np.array(part))
             for part in zip(*self._shards)

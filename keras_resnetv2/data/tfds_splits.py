@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.resizing import ImageCollector, check_memory
 
@@ -77,12 +78,11 @@ def find_split(
 
     Raises:
         FileNotFoundError: if it is not prepared and cannot be.
-        ImportError: if TFDS is not installed.
+        ImportError: if TFDS or TensorFlow is missing.
         UnknownDatasetError: if TFDS has no dataset of that name.
         ValueError: if it is not one of labelled images.
     """
-    check_tensorflow(name)
-    tfds = import_tfds()
+    tfds = import_tfds(name)
     builder = _find_builder(tfds, name, data_dir)
     if not builder.data_path.exists():
         if not download:
@@ -220,7 +220,7 @@ def load(
         ValueError: if they differ in size or do not fit into memory; further
             errors are those of `find_split`.
     """
-    tfds = import_tfds()
+    tfds = import_tfds(name)
     from keras_resnetv2.data import tensorflow_stream
 
     found = find_split(name, split, data_dir, download)
@@ -269,43 +269,34 @@ def _read_one_by_one(tfds, dataset, count, image_size):
     return collector.images, np.array(labels, np.int32)
 
 
-def check_tensorflow(dataset: str) -> None:
-    """Imports tensorflow, or says how to do without.
+def check_tfds(dataset: str) -> None:
+    """Checks that TFDS is installed, and what it needs.
 
     Args:
         dataset: what is to be read.
 
     Raises:
-        ImportError: if it is not installed.
+        ImportError: says what to install, and what can be read without.
     """
     try:
-        import tensorflow  # noqa: F401
+        check_installed("A data set of TensorFlow Datasets")
     except ImportError as error:
         raise ImportError(
-            f"{dataset!r} is taken for a dataset of TensorFlow Datasets, "
-            f"which needs TensorFlow ({error}). Install it with `pip install "
-            f"tensorflow`, or use an image folder, which is read without it."
+            f"{dataset!r} is taken for a name of TensorFlow Datasets'. {error} "
+            "'cifar10_sample', 'fake' and image folders are read without."
         ) from error
 
 
-def import_tfds() -> ModuleType:
-    """Imports tensorflow_datasets, or says how to get it.
+def import_tfds(dataset: str) -> ModuleType:
+    """Imports tensorflow_datasets.
 
-    Returns:
-        The module `tensorflow_datasets`.
+    Args:
+        dataset: what is to be read.
 
     Raises:
-        ImportError: if it, or a package it needs, is not installed.
+        ImportError: see `check_tfds`.
     """
-    try:
-        # TFDS imports this one while preparing, but does not declare it.
-        import importlib_resources  # noqa: F401
-        import tensorflow_datasets
-    except ImportError as error:
-        raise ImportError(
-            f"This dataset needs TensorFlow Datasets ({error}). Install it "
-            f"with `pip install tensorflow-datasets importlib_resources "
-            f"tensorflow`; the datasets 'cifar10_sample', 'fake' and image "
-            f"folders need none of it."
-        ) from error
+    check_tfds(dataset)
+    import tensorflow_datasets
+
     return tensorflow_datasets

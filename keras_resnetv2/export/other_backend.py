@@ -5,7 +5,6 @@ network and the arguments go to it as files in the folder, and the path comes
 back so.
 """
 
-import importlib.util
 import json
 import os
 import pathlib
@@ -16,6 +15,7 @@ from typing import Any
 import keras
 
 from keras_resnetv2._processes import run_on_tensorflow
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.data import Standardization
 
 # The files in the folder.
@@ -44,14 +44,10 @@ def export(
         The directory of the new version.
 
     Raises:
-        ValueError: if there is no TensorFlow, or as `versions.export`.
+        ImportError: if there is no TensorFlow; says what to install.
+        ValueError: as `versions.export`.
     """
-    if not importlib.util.find_spec("tensorflow"):
-        raise ValueError(
-            "A SavedModel is written by TensorFlow, which is not installed "
-            f"beside {keras.backend.backend()}. Do: pip install "
-            '"keras-resnetv2[cpu]" (or [tensorflow]).'
-        )
+    check_installed("A SavedModel")
     arguments = {
         "directory": os.path.abspath(directory),
         "policy": policy,

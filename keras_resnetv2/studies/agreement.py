@@ -54,7 +54,6 @@ def rank_agreement(
     Raises:
         ValueError: where there are too few rows or runs to tell, or all tie;
             says what is there and what it needs.
-        ImportError: if scipy is not installed.
     """
     rows = [row for row in rows if row[0] is not None and row[1]]
     if len(rows) < MIN_ROWS:
@@ -68,7 +67,8 @@ def rank_agreement(
             f"A row has {fewest} run{'s' * (fewest > 1)}; it needs {MIN_RUNS} "
             "of every row with a published figure."
         )
-    kendalltau = _import_kendalltau()
+    from scipy.stats import kendalltau
+
     theirs = [math.inf if error == FAIL else error for error, _ in rows]
     ours = [np.array(last_errors(runs)) for _, runs in rows]
 
@@ -88,14 +88,3 @@ def rank_agreement(
     # A drawing in which all rows tie ranks nothing.
     low, high = np.nanquantile(drawn, (0.025, 0.975))
     return Agreement(float(found), float(low), float(high), len(rows), fewest)
-
-
-def _import_kendalltau():
-    try:
-        from scipy.stats import kendalltau
-    except ImportError as error:
-        raise ImportError(
-            f"The agreement of rankings needs SciPy ({error}). Install it "
-            "with `pip install scipy`."
-        ) from error
-    return kendalltau

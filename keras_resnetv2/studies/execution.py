@@ -6,6 +6,8 @@ import os
 
 from keras_resnetv2._checks import check_count
 from keras_resnetv2._directories import locked
+from keras_resnetv2._requirements import check_installed
+from keras_resnetv2.data.datasets import check_readable
 from keras_resnetv2.jobs import processes
 from keras_resnetv2.jobs.job import Train
 from keras_resnetv2.jobs.pool import Pool, Task
@@ -43,11 +45,15 @@ def run_study(
         The runs that crashed, by name, with the reason.
 
     Raises:
+        ImportError: if a package is missing; says what to install.
         KeyboardInterrupt: after Ctrl-C; no step that was done is lost.
         OSError: where any other run would end in the same way; likewise.
         ValueError: if the directory holds something else, another process
             works there, or an argument does not fit.
     """
+    check_installed("A training")
+    for experiment in plan.runs().values():
+        check_readable(experiment.dataset)
     if checkpoint_steps is not None:
         check_count("checkpoint_steps", checkpoint_steps)
     pool = Pool(parallel)

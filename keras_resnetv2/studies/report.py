@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from keras_resnetv2._files import write_atomically
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._text import escape_markdown, markdown_table, one_line
 from keras_resnetv2.studies.sections import HOW_TO_READ, Section, section_of
 from keras_resnetv2.studies.studydir import Studydir
@@ -28,9 +29,9 @@ def write_report(workdir: str | os.PathLike) -> Studydir:
 
     Raises:
         ValueError: if it holds no study, or unreadable results.
-        ImportError: if matplotlib is not installed, or scipy, which only three
-            runs of every row need.
+        ImportError: if a package is missing; says what to install.
     """
+    check_installed("A report")
     directory = Studydir(workdir)
     results = directory.results()
     sections = [section_of(plan, results) for plan in directory.plans()]

@@ -6,6 +6,7 @@ import keras
 from absl import logging
 
 from keras_resnetv2._checks import check_count
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.data.image_folder import RULE
 from keras_resnetv2.training import checkpoints, logs
 from keras_resnetv2.training.data_facts import DataFacts
@@ -62,10 +63,12 @@ def train(
 
     Raises:
         DivergedError: if the loss or a weight is no finite number any more.
+        ImportError: if a package is missing; says what to install.
         OSError: if something cannot be written; the last checkpoint stays.
         ValueError: if the work directory holds something else, or the data and
             the settings do not fit.
     """
+    check_installed("A training")
     if checkpoint_steps is not None:
         check_count("checkpoint_steps", checkpoint_steps)
     workdir = Workdir(workdir)

@@ -6,4 +6,14 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from keras_resnetv2._requirements import check_installed
+
+_find, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name):
+    try:
+        return _find(name)
+    except ModuleNotFoundError:
+        check_installed("A search")
+        raise

@@ -18,6 +18,7 @@ from keras_tuner.src.engine.oracle import LOCKS, THREADS
 
 from keras_resnetv2._checks import check_choice, check_count
 from keras_resnetv2._files import write_atomically
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.tuning.space import SearchSpace
 from keras_resnetv2.tuning.trials import OBJECTIVE
 
@@ -257,9 +258,12 @@ def check_tuner(tuner: str, max_trials: int | None) -> None:
     """Refuses what `make_oracle` cannot make.
 
     Raises:
+        ImportError: if a package of the tuner's is missing.
         ValueError: for an unknown tuner or a number that does not fit.
     """
     check_choice("tuner", tuner, TUNERS)
+    if tuner == "bayesian":
+        check_installed("A Bayesian search")
     if max_trials is not None:
         check_count("max_trials", max_trials)
 

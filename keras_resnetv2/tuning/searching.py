@@ -12,7 +12,9 @@ import grpc
 from absl import logging
 
 from keras_resnetv2._directories import locked
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._text import images_found
+from keras_resnetv2.data.datasets import check_readable
 from keras_resnetv2.data.image_folder import list_images
 from keras_resnetv2.jobs import processes
 from keras_resnetv2.jobs.job import DescribeData
@@ -102,10 +104,13 @@ def search(
 
     Raises:
         ConnectionError: in a chief whose workers are gone.
+        ImportError: if a package is missing; says what to install.
         OSError: if something cannot be written or read; nothing is lost.
         ValueError: if the work directory holds something else, settings do not
             fit, or no trial came to a result.
     """
+    check_installed("A search")
+    check_readable(base.dataset)
     base = dataclasses.replace(
         base,
         epochs=base.epochs or _TRIAL_EPOCHS,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from keras_resnetv2._checks import check_count
 from keras_resnetv2._files import write_atomically
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._text import (
     csv_table,
     duration,
@@ -178,8 +179,10 @@ def write_report(
         held_out_images: number of images that the errors are measured on.
 
     Raises:
+        ImportError: if matplotlib is missing; says what to install.
         ValueError: if there are no held-out images.
     """
+    check_installed("A plot")
     check_count("held_out_images", held_out_images)
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pytest
 from processes import run_python
@@ -10,7 +8,6 @@ from keras_resnetv2.data import (
     load_arrays,
     load_tf_data,
     resizing,
-    tfds_splits,
 )
 
 
@@ -118,14 +115,6 @@ def test_memory_limit(monkeypatch):
         load_arrays("cifar10_sample", "test", image_size=8)
     monkeypatch.setattr(resizing, "MEMORY_LIMIT", 500 * 8 * 8 * 3)
     load_arrays("cifar10_sample", "test", image_size=8)
-
-
-def test_missing_tfds_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(ImportError, match="pip install tensorflow-datasets"):
-        tfds_splits.import_tfds()
-    with pytest.raises(ImportError, match="cifar10_sample"):
-        load_arrays("cifar10")
 
 
 def test_every_name_has_a_loader():
