@@ -10,6 +10,7 @@ Needs TensorFlow alone: neither Keras nor this package is imported.
 """
 
 import argparse
+import os
 import pathlib
 import sys
 
@@ -62,7 +63,12 @@ def main():
         action="append",
         help="an exported version, or NAME=VERSION; also more than one",
     )
-    parser.add_argument("--output", required=True, help="the picture to write")
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=os.path.expanduser,
+        help="the picture to write",
+    )
     parser.add_argument("folder", type=pathlib.Path, help="of PNG pictures")
     args = parser.parse_args()
 
@@ -71,9 +77,9 @@ def main():
     under, totals = [[] for _ in paths], []
     for model in args.model:
         label, _, folder = model.partition("=")
-        if pathlib.Path(model).exists() or not folder:
+        if pathlib.Path(model).expanduser().exists() or not folder:
             label, folder = "", model
-        names, scores = answers_of(folder, paths)
+        names, scores = answers_of(os.path.expanduser(folder), paths)
         for lines, truth, name, score in zip(under, truths, names, scores):
             text = f"{label}: {name} {score:.0%}".removeprefix(": ")
             lines.append((text, name == truth))

@@ -36,7 +36,7 @@ def fit(model, images, steps, **rates):
 
 
 def main(folder, source_steps=400, steps=200, seed=0):
-    folder = pathlib.Path(folder)
+    folder = pathlib.Path(folder).expanduser()
     many, _ = write(folder / "many", range(5), None)
     few, test = write(folder / "few", range(5, 10), 10)
     keras.utils.set_random_seed(seed)

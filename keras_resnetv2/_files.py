@@ -1,8 +1,21 @@
-"""Files that are written whole or not at all."""
+"""Paths as users write them, and files written whole or not at all."""
 
 import contextlib
 import os
 import pathlib
+
+
+def user_path(path: str | os.PathLike[str]) -> pathlib.Path:
+    """A path that a user gave, with the home directory for `~`.
+
+    A shell puts it in where `~` begins a word, not in --workdir=~/runs.
+    """
+    return pathlib.Path(os.path.expanduser(path))
+
+
+def absolute_path(path: str | os.PathLike[str]) -> str:
+    """Likewise, for what is found from any other directory, too."""
+    return os.path.abspath(user_path(path))
 
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from keras_resnetv2._files import write_atomically
 from keras_resnetv2._text import csv_table
-from keras_resnetv2.data import CLASS_NAMES, cifar10_sample
+from keras_resnetv2.data import CLASS_NAMES, cifar10_sample, tfds_splits
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "TFDS's folder of datasets.")
 _OUT = flags.DEFINE_string(
@@ -28,9 +28,8 @@ _OUT = flags.DEFINE_string(
 
 def write_split(split: str, out: Path) -> None:
     """Writes the sheet and the table of one split."""
-    dataset = tfds.load(
-        "cifar10", split=split, data_dir=_DATA_DIR.value, download=False
-    )
+    builder = tfds_splits.find_builder("cifar10", _DATA_DIR.value)
+    dataset = builder.as_dataset(split=split)
     # The ids number the images in the order of the official files.
     examples = sorted(tfds.as_numpy(dataset), key=lambda one: one["id"])
     left = dict.fromkeys(
@@ -62,7 +61,7 @@ def write_split(split: str, out: Path) -> None:
 def main(argv: list[str]) -> None:
     """Writes both splits."""
     del argv
-    out = Path(_OUT.value)
+    out = Path(_OUT.value).expanduser()
     out.mkdir(parents=True, exist_ok=True)
     for split in cifar10_sample.PER_CLASS:
         write_split(split, out)

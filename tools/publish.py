@@ -14,6 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from keras_resnetv2 import load_arrays
+from keras_resnetv2._files import user_path
 from keras_resnetv2.cli import common
 from keras_resnetv2.training import publishing
 
@@ -38,9 +39,9 @@ def main(argv):
         common.WORKDIR.value, _FOLDER.value, common.DATA_DIR.value
     )
     sample = load_arrays("cifar10_sample", "test")
-    path = Path(_FOLDER.value) / row.file
+    path = user_path(_FOLDER.value) / row.file
     logits = publishing.answers(row, path, sample.images)
-    file = Path(_RECORDS.value)
+    file = user_path(_RECORDS.value)
     records = json.loads(file.read_text()) if file.exists() else {}
     records[row.file] = publishing.record(logits)
     file.write_text(json.dumps(records) + "\n")

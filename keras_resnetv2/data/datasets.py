@@ -91,7 +91,7 @@ def load_arrays(
     _check_split(split)
     if image_size is not None:
         check_count("image_size", image_size)
-    name = os.fspath(name)
+    name = os.path.expanduser(name)
     if name not in DATASETS and _is_folder(name):
         return image_folder.load(
             name, split, image_size, rule=folder_rule, pixel_limit=pixel_limit
@@ -146,7 +146,7 @@ def open_images(
         IJCV 2015 (https://arxiv.org/abs/1409.0575).
     """
     _check_split(split)
-    name = os.fspath(name)
+    name = os.path.expanduser(name)
     if name in _IN_MEMORY:
         raise ValueError(
             f"{name!r} is no set of image files, which some augmentations "
@@ -170,6 +170,7 @@ def check_readable(name: str | os.PathLike[str]) -> None:
     Raises:
         ImportError: says what to install.
     """
+    name = os.path.expanduser(name)
     if name not in _IN_MEMORY and not _is_folder(name):
         tfds_splits.check_tfds(name)
 

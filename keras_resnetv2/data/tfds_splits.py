@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from keras_resnetv2._files import user_path
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.resizing import ImageCollector, check_memory
@@ -83,7 +84,7 @@ def find_split(
         ValueError: if it is not one of labelled images.
     """
     tfds = import_tfds(name)
-    builder = _find_builder(tfds, name, data_dir)
+    builder = find_builder(name, data_dir)
     if not builder.data_path.exists():
         if not download:
             raise _not_there(builder, "and download=False was given")
@@ -94,7 +95,20 @@ def find_split(
     )
 
 
-def _find_builder(tfds, name, data_dir):
+def find_builder(name: str, data_dir: str | os.PathLike[str] | None):
+    """Finds TFDS's builder of a dataset.
+
+    Args:
+        name: as for `find_split`.
+        data_dir: as for `find_split`.
+
+    Raises:
+        ImportError: if TFDS or TensorFlow is missing.
+        UnknownDatasetError: if TFDS has no dataset of that name.
+        ValueError: if TFDS cannot open it.
+    """
+    tfds = import_tfds(name)
+    data_dir = data_dir and user_path(data_dir)
     try:
         return tfds.builder(name, data_dir=data_dir)
     except (tfds.core.DatasetNotFoundError, ValueError, ImportError) as error:

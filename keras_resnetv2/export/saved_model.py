@@ -6,6 +6,7 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from keras_resnetv2._checks import check_choice
+from keras_resnetv2._files import user_path
 from keras_resnetv2._origin import (
     get_standardization,
     includes_preprocessing,
@@ -134,7 +135,7 @@ def export_saved_model(
             "pixel_limit", pixel_limit, 4 * (resize or 1) ** 2
         ),
     }
-    to = pathlib.Path(directory), PRECISIONS[precision]
+    to = user_path(directory), PRECISIONS[precision]
     if keras.backend.backend() != "tensorflow":
         from keras_resnetv2.export import other_backend
 

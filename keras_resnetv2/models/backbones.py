@@ -30,8 +30,8 @@ def load_backbone(model, weights) -> None:
     origin = weights_lib.origin(weights, include_top=False)
     if published.is_tag(weights):
         weights = weights_lib.path_of(_row_of(model, weights))
-    weights_lib.check(weights, config_of(model))
-    weights_lib.load(backbone(model), weights)
+    path = weights_lib.check(weights, config_of(model))
+    weights_lib.load(backbone(model), path)
     # A training has its own, which need not be that of its initial weights.
     if origin_of(model).standardization is None:
         set_origin(model, origin)

@@ -47,8 +47,7 @@ def find(weights, config: ResNetConfig, include_top: bool) -> str | None:
         OSError: if the published file is not to be had.
     """
     if not published.is_tag(weights):
-        check(weights, config)
-        return weights
+        return check(weights, config)
     row = published.find(weights, config)
     if include_top and config.classes != row.config.classes:
         raise ValueError(
@@ -60,8 +59,8 @@ def find(weights, config: ResNetConfig, include_top: bool) -> str | None:
     return path_of(row)
 
 
-def check(weights, config: ResNetConfig) -> None:
-    """Refuses what is neither None nor a weights file.
+def check(weights, config: ResNetConfig) -> str | None:
+    """The path of a weights file; None stays None.
 
     Args:
         weights: of a network.
@@ -71,9 +70,10 @@ def check(weights, config: ResNetConfig) -> None:
         ValueError: if `weights` is neither None nor an existing `.weights.h5`.
     """
     if weights is None:
-        return
-    path = os.fspath(weights) if isinstance(weights, os.PathLike) else weights
-    if not isinstance(path, str) or not path.endswith(".weights.h5"):
+        return None
+    is_path = isinstance(weights, str | os.PathLike)
+    path = os.path.expanduser(weights) if is_path else ""
+    if not path.endswith(".weights.h5"):
         tags = ", ".join(map(repr, published.tags(config)))
         raise ValueError(
             "weights must be None (random initialisation), the path of a "
@@ -85,6 +85,7 @@ def check(weights, config: ResNetConfig) -> None:
             f"weights={path!r}: there is no such file. Give the path of a file "
             "written by model.save_weights, or None."
         )
+    return path
 
 
 def load(model, weights) -> None:

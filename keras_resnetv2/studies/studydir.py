@@ -12,7 +12,7 @@ from keras_resnetv2._directories import (
     check_same,
     refused_unless_settings,
 )
-from keras_resnetv2._files import write_atomically
+from keras_resnetv2._files import user_path, write_atomically
 from keras_resnetv2.studies.results import (
     Result,
     read_results,
@@ -93,7 +93,7 @@ class Studydir:
     """
 
     def __init__(self, path: str | os.PathLike):
-        self.path = pathlib.Path(path)
+        self.path = user_path(path)
         self.results_file = self.path / "results.jsonl"
         self.html = self.path / "report.html"
         self.markdown = self.path / "report.md"

@@ -5,6 +5,7 @@ import math
 import os
 from typing import Any, Literal
 
+from keras_resnetv2._files import absolute_path
 from keras_resnetv2._options import (
     Number,
     check_options,
@@ -180,13 +181,14 @@ class Experiment:
     )
 
     def __post_init__(self):
-        if self.dataset not in DATASETS and os.path.isdir(self.dataset):
-            # A folder must be found from any other directory, too.
-            object.__setattr__(self, "dataset", os.path.abspath(self.dataset))
+        folder = os.path.expanduser(self.dataset)
+        if self.dataset not in DATASETS and os.path.isdir(folder):
+            # It must be found from any other directory, too.
+            object.__setattr__(self, "dataset", absolute_path(folder))
         if published.is_tag(self.initial_weights):
             published.find(self.initial_weights, self.config())
         elif self.initial_weights is not None:
-            path = os.path.abspath(self.initial_weights)
+            path = absolute_path(self.initial_weights)
             object.__setattr__(self, "initial_weights", path)
         object.__setattr__(self, "options", with_tuples(self.options))
         recipe = find_recipe(self.recipe)

@@ -8,7 +8,7 @@ import tempfile
 
 import numpy as np
 
-from keras_resnetv2._files import write_atomically
+from keras_resnetv2._files import user_path, write_atomically
 from keras_resnetv2.data import (
     STANDARDIZATIONS,
     load_arrays,
@@ -79,7 +79,7 @@ def publish(
                 answers(row, part, test.images), test.labels
             )["error"],
         )
-    _write(pathlib.Path(folder) / row.file, content)
+    _write(user_path(folder) / row.file, content)
     return row
 
 

@@ -7,6 +7,7 @@ import os
 import typing
 from typing import Literal
 
+from keras_resnetv2._files import user_path
 from keras_resnetv2._options import kind_of, names_of, quoted
 from keras_resnetv2.training.experiment import Experiment
 
@@ -27,7 +28,7 @@ def read_settings(path: str | os.PathLike) -> dict:
             has a field that `Experiment` has not.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(user_path(path), encoding="utf-8") as file:
             values = json.load(file)
     except (OSError, ValueError) as error:
         raise ValueError(

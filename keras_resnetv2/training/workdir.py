@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import pathlib
 import platform
 
 import keras
@@ -16,7 +15,12 @@ from keras_resnetv2._directories import (
     check_same,
     refused_unless_settings,
 )
-from keras_resnetv2._files import removed_on_error, write_atomically
+from keras_resnetv2._files import (
+    absolute_path,
+    removed_on_error,
+    user_path,
+    write_atomically,
+)
 from keras_resnetv2._version import __version__
 from keras_resnetv2.training import devices
 from keras_resnetv2.training.data_facts import DataFacts
@@ -40,7 +44,7 @@ class Workdir:
     """
 
     def __init__(self, path: str | os.PathLike):
-        self.path = pathlib.Path(path)
+        self.path = user_path(path)
         self.settings = self.path / TRAINING
         self.metrics = self.path / "metrics.csv"
         self.curves = self.path / "curves.png"
@@ -82,7 +86,7 @@ class Workdir:
             "config": dataclasses.asdict(network_config(experiment, facts)),
             "total_steps": experiment.total_steps(facts.images),
             "data": facts.to_json(),
-            "data_dir": data_dir and os.path.abspath(data_dir),
+            "data_dir": data_dir and absolute_path(data_dir),
             **session,
             # 0.1.0's name of the sessions.
             "earlier_runs": [one for one in earlier if one != session],

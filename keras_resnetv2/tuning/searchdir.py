@@ -11,7 +11,7 @@ from keras_resnetv2._directories import (
     check_same,
     refused_unless_settings,
 )
-from keras_resnetv2._files import write_atomically
+from keras_resnetv2._files import user_path, write_atomically
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.workdir import Workdir
 
@@ -27,7 +27,7 @@ class Searchdir:
     """
 
     def __init__(self, path: str | os.PathLike):
-        self.path = pathlib.Path(path)
+        self.path = user_path(path)
         self.settings = self.path / SEARCH
         self.state = self.path / "oracle.json"
         self.best = self.path / "best.json"

@@ -12,6 +12,7 @@ import grpc
 from absl import logging
 
 from keras_resnetv2._directories import locked
+from keras_resnetv2._files import absolute_path
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._text import images_found
 from keras_resnetv2.data.datasets import check_readable
@@ -140,7 +141,7 @@ def search(
         "max_parameters": max_parameters,
         "max_flops": max_flops,
     }
-    data_dir = data_dir and os.path.abspath(data_dir)
+    data_dir = data_dir and absolute_path(data_dir)
     data = directory.claim(settings) or _describe_data(base, data_dir)
     searched = SearchSpace(
         base,

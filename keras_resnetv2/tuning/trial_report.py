@@ -2,11 +2,10 @@
 
 import math
 import os
-import pathlib
 from collections.abc import Sequence
 
 from keras_resnetv2._checks import check_count
-from keras_resnetv2._files import write_atomically
+from keras_resnetv2._files import user_path, write_atomically
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._text import (
     csv_table,
@@ -184,7 +183,7 @@ def write_report(
     """
     check_installed("A plot")
     check_count("held_out_images", held_out_images)
-    directory = pathlib.Path(directory)
+    directory = user_path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     write_atomically(directory / "trials.csv", trials_csv(rows))
     write_atomically(
