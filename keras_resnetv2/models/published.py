@@ -66,8 +66,8 @@ PUBLISHED = (
         test_error=0.0801,
         steps=64_000,
         seed=0,
-        command="tools/train.py --model=PreActResNet20 --dataset=cifar10 "
-        "--recipe=paper --precision=mixed_bfloat16 --seed=0",
+        command="keras-resnetv2-train --model=PreActResNet20 "
+        "--dataset=cifar10 --recipe=paper --precision=mixed_bfloat16 --seed=0",
     ),
 )
 

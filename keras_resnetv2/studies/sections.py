@@ -229,7 +229,7 @@ def command(plan: Plan, results: Mapping[str, Sequence[Result]]) -> str:
     if plan.precision != "float32":
         settings["precision"] = plan.precision
     flags = (f"--{name}={value}" for name, value in settings.items())
-    return " ".join(["tools/ablation.py", *flags, "--workdir=..."])
+    return " ".join(["keras-resnetv2-ablation", *flags, "--workdir=..."])
 
 
 def _versions(results):

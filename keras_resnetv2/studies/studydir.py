@@ -154,7 +154,7 @@ class Studydir:
         if not plans:
             raise ValueError(
                 f"workdir={str(self.path)!r} has no study in it. Give the "
-                "--workdir of tools/ablation.py."
+                "--workdir of keras-resnetv2-ablation."
             )
         return plans
 

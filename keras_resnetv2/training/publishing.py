@@ -175,4 +175,4 @@ def _command(experiment: Experiment) -> str:
         **experiment.options,
     }
     flags = (f"--{name}={value}" for name, value in named.items())
-    return " ".join(["tools/train.py", *flags])
+    return " ".join(["keras-resnetv2-train", *flags])

@@ -1,7 +1,7 @@
 """Search for the best configuration with keras-tuner.
 
 `ResNetV2HyperModel` is for keras-tuner's own tuners, in a notebook; `search`
-(tools/tune.py) is the whole way. Needs the extra "tuner".
+(keras-resnetv2-tune) is the whole way. Needs the extra "tuner".
 """
 
 import lazy_loader

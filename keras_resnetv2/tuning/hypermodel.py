@@ -33,8 +33,8 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
     """ResNet-v2 networks and their recipe, to be searched with keras-tuner.
 
     Every tuner of keras-tuner takes it, and trains the trials in its own
-    process. `tuning.search` (tools/tune.py) searches the same space with a
-    process for each trial.
+    process. `tuning.search` (keras-resnetv2-tune) searches the same space
+    with a process for each trial.
 
     Args:
         base: every setting that is not searched, `epochs`, `precision` and

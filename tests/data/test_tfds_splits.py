@@ -163,7 +163,7 @@ def test_datasets_without_labels_are_refused(data_dir):
 def test_no_download(tmp_path):
     with pytest.raises(FileNotFoundError, match="download=False") as caught:
         load_arrays("cifar10", data_dir=tmp_path, download=False)
-    assert "python tools/prepare_cifar10.py" in str(caught.value)
+    assert "keras-resnetv2-prepare-cifar10" in str(caught.value)
 
 
 def test_no_network_is_said_at_once(tmp_path, monkeypatch):
@@ -176,7 +176,7 @@ def test_no_network_is_said_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds_splits, "_answers", no_answer)
     with pytest.raises(FileNotFoundError, match="no answer from") as caught:
         load_arrays("cifar10", data_dir=tmp_path)
-    assert "python tools/prepare_cifar10.py" in str(caught.value)
+    assert "keras-resnetv2-prepare-cifar10" in str(caught.value)
     assert len(asked) == 1
     assert not (tmp_path / "cifar10").exists()
 

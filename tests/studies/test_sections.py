@@ -67,7 +67,7 @@ QUICK = STUDIES["quick"]
 def test_it_has_what_the_results_depend_on(changes, done, expected):
     results = {row.name: [row] * (row.name in done) for row in QUICK.rows}
     told = command(Plan(QUICK, **changes), results)
-    assert told == f"tools/ablation.py {expected} --workdir=..."
+    assert told == f"keras-resnetv2-ablation {expected} --workdir=..."
 
 
 def test_a_study_of_ones_own_has_none():
