@@ -10,7 +10,7 @@ import lazy_loader
 from keras_resnetv2._backend import check_backend
 from keras_resnetv2._registration import register_with_keras
 
-check_backend()
-register_with_keras()
+# Not now: --help needs no backend.
+register_with_keras(before_keras=check_backend)
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

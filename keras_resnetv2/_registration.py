@@ -8,6 +8,7 @@ user who imports both packages and loads a file must not notice.
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 
 _PACKAGE = "keras_resnetv2"
 _MODULES = (
@@ -19,12 +20,16 @@ _MODULES = (
 )
 
 
-def register_with_keras() -> None:
-    """Registers now if Keras has been imported, else as soon as it is."""
+def register_with_keras(before_keras: Callable[[], None]) -> None:
+    """Registers now if Keras has been imported, else as soon as it is.
+
+    Args:
+        before_keras: called when Keras is about to be imported.
+    """
     if sys.modules.get("keras"):
         _register()
     else:
-        sys.meta_path.insert(0, _AfterKeras())
+        sys.meta_path.insert(0, _AfterKeras(before_keras))
 
 
 def _register():
@@ -39,7 +44,8 @@ class _AfterKeras:
     it is not before the outermost one is whole.
     """
 
-    def __init__(self):
+    def __init__(self, before_keras):
+        self._before_keras = before_keras
         self._searching = False
         self._running = 0
 
@@ -58,6 +64,8 @@ class _AfterKeras:
         return spec
 
     def _run(self, run, module):
+        if module.__name__ == "keras":
+            self._before_keras()
         self._running += 1
         try:
             run(module)

@@ -37,8 +37,24 @@ import importlib.util
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *a: (
     None if name in {missing} else find(name, *a))
-import keras_resnetv2
 """
+USED = (
+    NOTHING_FOUND
+    + """
+import keras_resnetv2
+print("imported")
+keras_resnetv2.PreActResNet20
+"""
+)
+COMMAND = (
+    NOTHING_FOUND
+    + """
+import sys
+from keras_resnetv2.cli.evaluate import entry_point
+sys.argv = ["command", {argument!r}]
+entry_point()
+"""
+)
 
 
 @pytest.mark.parametrize(
@@ -52,9 +68,19 @@ import keras_resnetv2
 def test_missing_backend_says_what_to_install(missing, env, says, tmp_path):
     pytest.importorskip("jax")
     env = {"KERAS_HOME": str(tmp_path), **env}
-    done = run(NOTHING_FOUND.format(missing=missing), **env)
+    done = run(USED.format(missing=missing), **env)
     assert done.returncode == 1
     assert "ImportError" in done.stderr and says in done.stderr
+    assert done.stdout == "imported\n"
+
+
+def test_a_command_says_so_in_one_message_and_helps_without():
+    missing = ("tensorflow", "jax", "torch")
+    done = run(COMMAND.format(missing=missing, argument="--help"))
+    assert done.returncode == 0 and "--workdir" in done.stdout
+    done = run(COMMAND.format(missing=missing, argument="--workdir=run"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("command: error: keras_resnetv2 needs")
 
 
 # Nothing is compiled on NumPy; Keras imports TensorFlow if it can, to save.

@@ -30,7 +30,6 @@ _RECORDS = flags.DEFINE_string(
     str(ROOT / "tests" / "models" / "published_predictions.json"),
     "Where the answers on the bundled test images go.",
 )
-flags.mark_flag_as_required("workdir")
 
 
 def main(argv):
@@ -49,4 +48,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    common.entry_point(main)()
+    common.entry_point(main, required=["workdir"])()

@@ -1,7 +1,7 @@
 """Runs one of the paper's studies, or resumes it.
 
-ablation --study=resnet20 --workdir=runs/resnet20 --epochs=10 --seeds=1
-ablation --study=table1 --workdir=runs/paper --parallel=11
+keras-resnetv2-ablation --study=quick --workdir=runs/quick --parallel=2
+keras-resnetv2-ablation --study=table1 --list
 """
 
 import sys
@@ -12,7 +12,12 @@ from keras_resnetv2.cli import common
 from keras_resnetv2.studies.studies import STUDIES
 from keras_resnetv2.training.experiment import CHOICES
 
-_STUDY = flags.DEFINE_enum("study", None, list(STUDIES), "What is trained.")
+_STUDY = flags.DEFINE_enum(
+    "study",
+    None,
+    list(STUDIES),
+    "Which study is run.",
+)
 _EPOCHS = flags.DEFINE_integer(
     "epochs",
     None,
@@ -22,19 +27,23 @@ _EPOCHS = flags.DEFINE_integer(
 _SEEDS = flags.DEFINE_integer(
     "seeds",
     None,
-    "Runs a row, with the seeds 0, 1, ... Default: the study's (5; resnet20: "
-    "3; quick: 1). The same command with more of them adds runs.",
+    "Runs of each row, with the seeds 0, 1, ... Default: the study's (5; "
+    "resnet20: 3; quick: 1). The same command with more of them adds runs.",
 )
 _ROWS = flags.DEFINE_list(
-    "rows", None, "Names of the rows to be run. Default: all. See --list."
+    "rows",
+    None,
+    "Names of the rows to be run, which --list lists. Default: all.",
 )
 _LIST = flags.DEFINE_boolean("list", False, "List the study's rows, and end.")
 _PARALLEL = common.define_parallel()
 _PRECISION = flags.DEFINE_enum(
-    "precision", "float32", CHOICES["precision"], "Of every run; see train."
+    "precision",
+    "float32",
+    CHOICES["precision"],
+    "Floating-point precision of every run.",
 )
 _CHECKPOINT_STEPS = common.define_checkpoint_steps()
-flags.mark_flag_as_required("study")
 
 
 def main(argv):
@@ -70,7 +79,8 @@ def main(argv):
             "command tries them again; see "
             f"{common.WORKDIR.value}/logs."
         )
-    print(f"Done. Look at it with: report --workdir={common.WORKDIR.value}")
+    report = common.as_called("keras-resnetv2-report")
+    print(f"Done. Look at it with: {report} --workdir={common.WORKDIR.value}")
 
 
-entry_point = common.entry_point(main)
+entry_point = common.entry_point(main, required=["study"])

@@ -1,10 +1,19 @@
-"""What the command lines share: their common flags, and how errors read."""
+"""What the command lines share: flags, --help, how errors and ends read."""
 
+import faulthandler
 import os
+import pathlib
+import re
 import sys
-from collections.abc import Callable
+import textwrap
+import types
+from collections.abc import Callable, Iterable, Mapping
 
-from absl import app, flags, logging
+from absl import flags, logging
+
+from keras_resnetv2._version import __version__
+from keras_resnetv2.data import DATASETS
+from keras_resnetv2.models.configs import MODELS
 
 WORKDIR = flags.DEFINE_string(
     "workdir",
@@ -14,7 +23,7 @@ WORKDIR = flags.DEFINE_string(
 DATA_DIR = flags.DEFINE_string(
     "data_dir",
     None,
-    "Where TensorFlow Datasets keeps its data (default: its own default).",
+    "Where TensorFlow Datasets keeps its data. Default: its own default.",
 )
 
 
@@ -50,45 +59,169 @@ def define_parallel() -> flags.FlagHolder[int]:
 
 
 def entry_point(
-    main: Callable[[list[str]], None], takes_arguments: bool = False
+    main: Callable[[list[str]], None],
+    required: Iterable[str] = (),
+    unused: Iterable[str] = (),
+    groups: Mapping[str, list[flags.FlagHolder]] = types.MappingProxyType({}),
+    takes_arguments: bool = False,
 ) -> Callable[[], None]:
-    """Wraps an absl main so that bad input is one message, not a traceback.
+    """Wraps a command so that bad input is one message, not a traceback.
 
     Args:
-        main: takes the command and the arguments that are no flags.
-        takes_arguments: whether there may be any of these.
+        main: the command; --help begins with its module's docstring.
+        required: names of the flags that must be given.
+        unused: names of the flags of this module that it does not take.
+        groups: flags of other modules, by the title that they have in --help.
+        takes_arguments: whether there may be values without a flag.
 
     Returns:
         A function for a console command. With --verbosity=1 it shows the
         traceback, too.
     """
 
-    def guarded(argv):
-        if argv[1:] and not takes_arguments:
-            raise app.UsageError(f"Unexpected arguments: {' '.join(argv[1:])}")
-        try:
-            main(argv)
-        except (ArithmeticError, ImportError, OSError, ValueError) as error:
-            logging.debug("Traceback:", exc_info=True)
-            sys.exit(f"{os.path.basename(argv[0])}: error: {error}")
-        except KeyboardInterrupt:
-            sys.exit("Interrupted. The same command goes on from what is done.")
-
     def run():
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-        # --help shows the text and flags of the program's file, a shim.
-        sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
-        for module in (main.__module__, __name__):
-            for flag in flags.FLAGS.get_key_flags_for_module(module):
-                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-        app.run(guarded, flags_parser=_parse_flags)
+        logging.use_absl_handler()
+        faulthandler.enable()
+        for name in unused:
+            delattr(flags.FLAGS, name)
+        if {"--help", "-h"} & set(sys.argv):
+            print(_help(main, required, groups))
+            sys.exit()
+        if "--version" in sys.argv:
+            print(f"keras-resnetv2 {__version__}")
+            sys.exit()
+        try:
+            main(_parse_flags(required, takes_arguments))
+        except flags.Error as error:
+            _end(f"{error}\nSee --help.")
+        except (ArithmeticError, ImportError, OSError, ValueError) as error:
+            logging.debug("Traceback:", exc_info=True)
+            _end(str(error))
+        except KeyboardInterrupt:
+            print(
+                "Interrupted. The same command goes on from what is done.",
+                file=sys.stderr,
+            )
+            sys.exit(130)  # a shell's status for it
 
     return run
 
 
-def _parse_flags(argv):
-    rest = app.parse_flags_with_usage(argv)
+def _end(message):
+    name = os.path.basename(sys.argv[0])
+    sys.exit(f"{name}: error: {as_called(message)}")
+
+
+_COMMAND = re.compile(r"keras-resnetv2-([a-z0-9-]+)")
+
+
+def as_called(text: str) -> str:
+    """Puts the files of a clone in place of commands, if one of them runs.
+
+    Args:
+        text: with commands as they are installed, keras-resnetv2-train, say.
+    """
+    path = pathlib.Path(sys.argv[0])
+    if path.suffix != ".py":
+        return text
+    return _COMMAND.sub(
+        lambda match: f"python {path.with_stem(match[1].replace('-', '_'))}",
+        text,
+    )
+
+
+def _parse_flags(required, takes_arguments):
+    argv = flags.FLAGS(sys.argv)
     if flags.FLAGS["verbosity"].using_default_value:
         # absl's default would let all of TensorFlow's chatter through.
         flags.FLAGS.verbosity = logging.WARNING
-    return rest
+    if argv[1:] and not takes_arguments:
+        raise flags.Error(_without_a_flag(argv[1]))
+    missing = [
+        f"--{name}" for name in required if flags.FLAGS[name].value is None
+    ]
+    if missing:
+        raise flags.Error(f"{' and '.join(missing)} must be given.")
+    return argv
+
+
+# Of flags that take something else, too.
+_NAMES = {"model": MODELS, "dataset": DATASETS}
+
+
+def _without_a_flag(word):
+    fitting = [
+        name
+        for name in flags.FLAGS
+        if word in _NAMES.get(name, ())
+        or word
+        in (getattr(flags.FLAGS[name].parser, "enum_values", None) or ())
+    ]
+    flag = next(iter(fitting), "workdir")
+    return (
+        f"{word!r} stands there without a flag; every value has one. Is it "
+        f"--{flag}={word}?"
+    )
+
+
+_GENERAL = """\
+  --verbosity=N
+      What is logged: -1 warnings, 0 also what is done, 1 also tracebacks.
+      Default: -1.
+  --version
+      Print the version, and end.
+  -h, --help
+      Print this, and end."""
+# Of a flag's type, as absl calls it, what stands behind its name.
+_VALUES = {
+    "bool": "",
+    "int": "=N",
+    "float": "=NUMBER",
+    "string": "=TEXT",
+    "string enum": "=NAME",
+    "comma separated list of strings": "=NAME,NAME",
+    "multi string": "=TEXT",
+}
+
+
+def _help(main, required, groups):
+    by_module = flags.FLAGS.flags_by_module_dict()
+    # A script's own flags go by the name that it was called by.
+    modules = __name__, main.__module__, sys.argv[0]
+    own = {flag.name for name in modules for flag in by_module.get(name, ())}
+    # They are listed as they were defined.
+    titled = {
+        "Flags": [name for name in flags.FLAGS if name in own],
+        **{title: [f.name for f in some] for title, some in groups.items()},
+    }
+    doc = sys.modules[main.__module__].__doc__ or ""
+    blocks = [as_called(doc).strip()]
+    for title, names in titled.items():
+        lines = [
+            _flag_help(flags.FLAGS[name], name in required) for name in names
+        ]
+        blocks.append("\n".join([f"{title}:", *lines]))
+    return "\n\n".join([*blocks, f"Others:\n{_GENERAL}"])
+
+
+def _flag_help(flag, required):
+    name = f"[no]{flag.name}" if flag.boolean else flag.name
+    text = flag.help
+    if choices := getattr(flag.parser, "enum_values", None):
+        _, _, text = text.partition(">: ")  # absl puts them in front
+        text += f" One of {', '.join(choices)}."
+    if flag.default not in (None, False, []):
+        text += f" Default: {flag.default}."
+    wrapped = textwrap.fill(
+        " ".join(text.split()),
+        80,
+        initial_indent=" " * 6,
+        subsequent_indent=" " * 6,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    return (
+        f"  --{name}{_VALUES[flag.flag_type()]}"
+        f"{' (required)' if required else ''}\n{wrapped}"
+    )

@@ -1,6 +1,6 @@
 """Evaluates a trained network, from its work directory alone.
 
-evaluate --workdir=runs/resnet20
+keras-resnetv2-evaluate --workdir=runs/resnet20
 """
 
 from absl import flags
@@ -8,11 +8,13 @@ from absl import flags
 from keras_resnetv2.cli import common
 
 _DATASET = flags.DEFINE_string(
-    "dataset", None, "Another data set of the same classes."
+    "dataset",
+    None,
+    "Another data set of the same classes. Default: the training's.",
 )
 _SPLIT = common.define_split()
 _IMAGE_SIZE = flags.DEFINE_integer(
-    "image_size", None, "Of the images, in pixels. Default: the training's."
+    "image_size", None, "Side of the images in pixels. Default: the training's."
 )
 _RESIZE = flags.DEFINE_integer(
     "resize",
@@ -21,7 +23,6 @@ _RESIZE = flags.DEFINE_integer(
     "Default: image_size * 256 / 224. The paper's 320: --image_size=320 "
     "--resize=320.",
 )
-flags.mark_flag_as_required("workdir")
 
 
 def main(argv):
@@ -53,4 +54,4 @@ def main(argv):
     )
 
 
-entry_point = common.entry_point(main)
+entry_point = common.entry_point(main, required=["workdir"])

@@ -43,6 +43,11 @@ _OPTION_FLAGS = [
     for field in dataclasses.fields(ResNetConfig)
     if field.name not in SIZE_FIELDS
 ]
+# As --help shows them.
+GROUPS = {
+    "Flags of the experiment": [_CONFIG, *_FIELD_FLAGS],
+    "Flags of the network; left out, it is the model's own": _OPTION_FLAGS,
+}
 _NEEDED = ("model", "dataset")
 
 

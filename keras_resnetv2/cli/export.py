@@ -1,10 +1,11 @@
-"""Exports a trained network for TF Serving, from its work directory alone.
+r"""Exports a trained network for TF Serving, from its work directory alone.
 
-export --workdir=runs/resnet20 --output=serving/resnet20
+keras-resnetv2-export --workdir=runs/resnet20 --output=serving/resnet20
 
 Or a network with published weights:
 
-export --model=PreActResNet20 --weights=cifar10 --output=serving/published
+keras-resnetv2-export --model=PreActResNet20 --weights=cifar10 \
+  --output=serving/published
 """
 
 import os
@@ -22,7 +23,7 @@ _PRECISION = flags.DEFINE_enum(
     "precision",
     "float32",
     list(PRECISIONS),
-    "bfloat16 is for processors that have it.",
+    "Of the convolutions; bfloat16 is for processors that have it.",
 )
 _TOP_K = flags.DEFINE_integer("top_k", 5, "How many classes `classify` names.")
 _PIXEL_LIMIT = flags.DEFINE_integer(
@@ -31,12 +32,10 @@ _PIXEL_LIMIT = flags.DEFINE_integer(
 _RESIZE = flags.DEFINE_integer(
     "resize",
     None,
-    "Shorter side of a picture before the centre crop, in pixels. Default: as "
-    "evaluate does: image_size, or, where images were decoded as needed, "
+    "Shorter side of a picture before the centre crop, in pixels. Default: "
+    "image_size, or, where images were decoded as needed, "
     "image_size * 256 / 224.",
 )
-flags.adopt_module_key_flags(network_flags)
-flags.mark_flag_as_required("output")
 
 
 def main(argv):
@@ -66,4 +65,9 @@ def main(argv):
     )
 
 
-entry_point = common.entry_point(main)
+entry_point = common.entry_point(
+    main,
+    required=["output"],
+    unused=["data_dir"],
+    groups={"Network": network_flags.FLAGS},
+)

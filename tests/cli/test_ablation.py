@@ -69,7 +69,7 @@ def undisturbed(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("undisturbed")
     code, out, err = run(workdir, *QUICK)
     assert code == 0, err
-    assert "Done. Look at it with: report" in out
+    assert "Done. Look at it with: python tools/report.py" in out
     return results(workdir)
 
 
