@@ -6,6 +6,7 @@ import importlib.util
 # imported by.
 _NEEDS = {
     "A training": {"train": ("matplotlib",)},
+    "An evaluation": {"train": ("matplotlib",)},
     "A plot": {"train": ("matplotlib",)},
     "A report": {"train": ("matplotlib", "scipy")},
     "A search": {"tuner": ("keras_tuner", "matplotlib")},

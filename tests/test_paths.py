@@ -10,7 +10,9 @@ from small_training import experiment
 
 import keras_resnetv2
 from keras_resnetv2 import analysis, data, export, training
-from keras_resnetv2.data import cifar10_archive, tfds_splits
+from keras_resnetv2.data import cifar10_archive, image_folder, tfds_splits
+from keras_resnetv2.data.contact_sheet import write_contact_sheet
+from keras_resnetv2.export import exported
 from keras_resnetv2.studies.studydir import Studydir
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.workdir import Workdir
@@ -100,5 +102,12 @@ def test_what_is_read(home):
     model.save_weights(home / "x.weights.h5")
     keras_resnetv2.ResNetV2(network, weights="~/x.weights.h5")
     keras_resnetv2.load_backbone(model, "~/x.weights.h5")
+    model = keras_resnetv2.PreActResNet20(weights="cifar10")
+    assert keras_resnetv2.classify(model, "~/x/a/1.png", 1)
+    assert image_folder.list_pictures(["~/x/a"])[0] == str(home / "x/a/1.png")
+    write_contact_sheet("~/sheet.png", [home / "x/a/1.png"], [["a"]])
+    assert (home / "sheet.png").exists()
+    with pytest.raises(ValueError, match=f"{home}/x is no export"):
+        exported.find_version("~/x")
     with pytest.raises(FileNotFoundError, match=str(home)):
         cifar10_archive.read_archive("~/x.tgz")

@@ -89,6 +89,7 @@ COMMANDS = {
     "train": (*FAKE, "--epochs=1"),
     "ablation": ("--study=quick",),
     "tune": FAKE,
+    "evaluate": (),
     "report": (),
     "propagation": (),
     "export": ("--output=served",),

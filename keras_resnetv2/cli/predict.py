@@ -41,7 +41,7 @@ def main(argv):
         raise ValueError("Give --json or --csv, not both.")
     if not argv[1:]:
         raise ValueError(
-            "Which pictures? Give files or folders behind the flags: photo.jpg, say."
+            "Which pictures? Give files or folders behind the flags."
         )
     sheet = _CONTACT_SHEET.value
     if sheet is not None:

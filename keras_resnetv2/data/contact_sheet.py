@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_resnetv2._files import removed_on_error
+from keras_resnetv2._files import removed_on_error, user_path
 from keras_resnetv2.data.image_files import PIXEL_LIMIT, read_image
 
 _SIDE, _GAP, _COLUMNS = 180, 12, 6  # pixels, pixels, pictures
@@ -65,7 +65,7 @@ def check_path(path: str | os.PathLike) -> Path:
     Raises:
         ValueError: if it does not end in .png.
     """
-    path = Path(path)
+    path = user_path(path)
     if path.suffix.lower() != ".png":
         raise ValueError(f"A contact sheet is a .png file; received {path}.")
     return path

@@ -13,6 +13,7 @@ from absl import logging
 from tqdm import tqdm
 
 from keras_resnetv2._directories import kind_of_ours
+from keras_resnetv2._files import user_path
 from keras_resnetv2.data.image_data import EncodedImages, ImageData, TFSource
 from keras_resnetv2.data.image_files import (
     PIXEL_LIMIT,
@@ -160,7 +161,7 @@ def list_pictures(paths: Sequence[str | os.PathLike]) -> list[str]:
             pictures.
     """
     found = []
-    for path in map(Path, paths):
+    for path in map(user_path, paths):
         if not path.exists():
             raise FileNotFoundError(f"{path}: there is no such file or folder.")
         if not path.is_dir():

@@ -4,6 +4,9 @@ import os
 import pathlib
 from collections.abc import Sequence
 
+from keras_resnetv2._files import user_path
+from keras_resnetv2._requirements import check_installed
+
 _AT_ONCE = 16  # what TF Serving's batching.config lets through
 
 
@@ -24,6 +27,7 @@ def classify(
         ValueError: if there is no export, or none that takes pictures.
     """
     version = find_version(directory)
+    check_installed("A SavedModel")
     import tensorflow as tf
 
     network = tf.saved_model.load(str(version))
@@ -36,7 +40,7 @@ def classify(
     answers = []
     for start in range(0, len(files), _AT_ONCE):
         chosen = files[start : start + _AT_ONCE]
-        encoded = [pathlib.Path(file).read_bytes() for file in chosen]
+        encoded = [user_path(file).read_bytes() for file in chosen]
         found = ask(image_bytes=tf.constant(encoded))
         columns = (found[key].numpy() for key in ("classes", "scores", "valid"))
         answers += [
@@ -60,7 +64,7 @@ def find_version(directory: str | os.PathLike) -> pathlib.Path:
     Raises:
         ValueError: if there is none.
     """
-    directory = pathlib.Path(directory)
+    directory = user_path(directory)
     versions = [directory, *_by_number(directory)]
     found = [path for path in versions if (path / "saved_model.pb").exists()]
     if not found:

@@ -9,6 +9,7 @@ import numpy as np
 from absl import logging
 
 from keras_resnetv2._checks import check_count
+from keras_resnetv2._files import user_path
 from keras_resnetv2._origin import get_standardization, origin_of
 from keras_resnetv2.data import crops, decode_predictions
 from keras_resnetv2.data.crop_pixels import cut
@@ -62,7 +63,8 @@ def classify(
     standardization = get_standardization(network)
     classes = network.output_shape[-1]
     decode_predictions(np.eye(1, classes), 1, network)  # are there names?
-    paths = [files] if isinstance(files, (str, os.PathLike)) else list(files)
+    paths = [files] if isinstance(files, (str, os.PathLike)) else files
+    paths = list(map(user_path, paths))
     resize = origin_of(network).resize or size
     answers = []
     for squares in _batches(paths, size, resize, pixel_limit, skip_unreadable):

@@ -9,6 +9,7 @@ import keras
 from absl import logging
 
 from keras_resnetv2._files import write_atomically
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.training import checkpoints, classes
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.devices import precision
@@ -113,7 +114,9 @@ def evaluate(
 
     Raises:
         ValueError: if the directory or the data do not fit.
+        ImportError: if matplotlib is missing; says what to install.
     """
+    check_installed("An evaluation")
     directory = Workdir(workdir)
     model, experiment, facts, step = load_trained(
         workdir, image_size=image_size
