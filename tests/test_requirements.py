@@ -101,8 +101,9 @@ EXTRAS = {"tune": "tuner", "export": "cpu", "prepare_cifar10": "cpu,train"}
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_says_what_to_install_before_it_begins(command, tmp_path):
     code = COMMAND.format(command=command, missing=OPTIONAL)
-    workdir = f"--workdir={tmp_path / 'new'}"
-    done = run_forked(code, workdir, *COMMANDS[command])
+    flag = "data_dir" if command == "prepare_cifar10" else "workdir"
+    directory = f"--{flag}={tmp_path / 'new'}"
+    done = run_forked(code, directory, *COMMANDS[command])
     assert done.returncode == 1
     extra = EXTRAS.get(command, "train")
     assert f'pip install "keras-resnetv2[{extra}]"' in done.stderr

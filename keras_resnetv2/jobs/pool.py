@@ -157,11 +157,12 @@ class Pool:
             process.stdin.close()
 
     def _stop(self, threads):
-        """Each ends after its step, with a checkpoint."""
         threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             self._stopped.set()
             live = list(self._live)
+        if live:
+            processes.tell(processes.STOPPING)
         for process in live:
             process.stdin.close()
         threads.shutdown()

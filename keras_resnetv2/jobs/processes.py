@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from keras_resnetv2._processes import module_command, module_environment
 from keras_resnetv2.jobs.job import Job, to_line
 
+STOPPING = "Stopping: a training finishes its step and writes a checkpoint."
 _PROGRESS = ("Images: ", "Network: ", "Resuming", "epoch ")
 
 
@@ -78,7 +79,7 @@ def run(
                 begun(process)
                 _listen(process, file, echo)
             except KeyboardInterrupt:
-                # It stops after its step, and writes a checkpoint.
+                tell(STOPPING)
                 process.stdin.close()
                 _listen(process, file, lambda line: None)
                 raise

@@ -1,9 +1,14 @@
 """Ctrl-C and SIGTERM: a training ends after the step it is in."""
 
+import os
 import signal
 import threading
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_NOTED = b"""
+Ctrl-C: the training finishes its step, writes a checkpoint and ends. Another
+Ctrl-C ends it at once.
+"""
 
 
 class StopRequests:
@@ -48,6 +53,9 @@ class StopRequests:
     def _note(self, number, frame):
         self.received = signal.Signals(number)
         self._give_back()
+        if number == signal.SIGINT:
+            # print may be what the signal has come into.
+            os.write(2, _NOTED)
 
     def _give_back(self):
         while self._before:

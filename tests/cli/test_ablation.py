@@ -100,9 +100,10 @@ def test_cut_off_and_gone_on_with(tmp_path, undisturbed, number):
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
-    _, err = process.communicate()
+    out, err = process.communicate()
     assert process.returncode != 0 and len(results(tmp_path)) < 2
     if number == signal.SIGINT:
+        assert process.returncode == 130 and "finishes its step" in out
         assert "Interrupted. The same command goes on" in err
         logs = [log.read_text() for log in (tmp_path / "logs").iterdir()]
         assert any("stopped after step" in log for log in logs)

@@ -97,12 +97,13 @@ def interrupt(line):
         raise KeyboardInterrupt
 
 
-def test_ctrl_c_waits_for_the_checkpoint(child, tmp_path):
+def test_ctrl_c_waits_for_the_checkpoint(child, tmp_path, capsys):
     # The end of its standard input is the child's word to end.
     child("read job; echo epoch 1; cat; sleep 0.2; echo written; exit 143")
     with pytest.raises(KeyboardInterrupt):
         run(Evaluate("run"), tmp_path / "log.txt", interrupt)
     assert (tmp_path / "log.txt").read_text() == "epoch 1\nwritten\n"
+    assert "finishes its step" in capsys.readouterr().out
 
 
 def job_of(settings, workdir, previous=None):

@@ -187,14 +187,16 @@ def test_command_killed_from_outside_at_any_moment(tmp_path, replicas):
     [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)],
 )
 def test_polite_signal_loses_no_step(
-    trained, tmp_path, small_fake, monkeypatch, number, ending
+    trained, tmp_path, small_fake, monkeypatch, capfd, number, ending
 ):
+    told = []
     check = errors.check_loss
 
     def check_and_signal(loss, step):
         check(loss, step)
         if step == 6:
             os.kill(os.getpid(), number)
+            told.append("Ctrl-C: the training" in capfd.readouterr().err)
 
     monkeypatch.setattr(errors, "check_loss", check_and_signal)
     handler = signal.getsignal(number)
@@ -203,6 +205,7 @@ def test_polite_signal_loses_no_step(
     monkeypatch.setattr(errors, "check_loss", check)
     assert signal.getsignal(number) is handler
     assert newest(tmp_path / "cut") == 6
+    assert told == [number == signal.SIGINT]  # inside the step
     training.train(experiment(), tmp_path / "cut")
     assert_same_training(trained, tmp_path / "cut")
 
