@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from absl import flags, logging
 
+from keras_resnetv2._tensorflow_start import quiet_tensorflow
 from keras_resnetv2._version import __version__
 from keras_resnetv2.data import DATASETS
 from keras_resnetv2.models.configs import MODELS
@@ -91,6 +92,7 @@ def entry_point(
         if "--version" in sys.argv:
             print(f"keras-resnetv2 {__version__}")
             sys.exit()
+        quiet_tensorflow()
         try:
             main(_parse_flags(required, takes_arguments))
         except flags.Error as error:

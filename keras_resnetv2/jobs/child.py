@@ -16,6 +16,7 @@ import sys
 import threading
 
 from keras_resnetv2._directories import locked
+from keras_resnetv2._tensorflow_start import quiet_tensorflow
 from keras_resnetv2.jobs.job import DescribeData, Evaluate, from_line
 from keras_resnetv2.training.errors import DivergedError
 from keras_resnetv2.training.experiment import Experiment
@@ -25,6 +26,7 @@ _LONGEST = 4000  # characters of a reason; a pipe holds more
 
 def main() -> None:
     """Does the job, and says in the last line what went wrong."""
+    quiet_tensorflow()
     line = sys.stdin.buffer.readline()
     threading.Thread(target=_stop_with_the_other, daemon=True).start()
     try:

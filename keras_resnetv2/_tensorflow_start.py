@@ -1,0 +1,73 @@
+"""TensorFlow's import without the lines that it always prints.
+
+They come before its own levels of logging count: TF_CPP_MIN_LOG_LEVEL does not
+keep them back.
+"""
+
+import contextlib
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+# A process of its own, which also prints what a crash leaves.
+_FILTER = """
+import re, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+known = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog|"
+    rb"I0000 .* oneDNN custom operations are on"
+)
+for line in sys.stdin.buffer:
+    if not known.match(line):
+        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.flush()
+"""
+
+
+@contextlib.contextmanager
+def known_lines_dropped() -> Iterator[None]:
+    """Inside it, the lines do not reach standard error; all others do."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", _FILTER], stdin=subprocess.PIPE
+    ) as process:
+        os.dup2(process.stdin.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def quiet_tensorflow() -> None:
+    """Drops them where TensorFlow is imported from now on."""
+    sys.meta_path.insert(0, _BeforeTensorFlow())
+
+
+class _BeforeTensorFlow:
+    """A finder that lets the others find, and wraps the import."""
+
+    def __init__(self):
+        self._searching = False
+
+    def find_spec(self, name, path=None, target=None):
+        if self._searching or name != "tensorflow":
+            return None
+        self._searching = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._searching = False
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: self._run(run, module)
+        return spec
+
+    def _run(self, run, module):
+        sys.meta_path.remove(self)
+        with known_lines_dropped():
+            run(module)
