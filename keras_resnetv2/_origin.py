@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_resnetv2._standardization import STANDARDIZATIONS, Standardization
+from keras_resnetv2._text import brief
 
 # Of a layer within the network, which takes pixels then.
 PREPROCESSING = "preprocessing"
@@ -48,6 +49,8 @@ class Origin:
     standardization: Standardization | None = None
     class_names: tuple[str, ...] | None = None
     resize: int | None = None
+
+    __repr__ = brief
 
     def to_json(self) -> str:
         """Writes it as text, which `from_json` reads."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_resnetv2._checks import check_choice
+from keras_resnetv2._text import brief
 
 _CHUNK = 1024
 
@@ -77,6 +78,8 @@ class Standardization:
 
     mean: np.ndarray
     std: np.ndarray
+
+    __repr__ = brief
 
     def __post_init__(self):
         """Makes read-only float32 arrays of what came, and checks them."""

@@ -4,9 +4,12 @@ People read Markdown, programs read CSV.
 """
 
 import csv
+import dataclasses
 import io
 import re
+import reprlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 _MARKS = re.compile(r"[\\|*`\[\]<>&~$]|(?<![^\W_])_|_(?![^\W_])")
 
@@ -32,6 +35,47 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}:{minutes:02}:{seconds:02}"
     return f"{minutes}:{seconds:02}"
+
+
+class _Brief(reprlib.Repr):
+    """Of arrays it gives the numbers or, of more than four, the shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.maxtuple = self.maxlist = self.maxdict = 4
+        self.maxstring, self.maxother = 60, 80
+
+    def repr_ndarray(self, array, level):
+        if array.size <= 4:
+            return f"[{', '.join(f'{number:.4g}' for number in array.flat)}]"
+        return f"<{array.dtype} {array.shape}>"
+
+
+_BRIEF = _Brief()
+
+
+def brief(value: Any) -> str:
+    """A `__repr__` of one line, of a dataclass or a named tuple.
+
+    Args:
+        value: of which the fields that are not at their default are written,
+            what is long cut short.
+    """
+    if dataclasses.is_dataclass(value):
+        defaults = {
+            field.name: field.default
+            if field.default_factory is dataclasses.MISSING
+            else field.default_factory()
+            for field in dataclasses.fields(value)
+        }
+    else:
+        defaults = dict.fromkeys(value._fields, dataclasses.MISSING)
+    written = ", ".join(
+        f"{name}={_BRIEF.repr(getattr(value, name))}"
+        for name, default in defaults.items()
+        if default is dataclasses.MISSING or getattr(value, name) != default
+    )
+    return f"{type(value).__name__}({written})"
 
 
 def images_found(classes: int, counts: dict[str, int]) -> str:

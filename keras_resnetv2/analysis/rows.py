@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_resnetv2._text import csv_table
+from keras_resnetv2._text import brief, csv_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +80,8 @@ class Propagation:
     rows: tuple[UnitRow, ...]
     last_signal: float
     last_gradient: float
+
+    __repr__ = brief
 
     def csv(self) -> str:
         """All rows as CSV, with a header, and "output" for x_L at the end."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from keras_resnetv2._text import brief
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -27,6 +29,8 @@ class ImageData:
     images: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
+
+    __repr__ = brief
 
     def __post_init__(self):
         """Checks that the parts fit each other."""
@@ -148,6 +152,13 @@ class EncodedImages(abc.ABC):
     """
 
     class_names: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Says how much there is of what."""
+        return (
+            f"<{type(self).__name__}: {len(self):,} images of "
+            f"{self.classes:,} classes>"
+        )
 
     @property
     def classes(self) -> int:

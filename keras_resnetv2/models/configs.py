@@ -16,6 +16,7 @@ from keras_resnetv2._options import (
     documented,
     option,
 )
+from keras_resnetv2._text import brief
 from keras_resnetv2.models import layer_names
 from keras_resnetv2.models.specs import (
     SHORTCUT_OPTIONS,
@@ -183,6 +184,8 @@ class ResNetConfig:
         source="Huang et al., 2016",
         number=_fraction("the last unit drops", "stochastic_depth"),
     )
+
+    __repr__ = brief
 
     def __post_init__(self):
         for name, value in vars(self).items():

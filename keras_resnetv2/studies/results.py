@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from keras_resnetv2._checks import check_choice, check_finite
 from keras_resnetv2._files import write_atomically
+from keras_resnetv2._text import brief
 from keras_resnetv2.studies.study import FAIL, run_name
 from keras_resnetv2.training.logs import read_rows
 from keras_resnetv2.training.networks import network_config
@@ -61,6 +62,8 @@ class Result:
     finished: str | None
     versions: dict
     device: str
+
+    __repr__ = brief
 
 
 def result_of(workdir: Workdir, diverged: str | None = None) -> Result:

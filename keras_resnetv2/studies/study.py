@@ -5,6 +5,7 @@ import dataclasses
 import numbers
 import re
 
+from keras_resnetv2._text import brief
 from keras_resnetv2.models.configs import ResNetConfig, find_config
 from keras_resnetv2.training.experiment import (
     Experiment,
@@ -37,6 +38,8 @@ class Row:
     options: dict = dataclasses.field(default_factory=dict)
     dataset: str = "cifar10"
     batch_size: int | None = None
+
+    __repr__ = brief
 
     def __post_init__(self):
         object.__setattr__(self, "options", with_tuples(self.options))
@@ -72,6 +75,8 @@ class Study:
     recipe: str = "paper"
     epochs: int | None = None
     seeds: int = 5
+
+    __repr__ = brief
 
     def __post_init__(self):
         if not re.fullmatch(r"[\w.-]+", self.name):

@@ -13,6 +13,7 @@ from keras_resnetv2._directories import (
     refused_unless_settings,
 )
 from keras_resnetv2._files import user_path, write_atomically
+from keras_resnetv2._text import brief
 from keras_resnetv2.studies.results import (
     Result,
     read_results,
@@ -41,6 +42,8 @@ class Plan:
     epochs: int | None = None
     precision: str = "float32"
     seeds: int = 1
+
+    __repr__ = brief
 
     def __post_init__(self):
         check_count("seeds", self.seeds)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_resnetv2._text import brief
 from keras_resnetv2.data import (
     STANDARDIZATION_KINDS,
     STANDARDIZATIONS,
@@ -31,6 +32,8 @@ class DataFacts:
     standardization: Standardization
     images: int
     folder_rule: int = RULE
+
+    __repr__ = brief
 
     @classmethod
     def of(

@@ -14,6 +14,7 @@ from keras_resnetv2._options import (
     documented,
     option,
 )
+from keras_resnetv2._text import brief
 from keras_resnetv2.data import AUGMENTATIONS, DATASETS
 from keras_resnetv2.data.image_files import PIXEL_LIMIT
 from keras_resnetv2.models import published
@@ -179,6 +180,8 @@ class Experiment:
         "whether a training repeats to the bit; on GPUs it may cost speed",
         unset="on CPUs, where it costs nothing",
     )
+
+    __repr__ = brief
 
     def __post_init__(self):
         folder = os.path.expanduser(self.dataset)

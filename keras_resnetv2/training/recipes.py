@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+from keras_resnetv2._text import brief
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -38,6 +40,8 @@ class Recipe:
     linear_scaling: bool = False
     augmentation: str = "crop_flip"
     standardization: str = "per_channel"
+
+    __repr__ = brief
 
     def rate(
         self,

@@ -10,6 +10,7 @@ from absl import logging
 
 from keras_resnetv2._files import write_atomically
 from keras_resnetv2._requirements import check_installed
+from keras_resnetv2._text import brief
 from keras_resnetv2.training import checkpoints, classes
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.devices import precision
@@ -36,6 +37,8 @@ class Trained(NamedTuple):
     experiment: Experiment
     facts: DataFacts
     step: int
+
+    __repr__ = brief
 
     @property
     def resize(self) -> int:

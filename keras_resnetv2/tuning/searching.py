@@ -14,7 +14,7 @@ from absl import logging
 from keras_resnetv2._directories import locked
 from keras_resnetv2._files import absolute_path
 from keras_resnetv2._requirements import check_installed
-from keras_resnetv2._text import images_found
+from keras_resnetv2._text import brief, images_found
 from keras_resnetv2.data.datasets import check_readable
 from keras_resnetv2.data.image_folder import list_images
 from keras_resnetv2.jobs import processes
@@ -52,6 +52,8 @@ class SearchResult(NamedTuple):
     best: TrialRow
     experiment: Experiment
     test: dict | None
+
+    __repr__ = brief
 
 
 def search(

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from keras_resnetv2._checks import check_choice
-from keras_resnetv2._text import duration, one_line
+from keras_resnetv2._text import brief, duration, one_line
 
 # What trials are judged by, as keras-tuner calls it.
 OBJECTIVE = "val_error"
@@ -48,6 +48,8 @@ class TrialRow:
     seconds: float | None
     values: dict
     reason: str | None = None
+
+    __repr__ = brief
 
     def __post_init__(self):
         check_choice("status", self.status, STATUSES)
