@@ -47,17 +47,26 @@ def line_styles(
     ]
 
 
-def mark_drops(axes, epochs: Sequence[int], rates: Sequence[float]) -> None:
-    """Draws a dotted line where the learning rate falls.
+def draw_epochs(axes, epochs: Sequence[int], rates: Sequence[float]) -> None:
+    """Draws the axis of epochs; a dotted line where the learning rate falls.
 
     Args:
-        axes: of matplotlib, over epochs.
-        epochs: numbers of epochs.
+        axes: of matplotlib.
+        epochs: their numbers.
         rates: the learning rate of each.
     """
-    for epoch, before, after in zip(epochs, rates, rates[1:]):
-        if after < before:
-            axes.axvline(epoch, color="gray", lw=0.8, ls=":")
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    drops = [
+        epoch
+        for epoch, before, after in zip(epochs, rates, rates[1:])
+        if after < before
+    ]
+    for epoch in drops:
+        label = "learning rate drops" if epoch == drops[0] else None
+        axes.axvline(epoch, color="gray", lw=0.8, ls=":", label=label)
 
 
 def save_figure(figure, path: pathlib.Path, dpi: int) -> None:

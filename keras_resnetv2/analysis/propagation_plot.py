@@ -15,10 +15,11 @@ from keras_resnetv2.analysis.rows import Propagation
 # What is smaller stands on a panel's lower edge.
 _FLOOR = 1e-20
 
-# Title, a row's value, whether the axis is logarithmic.
+# Title, what to look for, a row's value, whether the axis is logarithmic.
 PANELS = {
     "signal": (
         "signal, $\\|x_l\\|$",
+        "good: it neither explodes nor vanishes",
         lambda row, whole: row.signal,
         True,
     ),
@@ -26,29 +27,34 @@ PANELS = {
         "off the sum of its residuals,\n"
         "$\\|x_L - (h \\cdots h(x_l) + \\sum h \\cdots h(F_i))\\|$"
         " / $\\|x_L\\|$",
+        "near 0: eq. (4) holds, nothing bends the signal's way",
         lambda row, whole: row.forward_gap,
         True,
     ),
     "product": (
         "product of the shortcuts' factors,\nfrom here to the last unit",
+        "good: 1, all passes; bad: towards 0, blocked, or far above 1",
         lambda row, whole: abs(row.product),
         True,
     ),
     "direct": (
         "gradient straight down the shortcuts,\n"
         "of $\\|\\partial E / \\partial x_L\\|$",
+        "good: about 1; bad: towards 0, the shortcuts carry nothing",
         lambda row, whole: ratio(row.direct, whole.last_gradient),
         True,
     ),
     "gradient": (
         "gradient in all, $\\|\\partial E / \\partial x_l\\|$ / "
         "$\\|\\partial E / \\partial x_L\\|$",
+        "good: about 1; bad: towards 0, early units learn nothing",
         lambda row, whole: ratio(row.gradient, whole.last_gradient),
         True,
     ),
     "cancelled": (
         "share of the samples with\n$\\|\\partial E / \\partial x_l\\|$ < 0.1 "
         "$\\|\\partial E / \\partial x_L\\|$",
+        "good: 0; bad: 1, no sample's gradient arrives",
         lambda row, whole: row.cancelled,
         False,
     ),
@@ -115,7 +121,7 @@ def plot_propagation(
 
 
 def _draw(axes, panel, measured):
-    title, value, logarithmic = PANELS[panel]
+    title, meaning, value, logarithmic = PANELS[panel]
     lines = zip(measured.items(), line_styles(len(measured)), strict=True)
     lowest = np.inf
     for (name, whole), style in lines:
@@ -143,7 +149,7 @@ def _draw(axes, panel, measured):
     longest = max(measured.values(), key=lambda whole: len(whole.rows))
     _mark_stages(axes, longest.rows)
     axes.set_title(title, fontsize=11)
-    axes.set_xlabel("residual unit")
+    axes.set_xlabel(f"residual unit\n{meaning}")
     axes.grid(alpha=0.25)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_resnetv2._plots import line_styles, mark_drops
+from keras_resnetv2._plots import draw_epochs, line_styles
 from keras_resnetv2.studies.results import Result, summarize
 from keras_resnetv2.studies.study import FAIL
 
@@ -71,7 +71,7 @@ def error_curves(
         rates = max(
             (run.schedule["rates"] for _, runs in rows for run in runs), key=len
         )
-        mark_drops(axes, range(1, len(rates) + 1), rates)
+        draw_epochs(axes, range(1, len(rates) + 1), rates)
         _scale(axes, split)
         figure.legend(
             loc="outside lower left", frameon=False, fontsize=10, handlelength=3
@@ -119,5 +119,4 @@ def _scale(axes, split):
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_title(f"{split} error (%)", loc="left", fontsize=11)
-    axes.set_xlabel("epoch")
     axes.grid(alpha=0.25)

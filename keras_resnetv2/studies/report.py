@@ -104,7 +104,11 @@ h1, h2, h3 { line-height: 1.2; }
 h2 { border-top: 1px solid var(--line); padding-top: 1.5rem; }
 .caution { border-left: .3rem solid #d55e00; background: #d55e0022;
   padding: .6rem .9rem; font-weight: 600; }
-.table { overflow-x: auto; margin: 1rem 0; }
+/* A shadow on the side to which a table scrolls. */
+.table { overflow-x: auto; margin: 1rem 0; background:
+  linear-gradient(to left, Canvas 40%, transparent) right / 3rem 100% local,
+  linear-gradient(to left, #8889, transparent) right / 1rem 100% scroll;
+  background-repeat: no-repeat; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
 caption span { position: sticky; left: 0; display: inline-block;

@@ -22,13 +22,13 @@ from keras_resnetv2.training.recipes import find_recipe
 
 HOW_TO_READ = (
     "Errors are in %, of the last epoch. Median, mean and spread (the sample "
-    "standard deviation) are of the runs' test errors; the paper's figures are "
-    "medians of 5 runs. Train is the median of the train errors, of augmented "
-    "images and over the epoch. A blank cell: there is no such number. Fail: "
-    "ours diverged; the published error was above 20 %.",
+    "standard deviation) are of the runs' test errors, error that of a row's "
+    "only run. The paper's figures are medians of 5 runs. Train is the median "
+    "of the train errors, of augmented images and over the epoch. A blank "
+    "cell: there is no such number. Fail: ours diverged; the published error "
+    "was above 20 %.",
     "A curve is the median over the runs, the band behind it goes from the "
-    "lowest to the highest, its number is the last epoch's. Where a line is "
-    "dotted and upright, the learning rate falls.",
+    "lowest to the highest, its number is the last epoch's.",
     "Rankings are compared by Kendall's tau-b: 1 is the same order, -1 the "
     "opposite one. The interval is a bootstrap over the seeds; it is a rough "
     "one with so few of them, and leaves the published figures' own noise out. "

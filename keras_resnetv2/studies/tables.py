@@ -7,12 +7,17 @@ from keras_resnetv2._text import duration
 from keras_resnetv2.studies.results import Result, Summary, summarize
 from keras_resnetv2.studies.study import FAIL, Study
 
-SUMMARY_COLUMNS = {
+_SUMMARY_COLUMNS = {
     "runs": lambda summary: _runs(summary),
     "median": lambda summary: _error(summary.median),
     "mean": lambda summary: _error(summary.mean),
     "spread": lambda summary: _error(summary.spread),
     "train": lambda summary: _error(summary.train),
+}
+# Of one run they are all one number.
+_ONE_RUN_COLUMNS = {
+    "error": _SUMMARY_COLUMNS["median"],
+    "train": _SUMMARY_COLUMNS["train"],
 }
 _RUN_COLUMNS = {
     "seed": lambda result: str(result.seed),
@@ -61,16 +66,19 @@ def comparison_table(
         for source in study.sources
         if any(source in row.published for row in rows)
     ]
+    summaries = [summarize(results[name]) for name in names]
+    several = any(summary.runs > 1 for summary in summaries)
+    columns = _SUMMARY_COLUMNS if several else _ONE_RUN_COLUMNS
     return Table(
         caption,
-        ("", *SUMMARY_COLUMNS, *sources),
+        ("", *columns, *sources),
         tuple(
             (
                 row.label,
-                *_cells(SUMMARY_COLUMNS, summarize(results[row.name])),
+                *_cells(columns, summary),
                 *(_error(row.published.get(source)) for source in sources),
             )
-            for row in rows
+            for row, summary in zip(rows, summaries)
         ),
     )
 

@@ -228,6 +228,11 @@ class Experiment:
         return not AUGMENTATIONS[self.augmentation].in_memory
 
     @property
+    def data_name(self) -> str:
+        """The data set's name; of a folder, that without its path."""
+        return os.path.basename(os.path.normpath(self.dataset))
+
+    @property
     def is_folder(self) -> bool:
         """Whether the images are those of a folder."""
         # Its path is absolute; ./cifar10 is no data set of that name.

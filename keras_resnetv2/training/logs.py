@@ -6,7 +6,7 @@ import pathlib
 import shutil
 
 from keras_resnetv2._files import write_atomically
-from keras_resnetv2._plots import mark_drops, save_figure
+from keras_resnetv2._plots import draw_epochs, save_figure
 from keras_resnetv2._text import csv_table
 
 
@@ -141,8 +141,8 @@ def plot_curves(
                 marker="." if len(rows) < 40 else None,
                 label=f"{called}, last {values[-1]:.3g}",
             )
-        axes.set(xlabel="epoch", ylabel=label, ylim=(0, None))
+        axes.set(ylabel=label, ylim=(0, None))
         axes.grid(alpha=0.3)
+        draw_epochs(axes, epochs, [row.learning_rate for row in rows])
         axes.legend()
-        mark_drops(axes, epochs, [row.learning_rate for row in rows])
     save_figure(figure, path, dpi=120)

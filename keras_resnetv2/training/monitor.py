@@ -134,6 +134,11 @@ class Monitor(keras.callbacks.Callback):
         self._workdir = workdir
         self._facts = facts
         self._test = test
+        self._title = (
+            f"{experiment.model} on {facts.images:,} images of "
+            f"{experiment.data_name}, recipe {experiment.recipe}, seed "
+            f"{experiment.seed} ({workdir.path.name})"
+        )
         self._tested_on = experiment.tested_on
         self._batch_size = experiment.images_per_step
         self._total_steps = experiment.total_steps(facts.images)
@@ -238,7 +243,7 @@ class Monitor(keras.callbacks.Callback):
         logs_lib.plot_curves(
             self._workdir.curves,
             self._rows,
-            title=self.model.name,
+            title=self._title,
             tested_on=self._tested_on,
         )
         tqdm.write(self._line(row))

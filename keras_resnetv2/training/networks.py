@@ -1,7 +1,6 @@
 """An experiment's network: its config, built, and compiled."""
 
 import dataclasses
-import os
 
 import keras
 
@@ -46,7 +45,7 @@ def build_model(experiment: Experiment, facts: DataFacts) -> keras.Model:
     )
     size = facts.image_shape[0]
     origin = Origin(
-        weights=os.path.basename(os.path.normpath(experiment.dataset)),
+        weights=experiment.data_name,
         standardization=facts.standardization,
         class_names=facts.class_names,
         resize=evaluation_resize(size) if experiment.streams else size,
