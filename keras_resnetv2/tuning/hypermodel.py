@@ -142,7 +142,7 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
         x: ImageData | EncodedImages | np.ndarray,
         y: np.ndarray | None = None,
         *,
-        validation_data,
+        validation_data=None,
         epochs: int | None = None,
         initial_epoch: int = 0,
         callbacks: Iterable[keras.callbacks.Callback] = (),
@@ -152,7 +152,8 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
         """Trains a trial by the recipe, scaled to the trial's epochs.
 
         The network is judged as it is after the last step, as in the paper,
-        once; by images that are held out of the training set, in a search.
+        once; by images that are held out of the training set, in a search. A
+        callback may stop a trial before; it is judged as it is then.
 
         Args:
             hp: a `keras_tuner.HyperParameters`.
@@ -160,7 +161,8 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
             x: training images, from `load_arrays` or `open_images`; or a uint8
                 array (N, H, W, 3), values 0 to 255, with `y`. They are
                 standardised and augmented here.
-            y: integer labels (N,), where `x` is an array.
+            y: where `x` is an array, integer labels (N,), or one-hot ones (N,
+                classes).
             validation_data: the held-out part (`data.hold_out`), likewise; two
                 arrays are a pair.
             epochs: at which the schedule ends. Defaults to the base's, or else
@@ -169,22 +171,29 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
                 the schedule and the order of the images go on from there.
             callbacks: further ones.
             verbose: as for `keras.Model.fit`.
-            **kwargs: as for `keras.Model.fit`.
+            **kwargs: `class_weight`, as for `keras.Model.fit`; its others are
+                refused.
 
         Returns:
             {"val_error": (a fraction), "val_accuracy": ..., "val_loss": ...}
 
         Raises:
             keras_tuner.errors.FailedTrialError: if the training diverges.
+            keras_tuner.errors.FatalValueError: for arguments or images that do
+                not fit, which ends the search.
         """
         experiment = self.search_space.experiment(hp.values)
-        train = _image_data(x, y, self.search_space.classes)
-        if not isinstance(validation_data, tuple):
-            validation_data = (validation_data, None)
-        held_out = _image_data(*validation_data, self.search_space.classes)
-        facts = DataFacts.of(
-            train, initial_standardization(experiment), experiment.stream_size
-        )
+        with _ending_the_search():
+            _check_arguments(validation_data, kwargs)
+            train = _image_data(x, y, self.search_space.classes)
+            if not isinstance(validation_data, tuple):
+                validation_data = (validation_data, None)
+            held_out = _image_data(*validation_data, self.search_space.classes)
+            facts = DataFacts.of(
+                train,
+                initial_standardization(experiment),
+                experiment.stream_size,
+            )
         batch_size = experiment.images_per_step
         steps_per_epoch = math.ceil(len(train) / batch_size)
         epochs = epochs or experiment.epochs
@@ -217,7 +226,45 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
             verbose=verbose,
             **kwargs,
         )
+        if judge.result is None:  # a callback has stopped it
+            judge.test()
         return judge.result
+
+
+# What `fit` has, and what to do instead.
+_INSTEAD = {
+    "batch_size": "It is a setting: Experiment(..., batch_size=128), or in the "
+    "space",
+    "validation_split": "Hold images out: rest, held_out = data.hold_out("
+    "images, 0.1), and give validation_data=held_out",
+    "shuffle": "Every epoch has an order of its own, by the seed",
+    "steps_per_epoch": "An epoch is all images; take fewer: images.take(1000)",
+    "sample_weight": "Only class_weight is taken",
+}
+
+
+def _check_arguments(validation_data, others):
+    if validation_data is None and "validation_split" not in others:
+        raise ValueError(
+            "A search judges its trials by validation_data; received None. "
+            f"{_INSTEAD['validation_split']}."
+        )
+    refused = sorted(set(others) - {"class_weight"})
+    if refused:
+        instead = _INSTEAD.get(refused[0], "Leave it out")
+        raise ValueError(
+            f"A search takes no {refused[0]}; received "
+            f"{refused[0]}={others[refused[0]]!r}. {instead}."
+        )
+
+
+@contextlib.contextmanager
+def _ending_the_search():
+    """What every trial would fail by is no trial's failure."""
+    try:
+        yield
+    except ValueError as error:
+        raise keras_tuner.errors.FatalValueError(str(error)) from error
 
 
 class _Judge(keras.callbacks.Callback):
@@ -241,8 +288,12 @@ class _Judge(keras.callbacks.Callback):
             check_loss(logs["loss"], self._step)
 
     def on_epoch_end(self, epoch, logs=None):
-        if epoch + 1 < self._epochs:
-            return
+        if epoch + 1 == self._epochs:
+            self.test()
+            logs.update(self.result)
+
+    def test(self):
+        """Tests the network as it is."""
         tested = loss_and_error(
             predict_logits(self.model, self._held_out, self._standardization),
             self._held_out.labels,
@@ -254,7 +305,6 @@ class _Judge(keras.callbacks.Callback):
             "val_accuracy": 1.0 - tested["error"],
             "val_loss": tested["loss"],
         }
-        logs.update(self.result)
 
 
 @contextlib.contextmanager
@@ -281,7 +331,23 @@ def _image_data(x, y, classes):
             f"arrays, images and labels; received {type(x).__name__} alone."
         )
     return ImageData(
-        np.asarray(x),
-        np.asarray(y).reshape(-1).astype(np.int32),
-        tuple(map(str, range(classes))),
+        np.asarray(x), _labels(y, classes), tuple(map(str, range(classes)))
     )
+
+
+def _labels(y, classes):
+    labels = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] == classes > 1:
+        is_one_hot = (
+            np.isin(labels, (0, 1)).all() and (labels.sum(1) == 1).all()
+        )
+        if not is_one_hot:
+            raise ValueError(
+                "Labels must be integers or one-hot; received an array of "
+                f"shape {labels.shape} that is neither. For smoothed labels "
+                "search or set label_smoothing."
+            )
+        labels = labels.argmax(axis=1)
+    if (labels != np.round(labels)).any():
+        raise ValueError(f"Labels must be integers; received {labels.dtype}.")
+    return labels.reshape(-1).astype(np.int32)

@@ -13,6 +13,7 @@ from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
 from keras_resnetv2.tuning import hypermodel as hypermodel_lib
 
 STEPS = 3  # an epoch, of 64 of 150 images
+UINT8 = np.zeros((9, 32, 32, 3), np.uint8)
 
 
 def base(**fields):
@@ -95,6 +96,59 @@ def test_a_failing_trial_is_recorded_and_the_search_goes_on(
     assert error == tuning.best(rows).error
 
 
+class StopAfterAnEpoch(keras.callbacks.Callback):
+    epochs = []  # of all copies, which keras-tuner makes
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(epoch)
+        self.model.stop_training = True
+
+
+def test_a_callback_may_stop_a_trial(images, tmp_path):
+    train, held_out = images
+    tuner = random_search(hypermodel(fields={"epochs": 3}), tmp_path, 1)
+    tuner.search(
+        train, validation_data=held_out, callbacks=[StopAfterAnEpoch()]
+    )
+    [trial] = tuner.oracle.trials.values()
+    assert trial.status == "COMPLETED" and trial.message is None
+    [net] = tuner.get_best_models()
+    assert StopAfterAnEpoch.epochs == [0]
+    logits = predict_logits(
+        net, held_out, data.STANDARDIZATIONS["cifar10"], batch_size=70
+    )
+    assert trial.score == loss_and_error(logits, held_out.labels)["error"]
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        ({"validation_split": 0.1}, "no validation_split.*data.hold_out"),
+        ({"validation_data": None}, "received None. Hold images out"),
+        ({"batch_size": 32}, r"batch_size=32. It is a setting"),
+        ({"shuffle": True}, "no shuffle; received shuffle=True"),
+        ({"validation_freq": 2}, "no validation_freq.*Leave it out"),
+        ({"x": np.zeros((150, 32, 32, 3))}, "alone"),
+        ({"x": np.zeros((150, 32, 32, 3)), "y": np.zeros(150)}, "uint8"),
+        ({"x": UINT8, "y": np.full((9, 10), 0.1)}, "one-hot.*label_smoothing"),
+        ({"x": UINT8, "y": np.full(9, 0.5)}, "must be integers"),
+        ({"x": UINT8, "y": np.full(9, 10)}, "Labels must lie in 0..9"),
+    ],
+)
+def test_what_does_not_fit_ends_the_search(arguments, says, images):
+    train, held_out = images
+    arguments = {"x": train, "validation_data": held_out, **arguments}
+    with pytest.raises(keras_tuner.errors.FatalValueError, match=says):
+        hypermodel().fit(keras_tuner.HyperParameters(), None, **arguments)
+
+
+def test_an_argument_fails_no_trial(images, tmp_path):
+    train, held_out = images
+    tuner = random_search(hypermodel(), tmp_path, 2)
+    with pytest.raises(keras_tuner.errors.FatalValueError, match="batch_size"):
+        tuner.search(train, validation_data=held_out, batch_size=32)
+
+
 def test_nothing_above_the_budget_is_built(images, tmp_path, builds):
     train, held_out = images
     model = hypermodel({"width": [8, 64]}, max_parameters=20_000)
@@ -166,7 +220,7 @@ def test_arrays_are_taken_as_well(images):
         {"x": train, "validation_data": held_out},
         {
             "x": train.images,
-            "y": train.labels,
+            "y": keras.utils.to_categorical(train.labels, 10),
             "validation_data": (held_out.images, held_out.labels),
         },
     ):
