@@ -128,15 +128,20 @@ class ResNet(keras.Model):
         return tf.cond(tf.shape(images)[0] > 0, step, self.get_metrics_result)
 
     def predict_step(self, *args):
-        """As Keras's; a replica without an image predicts for a blank one."""
+        """As Keras's; a replica without an element predicts for a blank one."""
         if replicas_of(self) == 1:
             return super().predict_step(*args)
         import tensorflow as tf
 
-        (images, *_) = keras.utils.unpack_x_y_sample_weight(args[0])
-        count = tf.shape(images)[0]
-        blank = [[0, tf.cast(count == 0, tf.int32)], [0, 0], [0, 0], [0, 0]]
-        outputs = super().predict_step((tf.pad(images, blank),))
+        (inputs, *_) = keras.utils.unpack_x_y_sample_weight(args[0])
+        count = tf.shape(keras.tree.flatten(inputs)[0])[0]
+        blank = [0, tf.cast(count == 0, tf.int32)]
+
+        def with_blank(values):
+            return tf.pad(values, [blank, *[[0, 0]] * (len(values.shape) - 1)])
+
+        inputs = keras.tree.map_structure(with_blank, inputs)
+        outputs = super().predict_step((inputs,))
         return keras.tree.map_structure(lambda out: out[:count], outputs)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):

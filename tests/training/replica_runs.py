@@ -10,7 +10,7 @@ import sys
 import keras
 import numpy as np
 
-from keras_resnetv2 import ResNetConfig, ResNetV2, training
+from keras_resnetv2 import ResNet, ResNetConfig, ResNetV2, training
 from keras_resnetv2.data import ImageData, Standardization
 from keras_resnetv2.training.evaluation import predict_logits
 
@@ -185,6 +185,43 @@ def testing():
             )
 
 
+def other_inputs():
+    """Fit, evaluate and predict with inputs that are no images alone."""
+    image = keras.Input((8, 8, 3), name="image")
+    vector = keras.Input((4,), name="vector")
+    pooled = keras.layers.GlobalAveragePooling2D()(image)
+    both = keras.layers.Concatenate()([pooled, vector])
+    arrays = {
+        "image": X[:64].astype("float32"),
+        "vector": RANDOM.normal(size=(64, 4)).astype("float32"),
+    }
+    kinds = {
+        "two": ([image, vector], both, list(arrays.values())),
+        "a dict": (dict(image=image, vector=vector), both, arrays),
+        "a vector": (vector, vector, arrays["vector"]),
+    }
+    for name, (inputs, features, x) in kinds.items():
+        for where in SCOPES:
+            keras.utils.set_random_seed(1)
+            with SCOPES[where]():
+                outputs = keras.layers.Dense(10, "softmax")(features)
+                model = ResNet(inputs, {"a": outputs, "b": features})
+                model.compile(
+                    optimizer=SGD(0.1),
+                    loss={"a": "sparse_categorical_crossentropy", "b": None},
+                )
+            options = {"batch_size": 7, "verbose": 0}  # 64 = 9 * 7 + 1
+            for part, values in model.predict(x, **options).items():
+                RESULTS[f"{where}/inputs/{name}/{part}"] = values
+            labels = {"a": Y[:64], "b": Y[:64]}
+            RESULTS[f"{where}/inputs/{name}/evaluate"] = np.array(
+                model.evaluate(x, labels, **options)
+            )
+            model.fit(x, labels, batch_size=16, shuffle=False, verbose=0)
+            for i, weight in enumerate(model.get_weights()):
+                RESULTS[f"{where}/inputs/{name}/weight {i}"] = weight
+
+
 # name -> what to do with a model, how to compile it
 REFUSALS = {
     **{
@@ -240,5 +277,6 @@ per_replica_gradients(16)
 per_replica_gradients(15)
 overflow()
 testing()
+other_inputs()
 refusals()
 np.savez(sys.argv[2], **RESULTS)
