@@ -1,6 +1,7 @@
 """`train`: from an experiment and a work directory to a trained network."""
 
 import os
+from collections.abc import Sequence
 
 import keras
 from absl import logging
@@ -30,7 +31,12 @@ from keras_resnetv2.training.images import (
     found,
     load_training,
 )
-from keras_resnetv2.training.monitor import InputWait, Monitor, Tally
+from keras_resnetv2.training.monitor import (
+    InputWait,
+    Monitor,
+    Tally,
+    check_callbacks,
+)
 from keras_resnetv2.training.networks import build_model, compile_model
 from keras_resnetv2.training.stop_requests import StopRequests
 from keras_resnetv2.training.workdir import Workdir
@@ -42,6 +48,7 @@ def train(
     data_dir: str | os.PathLike | None = None,
     checkpoint_steps: int | None = None,
     check_images: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> list[logs.EpochRow]:
     """Trains, or resumes the training in `workdir`.
 
@@ -57,6 +64,12 @@ def train(
         checkpoint_steps: a checkpoint is written after every epoch and, if
             this is given, every so many steps.
         check_images: whether every image file of a folder is read before.
+        callbacks: Keras's, W&B's, MLflow's or your own. Their epochs are the
+            training's, numbered on after a resume, with the logs loss,
+            accuracy, val_loss, val_accuracy (of what is tested on) and
+            learning_rate. If one sets `model.stop_training`, the training ends
+            there, with model.keras; the same call resumes it. What a callback
+            itself keeps, as the best epoch so far, is not restored.
 
     Returns:
         One `EpochRow` an epoch, those of earlier sessions included.
@@ -69,6 +82,7 @@ def train(
             the settings do not fit.
     """
     check_installed("A training")
+    check_callbacks(callbacks)
     if checkpoint_steps is not None:
         check_count("checkpoint_steps", checkpoint_steps)
     workdir = Workdir(workdir)
@@ -150,6 +164,7 @@ def train(
                 input_wait=input_wait,
                 checkpoint_steps=checkpoint_steps,
                 stop_requests=stop_requests,
+                callbacks=callbacks,
             )
         try:
             with plain_errors():

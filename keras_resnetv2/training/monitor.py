@@ -5,7 +5,7 @@ import datetime
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 from tqdm import tqdm
@@ -19,6 +19,22 @@ from keras_resnetv2.training.determinism import seed_step
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.stop_requests import StopRequests
 from keras_resnetv2.training.workdir import Workdir
+
+
+def check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    """Refuses what is no callback, before a training begins.
+
+    Raises:
+        ValueError: names it.
+    """
+    if isinstance(callbacks, keras.callbacks.Callback):
+        raise ValueError("callbacks must be a list of them; received one.")
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise ValueError(
+                "callbacks must be keras.callbacks.Callback objects; received "
+                f"{callback!r}."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +130,7 @@ class Monitor(keras.callbacks.Callback):
         input_wait: measures the waiting.
         checkpoint_steps: steps between checkpoints; None: one an epoch.
         stop_requests: whether to end after the step.
+        callbacks: the user's, whose epochs are those counted here.
     """
 
     def __init__(
@@ -129,6 +146,7 @@ class Monitor(keras.callbacks.Callback):
         input_wait: InputWait,
         checkpoint_steps: int | None,
         stop_requests: StopRequests,
+        callbacks: Sequence[keras.callbacks.Callback],
     ):
         super().__init__()
         self._workdir = workdir
@@ -149,6 +167,12 @@ class Monitor(keras.callbacks.Callback):
         self._input_wait = input_wait
         self._checkpoint_steps = checkpoint_steps or self._steps_per_epoch
         self._stop_requests = stop_requests
+        self._callbacks = keras.callbacks.CallbackList(
+            callbacks,
+            verbose=0,
+            epochs=math.ceil(self._total_steps / self._steps_per_epoch),
+            steps=self._steps_per_epoch,
+        )
         self._events = logs_lib.Events(workdir.tensorboard, rows)
         # On a terminal; elsewhere only the lines show.
         self._bar = tqdm(
@@ -168,21 +192,35 @@ class Monitor(keras.callbacks.Callback):
         self._here = Tally()
         self._began = time.perf_counter()
         self._waited_before = self._input_wait.seconds
-        epoch = self._step // self._steps_per_epoch + 1
-        self._bar.set_description(f"epoch {epoch}")
+        self._bar.set_description(f"epoch {self._epoch + 1}")
+
+    @property
+    def _epoch(self):
+        """The number of epochs that are done; within one, Keras's number."""
+        return self._step // self._steps_per_epoch
+
+    @property
+    def _batch(self):
+        """The number of the step within its epoch."""
+        return self._step % self._steps_per_epoch
 
     def on_train_begin(self, logs=None):
         """Starts the clocks."""
         self._schedule = schedule_of(self.model.optimizer)
+        self._callbacks.set_model(self.model)
+        self._callbacks.on_train_begin()
+        self._callbacks.on_epoch_begin(self._epoch)
         self._began = self._mark = time.perf_counter()
 
     def on_train_batch_begin(self, batch, logs=None):
         """Makes the step's random numbers a function of seed and step."""
+        self._callbacks.on_train_batch_begin(self._batch)
         seed_step(self._seed, self._step)
 
     def on_train_batch_end(self, batch, logs=None):
         """Counts a step, and does what is due after it."""
         errors.check_loss(logs["loss"], self._step + 1)
+        self._callbacks.on_train_batch_end(self._batch, logs)
         self._count(logs)
         self._bar.update(self._batch_size)
         stop = self._stop_requests.received
@@ -199,12 +237,15 @@ class Monitor(keras.callbacks.Callback):
                 self._step,
                 {"epoch": dataclasses.asdict(self._tally())},
             )
+        if epoch_ends:  # an error in a callback loses nothing
+            self._tell_of_the_epoch()
         if stop:
             self._stop_requests.act(self._step)
         self._mark = time.perf_counter()
 
     def on_train_end(self, logs=None):
         """Saves the trained network, without its optimizer."""
+        self._callbacks.on_train_end()
         self._workdir.save_model(self.model)
 
     def close(self) -> None:
@@ -250,6 +291,21 @@ class Monitor(keras.callbacks.Callback):
         sys.stdout.flush()
         self.model.reset_metrics()
         self._begin_epoch()
+
+    def _tell_of_the_epoch(self):
+        row = self._rows[-1]
+        self._callbacks.on_epoch_end(
+            row.epoch - 1,
+            {
+                "loss": row.train_loss,
+                "accuracy": 1.0 - row.train_error,
+                "val_loss": row.test_loss,
+                "val_accuracy": 1.0 - row.test_error,
+                "learning_rate": row.learning_rate,
+            },
+        )
+        if self._step < self._total_steps and not self.model.stop_training:
+            self._callbacks.on_epoch_begin(self._epoch)
 
     def _tested(self):
         logits = evaluation.predict_logits(

@@ -219,7 +219,7 @@ def test_evaluation_is_in_order_and_full(data, framework, batch_size):
         ({"first_step": 5}, "first_step=5 and steps=4"),
         ({"first_step": -1}, "first_step=-1"),
         ({"seed": -1}, "seed"),
-        ({"standardization": "mnist"}, "Unknown standardization"),
+        ({"standardization": "mnist"}, "standardization must be one of"),
         (
             {
                 "standardization": Standardization(

@@ -40,6 +40,6 @@ def test_words_beside_the_flags_are_refused(tmp_path):
 
 
 def test_help_names_the_flags():
-    done = run("--helpfull")
+    done = run("--help")
     assert "--archive" in done.stdout
     assert "--data_dir" in done.stdout
