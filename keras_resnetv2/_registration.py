@@ -6,9 +6,10 @@ user who imports both packages and loads a file must not notice.
 """
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Callable
+
+from keras_resnetv2._import_hook import ImportHook
 
 _PACKAGE = "keras_resnetv2"
 _MODULES = (
@@ -29,7 +30,7 @@ def register_with_keras(before_keras: Callable[[], None]) -> None:
     if sys.modules.get("keras"):
         _register()
     else:
-        sys.meta_path.insert(0, _AfterKeras(before_keras))
+        _AfterKeras(before_keras).install()
 
 
 def _register():
@@ -37,8 +38,8 @@ def _register():
         importlib.import_module(f"{_PACKAGE}.{module}")
 
 
-class _AfterKeras:
-    """A finder that lets the others find, and registers once Keras is there.
+class _AfterKeras(ImportHook):
+    """Registers once Keras is there.
 
     Where one of our modules asked for Keras, it is half imported itself: then
     it is not before the outermost one is whole.
@@ -46,24 +47,12 @@ class _AfterKeras:
 
     def __init__(self, before_keras):
         self._before_keras = before_keras
-        self._searching = False
         self._running = 0
 
-    def find_spec(self, name, path=None, target=None):
-        ours = name.startswith(f"{_PACKAGE}.")
-        if self._searching or not (ours or name == "keras"):
-            return None
-        self._searching = True
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            self._searching = False
-        if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
-            spec.loader.exec_module = lambda module: self._run(run, module)
-        return spec
+    def wraps(self, name):
+        return name == "keras" or name.startswith(f"{_PACKAGE}.")
 
-    def _run(self, run, module):
+    def run(self, run, module):
         if module.__name__ == "keras":
             self._before_keras()
         self._running += 1
@@ -76,5 +65,5 @@ class _AfterKeras:
                 and sys.modules.get("keras")
                 and self in sys.meta_path
             ):
-                sys.meta_path.remove(self)
+                self.remove()
                 _register()

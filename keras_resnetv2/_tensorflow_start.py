@@ -5,11 +5,12 @@ keep them back.
 """
 
 import contextlib
-import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+
+from keras_resnetv2._import_hook import ImportHook
 
 # A process of its own, which also prints what a crash leaves.
 _FILTER = """
@@ -45,29 +46,14 @@ def known_lines_dropped() -> Iterator[None]:
 
 def quiet_tensorflow() -> None:
     """Drops them where TensorFlow is imported from now on."""
-    sys.meta_path.insert(0, _BeforeTensorFlow())
+    _BeforeTensorFlow().install()
 
 
-class _BeforeTensorFlow:
-    """A finder that lets the others find, and wraps the import."""
+class _BeforeTensorFlow(ImportHook):
+    def wraps(self, name):
+        return name == "tensorflow"
 
-    def __init__(self):
-        self._searching = False
-
-    def find_spec(self, name, path=None, target=None):
-        if self._searching or name != "tensorflow":
-            return None
-        self._searching = True
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            self._searching = False
-        if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
-            spec.loader.exec_module = lambda module: self._run(run, module)
-        return spec
-
-    def _run(self, run, module):
-        sys.meta_path.remove(self)
+    def run(self, run, module):
+        self.remove()
         with known_lines_dropped():
             run(module)
