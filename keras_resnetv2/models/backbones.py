@@ -27,14 +27,14 @@ def load_backbone(model, weights) -> None:
         >>> model = keras_resnetv2.PreActResNet20(classes=3)
         >>> keras_resnetv2.load_backbone(model, "cifar10")
     """
-    origin = weights_lib.origin(weights, include_top=False)
     if published.is_tag(weights):
-        weights = weights_lib.path_of(_row_of(model, weights))
-    path = weights_lib.check(weights, config_of(model))
+        path = weights_lib.path_of(_row_of(model, weights))
+    else:
+        path = weights_lib.check(weights, config_of(model))
     weights_lib.load(backbone(model), path)
     # A training has its own, which need not be that of its initial weights.
     if origin_of(model).standardization is None:
-        set_origin(model, origin)
+        set_origin(model, weights_lib.origin(weights, include_top=False))
 
 
 def backbone(model):

@@ -100,9 +100,9 @@ def ResNetV2(
     if features:
         _check_features(pooling)
         include_top = False
+    path = weights_lib.find(weights, config, include_top)
     origin = weights_lib.origin(weights, include_top)
     origin = _with_preprocessing(origin, include_preprocessing)
-    weights = weights_lib.find(weights, config, include_top)
     check_choice("pooling", pooling, _POOLINGS)
     inputs = inputs_lib.make(
         config, input_tensor, input_shape, pixels=bool(include_preprocessing)
@@ -131,7 +131,7 @@ def ResNetV2(
     model = ResNet(inputs, x, name=name or "resnetv2")
     model.get_layer(f"{layer_names.STEM}_bn").network_config = config.to_json()
     set_origin(model, origin)
-    weights_lib.load(model, weights)
+    weights_lib.load(model, path)
     if features:
         taps = feature_taps(config).items()
         outputs = {stride: model.get_layer(tap).output for stride, tap in taps}

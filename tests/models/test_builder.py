@@ -150,6 +150,8 @@ def test_a_backbone_is_loaded_into_another_number_of_classes(tmp_path):
         load_backbone(ResNetV2(deeper, input_shape=(8, 8, 3)), path)
     with pytest.raises(ValueError, match="no such file"):
         load_backbone(tiny(), "nowhere.weights.h5")
+    with pytest.raises(ValueError, match="weights must be None.*received 5"):
+        load_backbone(tiny(), 5)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +159,7 @@ def test_a_backbone_is_loaded_into_another_number_of_classes(tmp_path):
     [
         ({"weights": "imagenet"}, r"\.weights\.h5.*'imagenet'"),
         ({"weights": "nowhere.weights.h5"}, "no such file"),
+        ({"weights": 5}, "weights must be None.*received 5"),
         ({"pooling": "mean"}, "'mean'.*'avg'"),
         ({"pooling": ["avg"]}, r"\['avg'\]"),
         ({"input_shape": 32}, "channels last.*received 32"),
