@@ -2,8 +2,10 @@
 
 import os
 import pathlib
+import re
 from collections.abc import Sequence
 
+from keras_resnetv2._directories import EXPORT
 from keras_resnetv2._files import user_path
 from keras_resnetv2._requirements import check_installed
 
@@ -65,19 +67,24 @@ def find_version(directory: str | os.PathLike) -> pathlib.Path:
         ValueError: if there is none.
     """
     directory = user_path(directory)
-    versions = [directory, *_by_number(directory)]
-    found = [path for path in versions if (path / "saved_model.pb").exists()]
+    numbered = (directory / str(number) for number in numbers_in(directory))
+    found = [
+        path for path in (directory, *numbered) if (path / EXPORT).exists()
+    ]
     if not found:
         raise ValueError(
-            f"{directory} is no export: it has no saved_model.pb, and no "
+            f"{directory} is no export: it has no {EXPORT}, and no "
             "version with one. Give the directory that the export was written "
             "to."
         )
     return found[-1]
 
 
-def _by_number(directory):
-    if not directory.is_dir():
-        return []
-    numbers = [path for path in directory.iterdir() if path.name.isdecimal()]
-    return sorted(numbers, key=lambda path: int(path.name))
+def numbers_in(directory: pathlib.Path) -> list[int]:
+    """Lists the numbers of an export's versions, the newest last.
+
+    Args:
+        directory: of all versions; there are none where it is no directory.
+    """
+    names = os.listdir(directory) if directory.is_dir() else ()
+    return sorted(int(name) for name in names if re.fullmatch("[0-9]+", name))

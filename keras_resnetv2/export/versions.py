@@ -3,7 +3,6 @@
 import errno
 import os
 import pathlib
-import re
 import shutil
 import time
 import uuid
@@ -19,6 +18,7 @@ from keras_resnetv2.export import (
     signatures,
     warm_up,
 )
+from keras_resnetv2.export.exported import numbers_in
 from keras_resnetv2.export.precision import with_precision
 from keras_resnetv2.export.signatures import Serving
 
@@ -85,7 +85,7 @@ def add(
 
 def _give_number(part, directory):
     while True:
-        version = directory / str(_last(directory) + 1)
+        version = directory / str(max(numbers_in(directory), default=0) + 1)
         try:
             os.rename(part, version)
         except OSError as error:
@@ -93,12 +93,6 @@ def _give_number(part, directory):
                 raise
             continue  # another process was first
         return version
-
-
-def _last(directory):
-    names = [path.name for path in directory.iterdir()]
-    numbers = [int(name) for name in names if re.fullmatch("[0-9]+", name)]
-    return max(numbers, default=0)
 
 
 def _remove_abandoned(directory):

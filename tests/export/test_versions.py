@@ -58,15 +58,15 @@ def test_several_at_the_same_time(tmp_path):
 
 
 def test_a_number_taken_in_between(tmp_path, monkeypatch):
-    last = versions._last
+    numbers_in = versions.numbers_in
 
     def late(directory):
-        number = last(directory)
-        if number == 0:
+        numbers = numbers_in(directory)
+        if not numbers:
             write(directory / "1")
-        return number
+        return numbers
 
-    monkeypatch.setattr(versions, "_last", late)
+    monkeypatch.setattr(versions, "numbers_in", late)
     assert versions.add(tmp_path, write).name == "2"
 
 
