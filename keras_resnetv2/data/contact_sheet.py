@@ -1,11 +1,12 @@
 """Pictures side by side, with what is said of each below it."""
 
+import io
 import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_resnetv2._files import removed_on_error, user_path
+from keras_resnetv2._files import user_path, write_atomically
 from keras_resnetv2.data.image_files import PIXEL_LIMIT, read_image
 
 _SIDE, _GAP, _COLUMNS = 180, 12, 6  # pixels, pixels, pictures
@@ -53,10 +54,9 @@ def write_contact_sheet(
         for line, text in enumerate(below):
             place = left, top + _SIDE + line * _LINE
             draw.text(place, _fitting(text, draw, font), _INK, font)
-    part = path.with_name(f".{path.name}")
-    with removed_on_error(part):
-        sheet.save(part, "PNG")
-        os.replace(part, path)
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    write_atomically(path, file.getvalue())
 
 
 def check_path(path: str | os.PathLike) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 from keras_resnetv2._files import write_atomically
 from keras_resnetv2._plots import save_figure
 from keras_resnetv2._text import csv_table
+from keras_resnetv2.data.predictions import softmax
 
 TOP = 5
 _BINS = 15
@@ -60,8 +61,7 @@ def calibration_error(logits: np.ndarray, labels: np.ndarray) -> float:
         logits: (N, classes).
         labels: (N,).
     """
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=float)
-    confidence = powers.max(axis=1) / powers.sum(axis=1)
+    confidence = softmax(logits.astype(np.float64)).max(axis=1)
     right = logits.argmax(axis=1) == labels
     bins = np.clip(np.ceil(confidence * _BINS) - 1, 0, _BINS - 1).astype(int)
     gaps = np.bincount(bins, right - confidence, _BINS)
