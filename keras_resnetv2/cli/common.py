@@ -13,8 +13,6 @@ from absl import flags, logging
 
 from keras_resnetv2._tensorflow_start import quiet_tensorflow
 from keras_resnetv2._version import __version__
-from keras_resnetv2.data import DATASETS
-from keras_resnetv2.models.configs import MODELS
 
 WORKDIR = flags.DEFINE_string(
     "workdir",
@@ -148,15 +146,16 @@ def _parse_flags(required, takes_arguments):
     return argv
 
 
-# Of flags that take something else, too.
-_NAMES = {"model": MODELS, "dataset": DATASETS}
-
-
 def _without_a_flag(word):
+    from keras_resnetv2.data import DATASETS
+    from keras_resnetv2.models.configs import MODELS
+
+    # Of flags that take something else, too.
+    names = {"model": MODELS, "dataset": DATASETS}
     fitting = [
         name
         for name in flags.FLAGS
-        if word in _NAMES.get(name, ())
+        if word in names.get(name, ())
         or word
         in (getattr(flags.FLAGS[name].parser, "enum_values", None) or ())
     ]
