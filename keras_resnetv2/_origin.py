@@ -127,15 +127,41 @@ def get_standardization(standardization: Any) -> Standardization:
     return found
 
 
+def class_names_of(network: Any) -> tuple[str, ...]:
+    """Returns the names of a network's classes.
+
+    Args:
+        network: a `keras.Model`.
+
+    Raises:
+        ValueError: if it carries none.
+    """
+    return _known(
+        network,
+        "class_names",
+        "the names of its classes",
+        "Give them as class_names=, in the order of the labels.",
+    )
+
+
 def _of_network(network):
-    own = origin_of(network).standardization
-    if own is None:
-        raise ValueError(
-            f"The network {network.name!r} does not know how its images were "
-            "standardized: it has neither published weights nor those of a "
-            f"training. Give one of {sorted(STANDARDIZATIONS)}, or the "
-            "training's Standardization."
-        )
+    own = _known(
+        network,
+        "standardization",
+        "how its images were standardized",
+        f"Give one of {sorted(STANDARDIZATIONS)}, or the training's "
+        "Standardization.",
+    )
     if includes_preprocessing(network):
         return Standardization(np.zeros_like(own.mean), np.ones_like(own.std))
     return own
+
+
+def _known(network, field, what, advice):
+    value = getattr(origin_of(network), field)
+    if value is None:
+        raise ValueError(
+            f"The network {network.name!r} does not know {what}: it has "
+            f"neither published weights nor those of a training. {advice}"
+        )
+    return value

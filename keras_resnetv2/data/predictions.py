@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_resnetv2._checks import check_count
-from keras_resnetv2._origin import CLASS_NAMES, origin_of
+from keras_resnetv2._origin import CLASS_NAMES, class_names_of
 
 if TYPE_CHECKING:
     import keras
@@ -108,7 +108,7 @@ def _names(class_names):
             "of the labels."
         )
     if hasattr(class_names, "layers"):
-        return _names_of(class_names)
+        return class_names_of(class_names)
     if not isinstance(class_names, str):
         return tuple(class_names)
     if class_names not in CLASS_NAMES:
@@ -117,14 +117,3 @@ def _names(class_names):
             f"{sorted(CLASS_NAMES)}, or the names in the order of the labels."
         )
     return CLASS_NAMES[class_names]
-
-
-def _names_of(network):
-    names = origin_of(network).class_names
-    if names is None:
-        raise ValueError(
-            f"The network {network.name!r} does not know the names of its "
-            "classes: it has neither published weights nor those of a "
-            "training. Give them as class_names=, in the order of the labels."
-        )
-    return names
