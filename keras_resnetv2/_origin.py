@@ -76,7 +76,7 @@ def origin_of(network: Any) -> Origin:
         network: a `keras.Model`.
 
     Returns:
-        An `Origin` of nothing but None, where no layer carries one.
+        An `Origin`; all its fields are None where no layer carries one.
     """
     texts = (getattr(layer, "network_origin", None) for layer in _all(network))
     text = next(filter(None, texts), None)

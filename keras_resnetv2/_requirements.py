@@ -36,10 +36,12 @@ def check_installed(who: str) -> None:
         if (absent := [n for n in names if not importlib.util.find_spec(n)])
     }
     if missing:
+        names = sum(missing.values(), [])
         gpus = " ([tensorflow] in place of [cpu] on GPUs)"
         raise ImportError(
-            f"{who} needs {', '.join(sum(missing.values(), []))}, which this "
-            f"Python has not. Do: pip install "
+            f"{who} needs {', '.join(names)}, which "
+            f"{'is' if len(names) == 1 else 'are'} not installed. Run: pip "
+            "install "
             f'"keras-resnetv2[{",".join(missing)}]"'
             f"{gpus if 'cpu' in missing else ''}."
         )

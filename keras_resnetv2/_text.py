@@ -58,8 +58,8 @@ def brief(value: Any) -> str:
     """A `__repr__` of one line, of a dataclass or a named tuple.
 
     Args:
-        value: of which the fields that are not at their default are written,
-            what is long cut short.
+        value: its fields that are not at their default are written; long ones
+            are cut.
     """
     if dataclasses.is_dataclass(value):
         defaults = {

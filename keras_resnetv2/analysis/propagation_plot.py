@@ -19,7 +19,7 @@ _FLOOR = 1e-20
 PANELS = {
     "signal": (
         "signal, $\\|x_l\\|$",
-        "good: it neither explodes nor vanishes",
+        "good: neither explodes nor vanishes",
         lambda row, whole: row.signal,
         True,
     ),
@@ -27,34 +27,34 @@ PANELS = {
         "off the sum of its residuals,\n"
         "$\\|x_L - (h \\cdots h(x_l) + \\sum h \\cdots h(F_i))\\|$"
         " / $\\|x_L\\|$",
-        "near 0: eq. (4) holds, nothing bends the signal's way",
+        "near 0: eq. (4) holds",
         lambda row, whole: row.forward_gap,
         True,
     ),
     "product": (
         "product of the shortcuts' factors,\nfrom here to the last unit",
-        "good: 1, all passes; bad: towards 0, blocked, or far above 1",
+        "good: 1; bad: near 0 (blocked) or far above 1",
         lambda row, whole: abs(row.product),
         True,
     ),
     "direct": (
         "gradient straight down the shortcuts,\n"
         "of $\\|\\partial E / \\partial x_L\\|$",
-        "good: about 1; bad: towards 0, the shortcuts carry nothing",
+        "good: about 1; bad: near 0 (shortcuts carry nothing)",
         lambda row, whole: ratio(row.direct, whole.last_gradient),
         True,
     ),
     "gradient": (
         "gradient in all, $\\|\\partial E / \\partial x_l\\|$ / "
         "$\\|\\partial E / \\partial x_L\\|$",
-        "good: about 1; bad: towards 0, early units learn nothing",
+        "good: about 1; bad: near 0 (early units learn nothing)",
         lambda row, whole: ratio(row.gradient, whole.last_gradient),
         True,
     ),
     "cancelled": (
         "share of the samples with\n$\\|\\partial E / \\partial x_l\\|$ < 0.1 "
         "$\\|\\partial E / \\partial x_L\\|$",
-        "good: 0; bad: 1, no sample's gradient arrives",
+        "good: 0; bad: 1 (no sample's gradient arrives)",
         lambda row, whole: row.cancelled,
         False,
     ),

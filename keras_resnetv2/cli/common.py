@@ -160,10 +160,7 @@ def _without_a_flag(word):
         in (getattr(flags.FLAGS[name].parser, "enum_values", None) or ())
     ]
     flag = next(iter(fitting), "workdir")
-    return (
-        f"{word!r} stands there without a flag; every value has one. Is it "
-        f"--{flag}={word}?"
-    )
+    return f"{word!r} has no flag before it. Did you mean --{flag}={word}?"
 
 
 _GENERAL = """\

@@ -26,7 +26,7 @@ _RESIZE = flags.DEFINE_integer(
 
 
 def main(argv):
-    """Prints loss and errors; writes them, and files on the classes."""
+    """Prints loss and errors; writes them, and the errors by class."""
     from keras_resnetv2 import training
 
     result = training.evaluate(
@@ -49,8 +49,8 @@ def main(argv):
         f"calibration error {result['calibration_error']:.2%}"
     )
     print(
-        f"Class by class: {common.WORKDIR.value}/classes.csv; what is taken "
-        "for what: confusion.csv and confusion.png beside it."
+        f"Errors by class: {common.WORKDIR.value}/classes.csv. Confusion "
+        "matrix: confusion.csv and confusion.png beside it."
     )
 
 

@@ -18,14 +18,16 @@ from keras_resnetv2.data.image_files import PIXEL_LIMIT
 _EXPORT = flags.DEFINE_string(
     "export",
     None,
-    "Directory of an export, in place of --workdir. It names as many classes, "
-    "and takes as large pictures, as it was made for.",
+    "Directory of an export, in place of --workdir. It names no more classes "
+    "and reads no larger pictures than it was made for.",
 )
 _TOP = flags.DEFINE_integer("top", 3, "How many classes to name.", 1)
 _JSON = flags.DEFINE_boolean("json", False, "Print JSON.")
-_CSV = flags.DEFINE_boolean("csv", False, "Print CSV, a line a class.")
+_CSV = flags.DEFINE_boolean("csv", False, "Print CSV, one line for each class.")
 _CONTACT_SHEET = flags.DEFINE_string(
-    "contact_sheet", None, "Also draw the pictures, named, into this PNG file."
+    "contact_sheet",
+    None,
+    "Also write this PNG file: the pictures, their classes below them.",
 )
 _PIXEL_LIMIT = flags.DEFINE_integer(
     "pixel_limit", PIXEL_LIMIT, "A picture of more pixels is not read.", 1
@@ -41,7 +43,7 @@ def main(argv):
         raise ValueError("Give --json or --csv, not both.")
     if not argv[1:]:
         raise ValueError(
-            "Which pictures? Give files or folders behind the flags."
+            "No pictures were given. Give files or folders after the flags."
         )
     sheet = _CONTACT_SHEET.value
     if sheet is not None:

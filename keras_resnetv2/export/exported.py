@@ -1,4 +1,4 @@
-"""An export asked without its network: picture files in, names out."""
+"""Classifies pictures with an export, without its network."""
 
 import os
 import pathlib

@@ -64,12 +64,13 @@ def train(
         checkpoint_steps: a checkpoint is written after every epoch and, if
             this is given, every so many steps.
         check_images: whether every image file of a folder is read before.
-        callbacks: Keras's, W&B's, MLflow's or your own. Their epochs are the
-            training's, numbered on after a resume, with the logs loss,
-            accuracy, val_loss, val_accuracy (of what is tested on) and
-            learning_rate. If one sets `model.stop_training`, the training ends
-            there, with model.keras; the same call resumes it. What a callback
-            itself keeps, as the best epoch so far, is not restored.
+        callbacks: Keras's, W&B's, MLflow's or your own. They see the
+            training's epochs, whose numbers continue after a resume. The logs
+            of an epoch are loss, accuracy, val_loss, val_accuracy and
+            learning_rate. If a callback sets `model.stop_training`, the
+            training ends there and writes model.keras; the same call resumes
+            it. A callback's own state, such as the best epoch so far, is not
+            restored.
 
     Returns:
         One `EpochRow` an epoch, those of earlier sessions included.

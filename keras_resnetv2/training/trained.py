@@ -91,11 +91,11 @@ def evaluate(
     image_size: int | None = None,
     resize: int | None = None,
 ) -> dict:
-    """Evaluates a trained network, and writes what is found.
+    """Evaluates a trained network, and writes the results.
 
-    Into the work directory go evaluation.json, what is returned; classes.csv,
-    a line a class; and confusion.csv and confusion.png, how many images of each
-    class are taken for each class.
+    Written into the work directory: evaluation.json (what is returned),
+    classes.csv (the errors by class), confusion.csv and confusion.png (the
+    confusion matrix).
 
     Args:
         workdir: the training's directory.

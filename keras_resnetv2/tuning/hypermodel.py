@@ -152,8 +152,8 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
         """Trains a trial by the recipe, scaled to the trial's epochs.
 
         The network is judged as it is after the last step, as in the paper,
-        once; by images that are held out of the training set, in a search. A
-        callback may stop a trial before; it is judged as it is then.
+        once; by images that are held out of the training set, in a search. If
+        a callback stops a trial early, the network is judged as it is then.
 
         Args:
             hp: a `keras_tuner.HyperParameters`.
