@@ -15,6 +15,7 @@ from keras_resnetv2.analysis.equations import (
 )
 from keras_resnetv2.analysis.rows import Propagation, UnitRow
 from keras_resnetv2.analysis.steps import route_of
+from keras_resnetv2.models.classifier import find_end
 from keras_resnetv2.training.errors import plain_errors
 from keras_resnetv2.training.images import found, images_to_test, load_split
 from keras_resnetv2.training.trained import load_trained
@@ -22,6 +23,8 @@ from keras_resnetv2.training.workdir import Workdir
 
 # Claim (ii) of section 2: a sample's gradient is all but cancelled.
 CANCELLED = 0.1
+
+_ACTIVATIONS = (keras.activations.linear, keras.activations.softmax)
 
 
 def measure(
@@ -204,38 +207,24 @@ def find_classifier(model: keras.Model) -> keras.layers.Dense:
     """Finds the layer that gives the logits, with or without its softmax.
 
     Raises:
-        ValueError: if the model does not end in a classifier, or it is one of
-            less than two classes, or is quantized.
+        ValueError: as `find_end`, and if the model does not end in a
+            classifier, or it is one of less than two classes, or is quantized.
     """
-    layers = list(getattr(model, "layers", ()))
-    if layers and _is_softmax(layers[-1]):
-        layers.pop()
-        plain = (keras.activations.linear,)
-    else:
-        plain = (keras.activations.linear, keras.activations.softmax)
-    last = layers[-1] if layers else None
+    end = find_end(model)
+    dense = end.layer
     if (
-        not isinstance(last, keras.layers.Dense)
-        or last.activation not in plain
-        or last.units < 2
-        or last.quantization_mode is not None
-        or len(model.outputs) != 1
+        not isinstance(dense, keras.layers.Dense)
+        or dense.activation not in _ACTIVATIONS
+        or dense.units < 2
+        or dense.quantization_mode is not None
     ):
         raise ValueError(
-            f"{getattr(model, 'name', model)!r} must end in one classifier: a "
-            "Dense layer of two classes or more, not quantized, that gives "
-            "logits or is followed by softmax; received "
-            f"{[layer.name for layer in layers[-2:]]} at its end. The builders "
+            f"{model.name!r} must end in one classifier: a Dense layer of two "
+            "classes or more, not quantized, that gives logits or is followed "
+            f"by softmax; received {dense.name!r} at its end. The builders "
             "make one with include_top=True."
         )
-    return last
-
-
-def _is_softmax(layer):
-    return isinstance(layer, keras.layers.Softmax) or (
-        isinstance(layer, keras.layers.Activation)
-        and layer.activation is keras.activations.softmax
-    )
+    return dense
 
 
 def check_batch(

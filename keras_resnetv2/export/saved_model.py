@@ -109,7 +109,7 @@ def export_saved_model(
     """
     import keras
 
-    from keras_resnetv2.models.builder import gives_logits
+    from keras_resnetv2.models.classifier import gives_logits
 
     _check_model(model)
     origin = origin_of(model)

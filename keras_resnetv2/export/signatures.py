@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_resnetv2.data import Standardization
 from keras_resnetv2.export.picture_rows import decode_rows
 from keras_resnetv2.export.precision import stored_dtypes
-from keras_resnetv2.models.builder import gives_logits
+from keras_resnetv2.models.classifier import find_end
 from keras_resnetv2.models.network import ResNet
 
 
@@ -103,13 +103,21 @@ def with_features(model: keras.Model) -> keras.Model:
         model: a classifier.
 
     Returns:
-        From standardised images to (features, logits or probabilities).
+        From standardised images to (features, logits); to (features,
+        probabilities) where the softmax is the classifier's own activation.
     """
-    dense = [
-        layer for layer in model.layers if isinstance(layer, keras.layers.Dense)
-    ]
-    classifier = dense[-1] if dense else model.layers[-1]
-    return ResNet(model.input, [classifier.input, model.outputs[0]])
+    end = find_end(model)
+    if end.within:
+        network, inputs = end.within
+        return ResNet(model.inputs[0], with_features(network)(*inputs))
+    is_dense = isinstance(end.layer, keras.layers.Dense)
+    features = end.takes if is_dense else end.gives
+    return ResNet(model.inputs[0], [features, end.gives])
+
+
+def _logits(model):
+    """Whether `with_features` gives logits."""
+    return find_end(model).softmax != "own"
 
 
 def named(
@@ -142,7 +150,7 @@ def answer_of(
         From pixels, float32 (N, H, W, C), 0 to 255, to `named`.
     """
     both = with_features(model)
-    logits = gives_logits(model)
+    logits = _logits(model)
 
     def answer(pixels):
         # GPUs multiply in TensorFloat-32, which has three digits.
@@ -171,7 +179,7 @@ def _network(model, weights, serving):
                 # Given to the scope's constructor it would become float32.
                 scope.add_update((weight, stored))
             features, answer = both((pixels - mean) / std, training=False)
-        return named(features, answer, gives_logits(model))
+        return named(features, answer, _logits(model))
 
     return network
 

@@ -240,23 +240,6 @@ def _config_of(network):
     return network
 
 
-def gives_logits(model: keras.Model) -> bool:
-    """Whether a classifier gives logits (True) or probabilities (False).
-
-    Raises:
-        ValueError: if its last layer is no classifier of either kind.
-    """
-    activation = getattr(model.layers[-1], "activation", None)
-    kinds = {keras.activations.linear: True, keras.activations.softmax: False}
-    if activation not in kinds or len(model.output_shape) != 2:
-        raise ValueError(
-            f"{model.name} ends in {model.layers[-1].name!r}, which gives "
-            "neither logits nor softmax probabilities. Build it with "
-            'include_top=True and classifier_activation=None or "softmax".'
-        )
-    return kinds[activation]
-
-
 def _stem(x, config):
     stem = STEMS[config.stem]
     x = layers.conv(

@@ -11,6 +11,8 @@ from keras_resnetv2._origin import Origin, origin_of
 from keras_resnetv2.models.configs import ResNetConfig
 from keras_resnetv2.models.network_configs import config_of
 
+_HDF5 = (".h5", ".hdf5")
+
 
 def set_origin(model: keras.Model, origin: Origin) -> None:
     """Makes a network carry what it was trained on.
@@ -72,6 +74,21 @@ class ResNet(keras.Model):
     def origin(self) -> Origin:
         """What the network was trained on: statistics, classes, weights."""
         return origin_of(self)
+
+    def save(self, filepath, *args, **kwargs):
+        """As Keras's, but for its legacy HDF5 format, which is refused.
+
+        Raises:
+            ValueError: for a path that ends in .h5 or .hdf5.
+        """
+        if str(filepath).endswith(_HDF5) or "save_format" in kwargs:
+            raise ValueError(
+                "A network is saved in Keras's own format: give a path that "
+                f"ends in .keras; received {str(filepath)!r}. (Keras cannot "
+                "load the legacy HDF5 file of a class of its users by "
+                'itself.) For the weights alone: save_weights("m.weights.h5").'
+            )
+        super().save(filepath, *args, **kwargs)
 
     def make_train_function(self, force=False):
         """As Keras's, one checked batch at a time."""

@@ -3,7 +3,7 @@
 import keras
 
 from keras_resnetv2._checks import check_count, check_positive
-from keras_resnetv2.models.builder import gives_logits
+from keras_resnetv2.models.classifier import gives_logits
 from keras_resnetv2.models.layer_names import CLASSIFIER
 from keras_resnetv2.training.losses import crossentropy
 from keras_resnetv2.training.optimizers import SGD

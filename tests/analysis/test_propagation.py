@@ -491,6 +491,7 @@ def test_other_ends_of_the_same_network(agree):
         ending(copied(use_bias=False, activation="softmax")),
         ending(copied(), keras.layers.Activation("softmax")),
         ending(copied(), keras.layers.Softmax()),
+        ending(copied(), keras.ops.softmax),
     ):
         got = analysis.measure(other, *batch())
         agree(
@@ -503,10 +504,12 @@ def test_other_ends_of_the_same_network(agree):
         ending(keras.layers.Dense(1)),
         ending(keras.layers.Dense(10, activation="sigmoid")),
         ending(copied(), keras.layers.ReLU()),
-        keras_resnetv2.ResNet(model.inputs, [features, model.output]),
     ):
         with pytest.raises(ValueError, match="must end in one classifier"):
             analysis.measure(other, *batch())
+    both = keras_resnetv2.ResNet(model.inputs, [features, model.output])
+    with pytest.raises(ValueError, match="one output is needed"):
+        analysis.measure(both, *batch())
 
 
 def test_other_models_are_refused():

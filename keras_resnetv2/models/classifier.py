@@ -1,0 +1,119 @@
+"""How a classifier ends: in logits or in probabilities."""
+
+from typing import Literal, NamedTuple
+
+import keras
+
+# Operations that may stand behind the classifier, by class. A layer and the
+# function of `keras.ops` have the same name.
+_SOFTMAX = "Softmax"
+_UNCHANGED = ("Cast", "Identity")
+
+_SOFTMAXES = (keras.activations.softmax, keras.ops.softmax)
+
+
+class End(NamedTuple):
+    """The end of a network.
+
+    Attributes:
+        layer: what gives the answer, but for a softmax that follows it.
+        takes: the layer's first input.
+        gives: the layer's output.
+        softmax: "own" where it is the layer's activation, "follows" where it
+            stands behind the layer, None where there is none.
+        within: the network that the layer is in and what that one takes, where
+            it is the last layer of this one.
+    """
+
+    layer: keras.Operation
+    takes: keras.KerasTensor
+    gives: keras.KerasTensor
+    softmax: Literal["own", "follows"] | None
+    within: tuple[keras.Model, list[keras.KerasTensor]] | None
+
+
+def find_end(model: keras.Model) -> End:
+    """Finds what gives a network's answer, in whatever way it was written.
+
+    A softmax may be the layer's activation, a layer behind it, or a call of
+    `keras.ops.softmax`. A network that is the last layer of another one is
+    looked into.
+
+    Args:
+        model: a network.
+
+    Raises:
+        ValueError: if it is not functional, has several outputs, or takes the
+            softmax twice.
+    """
+    outputs = getattr(model, "outputs", None) or ()
+    if len(outputs) != 1:
+        raise ValueError(
+            "A functional keras.Model with one output is needed, as the "
+            "builders of this package return it; received "
+            f"{getattr(model, 'name', model)!r}, a {type(model).__name__} with "
+            f"{len(outputs) or 'no'} outputs."
+        )
+    (tensor,) = outputs
+    within, softmaxes = None, []
+    while True:
+        operation, node_index, index = tensor._keras_history
+        inputs = operation._inbound_nodes[node_index].input_tensors
+        if isinstance(operation, keras.Model):
+            within = within or (operation, inputs)
+            tensor = operation.outputs[index]
+            continue
+        if not _is_softmax(operation) and not _changes_nothing(operation):
+            break
+        if _is_softmax(operation):
+            softmaxes.append("follows")
+        tensor = inputs[0]
+    if getattr(operation, "activation", None) in _SOFTMAXES:
+        softmaxes.append("own")
+    if len(softmaxes) > 1:
+        raise ValueError(
+            f"{model.name} takes the softmax twice at its end. Build its "
+            "classifier with classifier_activation=None, or leave the softmax "
+            "behind it out."
+        )
+    return End(
+        operation,
+        takes=(inputs or [tensor])[0],
+        gives=tensor,
+        softmax=softmaxes[0] if softmaxes else None,
+        within=within,
+    )
+
+
+def _is_softmax(operation):
+    if isinstance(operation, keras.layers.Activation):
+        return operation.activation in _SOFTMAXES
+    is_softmax = type(operation).__name__ == _SOFTMAX
+    return is_softmax and operation.axis in (-1, 1)
+
+
+def _changes_nothing(operation):
+    if isinstance(operation, keras.layers.Activation):
+        return operation.activation is keras.activations.linear
+    return type(operation).__name__ in _UNCHANGED
+
+
+def gives_logits(model: keras.Model) -> bool:
+    """Whether a classifier gives logits (True) or probabilities (False).
+
+    Args:
+        model: a network.
+
+    Raises:
+        ValueError: as `find_end`, and if it ends in no classifier.
+    """
+    end = find_end(model)
+    activation = getattr(end.layer, "activation", None)
+    is_linear = activation is keras.activations.linear
+    if len(model.outputs[0].shape) != 2 or not (end.softmax or is_linear):
+        raise ValueError(
+            f"{model.name} ends in {end.layer.name!r}, which gives neither "
+            "logits nor softmax probabilities. Build it with include_top=True "
+            'and classifier_activation=None or "softmax".'
+        )
+    return end.softmax is None
