@@ -5,6 +5,7 @@ A layer carries it, as text, which survives saving, loading and cloning.
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,9 @@ def origin_of(network: Any) -> Origin:
     Returns:
         An `Origin`; all its fields are None where no layer carries one.
     """
-    texts = (getattr(layer, "network_origin", None) for layer in _all(network))
+    texts = (
+        getattr(layer, "network_origin", None) for layer in all_layers(network)
+    )
     text = next(filter(None, texts), None)
     return Origin.from_json(text) if text else Origin()
 
@@ -89,12 +92,17 @@ def includes_preprocessing(network: Any) -> bool:
     Args:
         network: a `keras.Model`.
     """
-    return any(layer.name == PREPROCESSING for layer in _all(network))
+    return any(layer.name == PREPROCESSING for layer in all_layers(network))
 
 
-def _all(network):
+def all_layers(network: Any) -> Iterator[Any]:
+    """Yields a network's layers, and those of the networks within it.
+
+    Args:
+        network: a `keras.Model`.
+    """
     for layer in network.layers:
-        yield from _all(layer) if hasattr(layer, "layers") else (layer,)
+        yield from all_layers(layer) if hasattr(layer, "layers") else (layer,)
 
 
 def get_standardization(standardization: Any) -> Standardization:

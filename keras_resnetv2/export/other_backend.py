@@ -5,6 +5,8 @@ network and the arguments go to it as files in the folder, and the path comes
 back so.
 """
 
+import contextlib
+import importlib
 import json
 import os
 import pathlib
@@ -14,6 +16,7 @@ from typing import Any
 
 import keras
 
+from keras_resnetv2._origin import all_layers
 from keras_resnetv2._processes import run_on_tensorflow
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.data import Standardization
@@ -45,10 +48,13 @@ def export(
 
     Raises:
         ImportError: if there is no TensorFlow; says what to install.
-        ValueError: as `versions.export`.
+        ValueError: as `versions.export`, and if that process cannot have a
+            layer of the user's own.
     """
     check_installed("A SavedModel")
     arguments = {
+        "modules": _modules(model),
+        "path": sys.path,
         "directory": os.path.abspath(directory),
         "policy": policy,
         "standardization": standardization.to_json(),
@@ -67,33 +73,86 @@ def export(
     return directory / version.name
 
 
+def _modules(model):
+    """The modules that define the network's layers, but for Keras and us."""
+    modules = set()
+    for layer in all_layers(model):
+        module = type(layer).__module__
+        if module.partition(".")[0] in ("keras", __package__.split(".")[0]):
+            continue
+        if module == "__main__":
+            raise ValueError(
+                f"The layer {layer.name!r} is of class {type(layer).__name__}, "
+                "which this script or notebook defines: the process that "
+                "exports on TensorFlow cannot import it. Move the class into "
+                "a module of its own, or export under KERAS_BACKEND=tensorflow."
+            )
+        modules.add(module)
+    return sorted(modules)
+
+
 def main(folder: str) -> None:
     """Reads what `export` wrote, and exports it.
 
     Args:
         folder: with the files in it.
     """
-    from keras_resnetv2.export import versions
-    from keras_resnetv2.export.signatures import Serving
-
     path = pathlib.Path(folder)
-    arguments = json.loads((path / _ARGUMENTS).read_text())
-    serving = Serving(
-        Standardization.from_json(arguments["standardization"]),
-        **arguments["serving"],
-    )
-    model = keras.models.load_model(path / _MODEL, compile=False)
     try:
-        version = versions.export(
-            model,
-            pathlib.Path(arguments["directory"]),
-            arguments["policy"],
-            serving,
-        )
+        version = _export(path)
     except ValueError as error:
         (path / _ERROR).write_text(str(error))
         raise
     (path / _VERSION).write_text(str(version))
+
+
+def _export(path):
+    from keras_resnetv2.export import versions
+    from keras_resnetv2.export.signatures import Serving
+
+    arguments = json.loads((path / _ARGUMENTS).read_text())
+    with _told("load"):
+        # The user's modules may lie in the calling process's folder.
+        sys.path += [x for x in arguments["path"] if x not in sys.path]
+        for module in arguments["modules"]:
+            importlib.import_module(module)
+        model = keras.models.load_model(path / _MODEL, compile=False)
+    if arguments["modules"]:
+        with _told("run"):
+            _run(model)
+    return versions.export(
+        model,
+        pathlib.Path(arguments["directory"]),
+        arguments["policy"],
+        Serving(
+            Standardization.from_json(arguments["standardization"]),
+            **arguments["serving"],
+        ),
+    )
+
+
+def _run(model):
+    """Runs it once: layers may be written for another backend."""
+    model(keras.ops.zeros([size or 64 for size in (1, *model.input_shape[1:])]))
+
+
+@contextlib.contextmanager
+def _told(what):
+    """Makes an error over the user's layers a ValueError of two sentences."""
+    try:
+        yield
+    except Exception as error:
+        cause = error
+        while what == "load" and (cause.__cause__ or cause.__context__):
+            cause = cause.__cause__ or cause.__context__
+        reason = str(cause).strip().partition("\n")[0].partition(". ")[0]
+        raise ValueError(
+            f"TensorFlow, which the export needs, cannot {what} the network: "
+            f"{type(cause).__name__}: {reason.rstrip('.')}. Layers and "
+            "functions of your own must be registered by "
+            "keras.saving.register_keras_serializable and written with "
+            "keras.ops."
+        ) from error
 
 
 if __name__ == "__main__":

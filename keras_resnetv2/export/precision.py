@@ -1,7 +1,13 @@
 """The same network computing in another precision."""
 
+import itertools
+
 import keras
 
+from keras_resnetv2._origin import all_layers
+
+# Computes in float32 in every precision.
+_EXACT = keras.layers.Normalization
 _HEAD = (
     keras.layers.Activation,
     keras.layers.Dense,
@@ -15,44 +21,70 @@ def with_precision(model: keras.Model, policy: str) -> keras.Model:
     """Clones a functional model for another precision, weights included.
 
     The layers from the pooling on stay float32: bfloat16 has three digits,
-    too few for logits.
+    too few for logits. So does the preprocessing, which has pixels.
 
     Args:
-        model: of layers of whatever precision.
+        model: of layers of whatever precision, and of networks of them.
         policy: a dtype policy, "mixed_bfloat16" say.
 
     Returns:
-        A model of the same weights, in float32; `model` if it is that already.
+        A model of the same weights, in that precision; `model` if it is in it
+        already.
+
+    Raises:
+        ValueError: names a layer that does not take the precision.
     """
     head = _head(model)
 
     def policy_of(layer):
-        return "float32" if layer in head else policy
+        is_exact = layer in head or isinstance(layer, _EXACT)
+        return "float32" if is_exact else policy
 
     if all(
         layer.dtype_policy.name == policy_of(layer)
-        for layer in model.layers
+        for layer in all_layers(model)
         if not isinstance(layer, keras.layers.InputLayer)
     ):
         return model
 
     def clone(layer):
+        if not isinstance(layer, keras.layers.Layer):  # of keras.ops
+            return type(layer).from_config(layer.get_config())
         config = {**layer.get_config(), "dtype": policy_of(layer)}
-        return type(layer).from_config(config)
+        try:
+            cloned = type(layer).from_config(config)
+        except TypeError as error:
+            raise _refusal(layer, policy) from error
+        wanted = keras.DTypePolicy(policy_of(layer)).compute_dtype
+        if any(own.compute_dtype != wanted for own in cloned._flatten_layers()):
+            raise _refusal(layer, policy)
+        return cloned
 
-    cloned = keras.models.clone_model(model, clone_function=clone)
+    cloned = keras.models.clone_model(
+        model, clone_function=clone, recursive=True
+    )
     cloned.set_weights(model.get_weights())
     return cloned
 
 
+def _refusal(layer, policy):
+    compute = keras.DTypePolicy(policy).compute_dtype
+    return ValueError(
+        f"The layer {layer.name!r} of class {type(layer).__name__} cannot be "
+        f"put into {compute}: its class ignores the dtype in its config. Let "
+        "it hand that on to the layers within it, or export in "
+        f"{layer.compute_dtype}."
+    )
+
+
 def _head(model):
     """The layers behind the last one that works on a map."""
-    head = set()
-    for layer in reversed(model.layers):
-        if not isinstance(layer, _HEAD):
-            break
-        head.add(layer)
-    return head
+    return set(
+        itertools.takewhile(
+            lambda layer: isinstance(layer, _HEAD),
+            reversed(list(all_layers(model))),
+        )
+    )
 
 
 def stored_dtypes(model: keras.Model) -> list[str]:
@@ -66,7 +98,7 @@ def stored_dtypes(model: keras.Model) -> list[str]:
     """
     used = {
         id(weight): layer.compute_dtype
-        for layer in model.layers
+        for layer in all_layers(model)
         # Its statistics and parameters are float32 whatever the images are.
         if not isinstance(layer, keras.layers.BatchNormalization)
         for weight in layer.weights

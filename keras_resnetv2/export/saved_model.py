@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from keras_resnetv2._checks import check_choice
 from keras_resnetv2._files import user_path
 from keras_resnetv2._origin import (
+    all_layers,
     get_standardization,
     includes_preprocessing,
     origin_of,
@@ -152,12 +153,23 @@ def _check_model(model):
     functional = isinstance(model, keras.Model) and not isinstance(
         model, keras.Sequential
     )
-    if not functional or len(getattr(model, "outputs", ())) != 1:
+    ends = [len(getattr(model, end, ())) for end in ("inputs", "outputs")]
+    if not functional or ends != [1, 1]:
         raise ValueError(
-            "model must be a functional keras.Model with one output, as the "
-            "builders of this package return it; received a "
-            f"{type(model).__name__}."
+            "model must be a functional keras.Model of one input and one "
+            "output, as the builders of this package return it; received a "
+            f"{type(model).__name__}"
+            + (f" of {ends[0]} and {ends[1]}." if any(ends) else ".")
         )
+    for layer in all_layers(model):
+        mode = getattr(layer, "quantization_mode", None)
+        if mode is not None:
+            raise ValueError(
+                f"The network {model.name!r} is quantized ({layer.name!r} to "
+                f"{mode}), and this export stores its weights as float32 or "
+                "bfloat16. Export the network as it was before quantize(), or "
+                "this one by Keras's own model.export()."
+            )
 
 
 def _standardization(model, origin, asked):

@@ -120,13 +120,14 @@ def write(
     Raises:
         ValueError: if the export does not answer as the model does.
     """
+    served = with_precision(model, policy)
     pixels, requests = warm_up.make(model, serving)
     answer = signatures.answer_of(
         with_precision(model, "float32"), serving.standardization
     )
     expected = answer(pixels)
     allowed = self_check.allowed(answer, pixels, expected, policy)
-    write_graph(with_precision(model, policy), path, serving)
+    write_graph(served, path, serving)
     prediction_log.write(
         path,
         name,

@@ -47,6 +47,29 @@ def test_logits_become_probabilities(pictures, tmp_path, unchecked):
     )
 
 
+def test_a_network_within_another(pictures, tmp_path, unchecked):
+    inputs = keras.Input((32, 32, 3))
+    own = small(classifier_activation=None)
+    model = keras.Model(inputs, keras.ops.softmax(own(inputs)))
+    path = export_saved_model(
+        model, tmp_path / "served", standardization=STANDARDIZATION
+    )
+    served = tf.saved_model.load(str(path)).signatures
+    images = tf.constant(pictures.images)
+    standardised = STANDARDIZATION(pictures.images)
+    np.testing.assert_allclose(
+        served["serving_uint8"](images=images)["probabilities"],
+        model(standardised),
+        atol=1e-5,
+    )
+    features = keras.Model(own.input, own.get_layer("avg_pool").output)
+    np.testing.assert_allclose(
+        served["features_uint8"](images=images)["features"],
+        features(standardised),
+        atol=1e-4,
+    )
+
+
 def test_labels(version, pictures):
     assert version.name == "1"
     labels = (version / "assets" / "labels.txt").read_text().split()
@@ -205,13 +228,49 @@ def test_bad_input(tmp_path):
             )
 
 
-def test_what_is_no_network_is_refused(tmp_path):
-    layers = [keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
-    for model in (keras.Sequential(layers), "resnet"):
-        with pytest.raises(ValueError, match="functional keras.Model"):
-            export_saved_model(
-                model, tmp_path / "x", standardization=STANDARDIZATION
-            )
+def two_inputs():
+    model = small()
+    other = keras.Input((2,))
+    features = model.get_layer("avg_pool").output
+    both = keras.layers.Concatenate()([features, other])
+    return keras.Model([model.input, other], keras.layers.Dense(10)(both))
+
+
+def quantized():
+    model = small()
+    model.get_layer("predictions").quantize("int8")
+    return model
+
+
+def quantized_within():
+    model = quantized()
+    inputs = keras.Input(model.input_shape[1:])
+    return keras.Model(inputs, model(inputs))
+
+
+@pytest.mark.parametrize(
+    "build, says",
+    [
+        (lambda: "resnet", "functional keras.Model .* a str"),
+        (
+            lambda: keras.Sequential([keras.layers.Dense(10, "softmax")]),
+            "functional keras.Model .* a Sequential",
+        ),
+        (two_inputs, "one input .* of 2 and 1"),
+        (quantized, "quantized .'predictions' to int8"),
+        (quantized_within, "quantized .'predictions' to int8"),
+    ],
+)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_what_it_cannot_export_is_refused(build, says, precision, tmp_path):
+    with pytest.raises(ValueError, match=says):
+        export_saved_model(
+            build(),
+            tmp_path / "x",
+            standardization=STANDARDIZATION,
+            precision=precision,
+        )
+    assert not (tmp_path / "x").exists()
 
 
 ON_JAX = """
