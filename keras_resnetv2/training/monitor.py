@@ -237,7 +237,8 @@ class Monitor(keras.callbacks.Callback):
                 self._step,
                 {"epoch": dataclasses.asdict(self._tally())},
             )
-        if epoch_ends:  # an error in a callback loses nothing
+        if epoch_ends:  # an error in a picture or a callback loses nothing
+            self._plot_curves()
             self._tell_of_the_epoch()
         if stop:
             self._stop_requests.act(self._step)
@@ -281,16 +282,18 @@ class Monitor(keras.callbacks.Callback):
         self._rows.append(row)
         logs_lib.write_rows(self._workdir.metrics, self._rows)
         self._events.write(row)
+        tqdm.write(self._line(row))
+        sys.stdout.flush()
+        self.model.reset_metrics()
+        self._begin_epoch()
+
+    def _plot_curves(self):
         logs_lib.plot_curves(
             self._workdir.curves,
             self._rows,
             title=self._title,
             tested_on=self._tested_on,
         )
-        tqdm.write(self._line(row))
-        sys.stdout.flush()
-        self.model.reset_metrics()
-        self._begin_epoch()
 
     def _tell_of_the_epoch(self):
         row = self._rows[-1]

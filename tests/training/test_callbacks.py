@@ -7,6 +7,7 @@ import pytest
 from small_training import experiment
 
 from keras_resnetv2 import training
+from keras_resnetv2.training import logs
 
 
 class Recorder(keras.callbacks.Callback):
@@ -86,6 +87,18 @@ class Failing(keras.callbacks.Callback):
 def test_an_error_in_a_callback_loses_nothing(tmp_path, small_fake):
     with pytest.raises(RuntimeError, match="no connection"):
         training.train(experiment(), tmp_path, callbacks=[Failing()])
+    assert training.load_trained(tmp_path).step == 4
+
+
+def test_an_error_in_the_picture_loses_nothing(
+    tmp_path, small_fake, monkeypatch
+):
+    def fail(*args, **kwargs):
+        raise RuntimeError("no font")
+
+    monkeypatch.setattr(logs, "plot_curves", fail)
+    with pytest.raises(RuntimeError, match="no font"):
+        training.train(experiment(), tmp_path)
     assert training.load_trained(tmp_path).step == 4
 
 

@@ -53,7 +53,7 @@ class KillAt:
 
 MOMENTS = {
     "before a step is counted": (errors, "check_loss", True),
-    "between row and checkpoint": (logs, "plot_curves", False),
+    "between row and checkpoint": (logs, "write_rows", False),
 }
 if moment in MOMENTS:
     KillAt(*MOMENTS[moment])
