@@ -4,6 +4,7 @@
 # make test-all    also: very deep nets, PyTorch, several processes
 # make test-serving   exports against the servers of others (Linux)
 # make test-without-tensorflow    training on JAX where there is no TensorFlow
+# make docs        the documentation: docs/_build/html/index.html
 #
 # Each makes the virtual environment $(VENV) and installs what it needs.
 # On a machine with an NVIDIA GPU: make demo TENSORFLOW=tensorflow
@@ -27,7 +28,7 @@ SERVING_API := --no-deps "tensorflow-serving-api>=2.20,<3"
 PARALLEL := -n $(WORKERS) --dist loadfile
 INSTALLED := $(VENV)/.installed-$(TENSORFLOW)
 
-.PHONY: demo test test-all test-serving test-without-tensorflow lint clean
+.PHONY: demo test test-all test-serving test-without-tensorflow lint docs clean
 
 demo: $(INSTALLED)-train
 	rm -rf $(DEMO)
@@ -80,6 +81,11 @@ lint: $(INSTALLED)-dev
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
+# Afresh, as Sphinx gives the warnings of a page only when it reads it.
+docs: $(INSTALLED)-docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --fresh-env \
+	  --quiet --doctree-dir docs/_build/doctrees docs docs/_build/html
+
 $(INSTALLED)-%: setup.py Makefile
 	@$(PYTHON) -c 'import sys; v = sys.version_info; \
 	  (3, 11) <= v < (3, 14) or sys.exit( \
@@ -93,4 +99,5 @@ $(INSTALLED)-%: setup.py Makefile
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-jax $(SERVERS:%=$(VENV)-%) $(DEMO) build *.egg-info
+	rm -rf $(VENV) $(VENV)-jax $(SERVERS:%=$(VENV)-%) $(DEMO) build *.egg-info \
+	  docs/_build

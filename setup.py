@@ -47,6 +47,7 @@ tests = [
     "fastapi>=0.115,<1",
     "uvicorn>=0.30,<1",
 ]
+docs = ["sphinx>=9,<10", "myst-nb>=1.4,<2", "sphinx-book-theme>=1.4,<2"]
 notebooks = ["nbclient>=0.10,<1", "nbformat>=5.10,<6", "ipykernel>=6.29,<8"]
 
 setuptools.setup(
@@ -80,6 +81,8 @@ setuptools.setup(
         "train": train,
         "tuner": tuner,
         "tests": train + tuner + tests + notebooks,
+        # What is documented is imported: the search, too.
+        "docs": tuner + docs,
         "dev": train
         + tuner
         + tests
