@@ -22,7 +22,7 @@ class UnitRow:
             transition), h what the shortcuts do to what passes them and F
             NumPy's. For identity shortcuts it is eq. (4), x_k + sum F(x_i);
             what f does after the addition shows here.
-        numpy_difference: largest |F - NumPy's F| over the largest |F|.
+        numpy_difference: largest `|F - NumPy's F|` over the largest `|F|`.
         factor: the shortcut's own: lambda of constant scaling; the mean over
             all values of a gate's 1 - g and of what dropout multiplies by; of
             a conv shortcut, whose map is W, ||W|| / sqrt(filters), which is by

@@ -172,7 +172,7 @@ class EncodedImages(abc.ABC):
     @property
     @abc.abstractmethod
     def labels(self) -> np.ndarray:
-        """int32, (N,): in the order of `evaluation_batches`."""
+        """int32, (N,), in the order of `evaluation_batches`."""
 
     @abc.abstractmethod
     def tf_source(self) -> TFSource:

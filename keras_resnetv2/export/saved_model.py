@@ -40,14 +40,16 @@ def export_saved_model(
     is stored once, whatever strategy the model was made under. Signatures, of
     N rows (any number but 0):
 
-    | name | input | outputs |
-    |---|---|---|
-    | `serving_default` | `images` float32 | `probabilities` |
-    | `serving_uint8` | `images` uint8 | `probabilities` |
-    | `image_bytes` | `image_bytes` strings | `probabilities`, `valid` |
-    | `classify` | `image_bytes` strings | `classes`, `scores`, `valid` |
-    | `features` | `image_bytes` strings | `features`, `valid` |
-    | `features_uint8` | `images` uint8 | `features` |
+    =================  =====================  ============================
+    name               input                  outputs
+    =================  =====================  ============================
+    `serving_default`  `images` float32       `probabilities`
+    `serving_uint8`    `images` uint8         `probabilities`
+    `image_bytes`      `image_bytes` strings  `probabilities`, `valid`
+    `classify`         `image_bytes` strings  `classes`, `scores`, `valid`
+    `features`         `image_bytes` strings  `features`, `valid`
+    `features_uint8`   `images` uint8         `features`
+    =================  =====================  ============================
 
     Images are (N, H, W, C) of the model's size, 0 to 255; `probabilities`
     (N, classes), `features` (N, channels), `classes` and `scores` (N, top_k),
@@ -100,13 +102,12 @@ def export_saved_model(
         ValueError: if the model is no classifier, an argument does not fit it,
             or the export does not answer as the model does.
 
-    Example:
-        ```python
+    Example::
+
         export_saved_model(model, "serving/resnet20")
         served = tf.saved_model.load("serving/resnet20/1")
         classify = served.signatures["classify"]
         classify(image_bytes=tf.constant([open("cat.jpg", "rb").read()]))
-        ```
     """
     import keras
 

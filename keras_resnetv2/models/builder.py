@@ -210,9 +210,10 @@ def feature_taps(network: ResNetConfig | str | keras.Model) -> dict[str, str]:
         network: a network of ours, its config, or its name.
 
     Returns:
-        {"stride4": "stage1_unit3_out", ...}: output stride in input pixels to
-        the layer's name, the raw signal after the stage's last addition; for
-        the last stage behind the network's last activation, where it has one.
+        A dict: {"stride4": "stage1_unit3_out", ...}, output stride in input
+        pixels to the layer's name, the raw signal after the stage's last
+        addition; for the last stage behind the network's last activation,
+        where it has one.
 
     Example:
         >>> from keras_resnetv2 import feature_taps

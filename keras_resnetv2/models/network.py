@@ -72,7 +72,7 @@ class ResNet(keras.Model):
 
     @property
     def origin(self) -> Origin:
-        """What the network was trained on: statistics, classes, weights."""
+        """What the network was trained on (statistics, classes, weights)."""
         return origin_of(self)
 
     def save(self, filepath, *args, **kwargs):

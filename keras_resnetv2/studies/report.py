@@ -18,7 +18,7 @@ TITLE = "Ablation studies"
 def write_report(workdir: str | os.PathLike) -> Studydir:
     """Writes report.html, report.md and the figures of the latter.
 
-    It reads study-*.json and results.jsonl. What is not there yet is blank;
+    It reads `study-*.json` and `results.jsonl`. What is not there yet is blank;
     the same results give the same files.
 
     Args:

@@ -51,12 +51,11 @@ def classify(
             classes, or takes no squares of a known size; or a file cannot be
             read.
 
-    Example:
-        ```python
+    Example::
+
         network = keras_resnetv2.PreActResNet20(weights="cifar10")
         [answer] = keras_resnetv2.classify(network, "cat.jpg")
         name, score = answer[0]
-        ```
     """
     check_count("top", top)
     size = _size_of(network)

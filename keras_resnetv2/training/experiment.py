@@ -247,7 +247,7 @@ class Experiment:
 
     @property
     def tested_on(self) -> str:
-        """Which images are tested on after an epoch: "test" or "held-out"."""
+        """Which images are tested on after an epoch, "test" or "held-out"."""
         return "test" if self.held_out is None else "held-out"
 
     @property

@@ -12,7 +12,7 @@ MOMENTUM_FORMS = {"caffe": True, "torch": False}
 class SGD(keras.optimizers.SGD):
     """Momentum SGD with coupled weight decay, in Caffe's or torch's form.
 
-    With g = gradient + weight_decay * w, m the momentum and lr the rate:
+    With g = gradient + weight_decay * w, m the momentum and lr the rate::
 
         caffe:  v = m v + lr g;  w -= v       (Nesterov: w -= m v + lr g)
         torch:  v = m v + g;     w -= lr v    (Nesterov: w -= lr (m v + g))
@@ -32,7 +32,7 @@ class SGD(keras.optimizers.SGD):
             Defaults to 0.
         momentum_form: "caffe" or "torch".
         learning_rate_factors: start of a layer's name -> factor on the learning
-            rate of its variables: {"stage1_": 0.1, "predictions": 10.0}. Of
+            rate of its variables: `{"stage1_": 0.1, "predictions": 10.0}`. Of
             several that fit the longest counts; "" fits every layer; what none
             fits keeps the learning rate. Layers of an inner model count, too.
         **kwargs: as for `keras.optimizers.SGD`.

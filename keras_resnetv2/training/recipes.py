@@ -74,8 +74,8 @@ class Recipe:
             epochs: passes over the images; defaults to the recipe's.
 
         Returns:
-            At least 1. Given `epochs`, whole epochs of `ceil(images /
-            batch_size)` steps each.
+            At least 1. Given `epochs`, whole epochs of
+            `ceil(images / batch_size)` steps each.
         """
         batch_size = batch_size or self.batch_size
         if epochs is not None:

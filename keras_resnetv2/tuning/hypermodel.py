@@ -175,7 +175,8 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
                 refused.
 
         Returns:
-            {"val_error": (a fraction), "val_accuracy": ..., "val_loss": ...}
+            A dict: {"val_error": (a fraction), "val_accuracy": ...,
+            "val_loss": ...}.
 
         Raises:
             keras_tuner.errors.FailedTrialError: if the training diverges.
