@@ -24,6 +24,7 @@ exclude_patterns = ["_build"]
 for notebook in (here.parent / "examples").glob("*.ipynb"):
     shutil.copy2(notebook, here / "tutorials")
 nb_execution_mode = "off"
+nb_render_markdown_format = "myst"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 
