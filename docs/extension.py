@@ -1,4 +1,4 @@
-"""Math without scripts, and what the commands say of themselves."""
+"""What Sphinx has not: MathML, a command's --help, short docstrings."""
 
 import pathlib
 import subprocess
@@ -6,7 +6,12 @@ import sys
 
 from docutils import nodes
 from docutils.utils.math import latex2mathml
+from sphinx.domains.python import PyXRefRole
 from sphinx.util.docutils import SphinxDirective
+
+from keras_resnetv2 import MODELS
+
+_WHOLE = "PreActResNet20"
 
 
 class CommandHelp(SphinxDirective):
@@ -24,6 +29,15 @@ class CommandHelp(SphinxDirective):
         return [block]
 
 
+class Name(PyXRefRole):
+    """A link to a name, or code as it stands: `.h5` keeps its dot."""
+
+    def process_link(self, env, node, has_explicit_title, title, target):
+        """Finds names as they are written where they are written."""
+        super().process_link(env, node, has_explicit_title, title, target)
+        return title, target
+
+
 def _mathml(translator, node):
     as_block = isinstance(node, nodes.math_block)
     translator.body.append(
@@ -32,8 +46,17 @@ def _mathml(translator, node):
     raise nodes.SkipNode
 
 
+def _shorten(app, what, name, obj, options, lines):
+    """Leaves one of the named builders' many equal docstrings whole."""
+    _, _, builder = name.rpartition(".")
+    if builder in MODELS and builder != _WHOLE:
+        lines[1:] = ["", f"Arguments, options and result: as of `{_WHOLE}`."]
+
+
 def setup(app):
     """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", _shorten)
+    app.add_role_to_domain("py", "name", Name())
     app.add_directive("command-help", CommandHelp)
     app.add_html_math_renderer("mathml", (_mathml, None), (_mathml, None))
     return {"parallel_read_safe": True}
