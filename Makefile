@@ -1,7 +1,7 @@
 # make demo        train, evaluate and export a small net, and look at its
 #                  answers beside the published one's: two minutes
 # make test        the fast tests: what CI runs
-# make test-all    also: very deep nets, PyTorch, several processes
+# make test-all    also: very deep nets, PyTorch, several processes, a browser
 # make test-serving   exports against the servers of others (Linux)
 # make test-without-tensorflow    training on JAX where there is no TensorFlow
 # make docs        the documentation: docs/_build/html/index.html
@@ -13,6 +13,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TENSORFLOW ?= cpu
 TORCH ?= torch==2.13.0
+SELENIUM := "selenium>=4.20,<5"
 SERVERS := kserve pytriton
 SERVER_kserve := "kserve>=0.21,<1"
 SERVER_pytriton := "nvidia-pytriton>=0.7,<1"
@@ -51,7 +52,7 @@ test: $(INSTALLED)-tests
 	$(BIN)/python -m pytest $(PARALLEL)
 
 test-all: $(INSTALLED)-tests
-	$(BIN)/pip install --quiet "$(TORCH)"
+	$(BIN)/pip install --quiet "$(TORCH)" $(SELENIUM)
 	$(BIN)/python -m pytest $(PARALLEL) -m ""
 
 # TF Serving's own server: on the PATH, or TF_SERVING_URL. The others have
