@@ -82,8 +82,11 @@ lint: $(INSTALLED)-dev
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-# Afresh, as Sphinx gives the warnings of a page only when it reads it.
+# Afresh, as Sphinx gives the warnings of a page only when it reads it. The
+# page "Try it in the browser" needs npm; the others do not.
 docs: $(INSTALLED)-docs
+	if command -v npm; then $(BIN)/python docs/try_it/build.py; \
+	  else echo "No npm: the page try_it.html has no network."; fi
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --fresh-env \
 	  --quiet --doctree-dir docs/_build/doctrees docs docs/_build/html
 
@@ -101,4 +104,4 @@ $(INSTALLED)-%: setup.py Makefile
 
 clean:
 	rm -rf $(VENV) $(VENV)-jax $(SERVERS:%=$(VENV)-%) $(DEMO) build *.egg-info \
-	  docs/_build
+	  docs/_build docs/_static/try_it
