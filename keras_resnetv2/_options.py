@@ -1,6 +1,6 @@
 """Options: fields of a dataclass that say what they mean and what fits.
 
-Flags, docstrings and the README's table are made from what a field says.
+Flags, docstrings and the documents' table are made from what a field says.
 """
 
 import dataclasses

@@ -4,7 +4,7 @@ tools/publish.py --workdir=runs/resnet20
 
 Writes the weights into the package and their answers beside the tests, and
 prints the row for keras_resnetv2/models/published.py; then put it there and run
-tools/model_table.py --write.
+tools/generate_tables.py --write.
 """
 
 import json

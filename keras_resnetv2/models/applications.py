@@ -23,7 +23,7 @@ Reference: He et al., "Identity Mappings in Deep Residual Networks", 2016.
 Args:
     include_top: whether to add global average pooling and the classifier.
     weights: None (random), "cifar10" (trained, where they are published:
-        the README's table) or the path of a `.weights.h5` file.
+        see `list_models`) or the path of a `.weights.h5` file.
     input_tensor: a Keras tensor to build on, (batch, H, W, C).
     input_shape: (H, W, C); defaults to ({size}, {size}, 3). Standardised
         pixels are expected, unless include_preprocessing: see

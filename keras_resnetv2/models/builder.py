@@ -59,7 +59,7 @@ def ResNetV2(
         config: the network, or its name: see `list_models`.
         include_top: whether to add global average pooling and the classifier.
         weights: None (random), "cifar10" (trained, where they are published:
-            the README's table) or the path of a `.weights.h5` file.
+            see `list_models`) or the path of a `.weights.h5` file.
         input_tensor: a Keras tensor to build on, (batch, H, W, C).
         input_shape: (H, W, C) without the batch; H and W may be None. Defaults
             to (32, 32, 3) for a CIFAR stem, (224, 224, 3) for an ImageNet stem.

@@ -1,1 +1,1 @@
-"""The README's tables that are generated, one a module."""
+"""The documents' tables that are generated, one a module."""

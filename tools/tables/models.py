@@ -1,4 +1,4 @@
-"""The table of networks."""
+"""The tables of networks."""
 
 import dataclasses
 
@@ -32,14 +32,33 @@ def table() -> str:
     return markdown_table(_HEAD, rows) + "\n"
 
 
+def short_table() -> str:
+    """A row a model, with what one chooses by."""
+    head = ("network", "layers", "parameters", "input", "the paper's error")
+    rows = (
+        (
+            f"`{name}`",
+            f"{_layers(config)}",
+            f"{complexity(config).parameters:,}",
+            f"{config.input_size}",
+            _PAPERS_ERRORS.get(name, ""),
+        )
+        for name, config in MODELS.items()
+    )
+    return markdown_table(head, rows) + "\n"
+
+
+def _layers(config):
+    return sum(config.units) * len(UNITS[config.unit]) + 2
+
+
 def _row(name, config):
     a, b = (_parameters(config, option) for option in ("padding", "projection"))
-    layers = sum(config.units) * len(UNITS[config.unit]) + 2
     count = complexity(config)
     megabytes = 4 * count.activations / 1e6  # float32
     return (
         f"`{name}`",
-        f"{layers}",
+        f"{_layers(config)}",
         config.unit,
         f"{config.input_size}",
         a,

@@ -1,4 +1,4 @@
-"""README, code and results say the same."""
+"""Documents, code and results say the same."""
 
 import dataclasses
 import runpy
@@ -11,7 +11,8 @@ from keras_resnetv2 import MODELS, ResNetConfig
 from keras_resnetv2.models import published
 from keras_resnetv2.studies import Studydir
 
-TOOL = Path(__file__).parents[2] / "tools" / "model_table.py"
+ROOT = Path(__file__).parents[2]
+TOOL = ROOT / "tools" / "generate_tables.py"
 
 
 @pytest.fixture(scope="module")
@@ -21,36 +22,45 @@ def tool():
         yield runpy.run_path(str(TOOL))
 
 
-def test_the_readme_has_the_table_of_now(tool):
-    readme = tool["README"].read_text("utf-8")
-    assert tool["filled"](readme) == readme, (
-        "README.md is behind: python tools/model_table.py --write"
-    )
+def new_lines(tool):
+    """What --write would put into the documents."""
+    return [
+        line
+        for path in tool["documents"]()
+        for text in [path.read_text("utf-8")]
+        for line in set(tool["filled"](text).splitlines())
+        - set(text.splitlines())
+    ]
 
 
-def test_weights_more_are_missed_in_the_readme(tool, monkeypatch):
+def test_the_documents_have_the_tables_of_now(tool):
+    assert new_lines(tool) == [], "python tools/generate_tables.py --write"
+    texts = [path.read_text("utf-8") for path in tool["documents"]()]
+    for name in tool["_TABLES"]:
+        begin = tool["_BEGIN"].format(name)
+        assert sum(begin in text for text in texts) == 1, name
+
+
+def test_weights_more_are_missed(tool, monkeypatch):
     row = dataclasses.replace(
         published.PUBLISHED[0], options={"depth": 26}, bundled=False
     )
     monkeypatch.setattr("tables.weights.PUBLISHED", (row,))
-    readme = tool["README"].read_text("utf-8")
-    filled = tool["filled"](readme)
-    [new] = set(filled.splitlines()) - set(readme.splitlines())
+    [new] = new_lines(tool)
     assert new.startswith("| `PreActResNet20(depth=26)` | `'cifar10'` | 8.01% ")
     assert "1.3, to be downloaded | `edf511b3" in new
 
 
-def test_a_model_more_is_missed_in_the_readme(tool, monkeypatch):
+def test_a_model_more_is_missed(tool, monkeypatch):
     monkeypatch.setitem(MODELS, "PreActResNet26", ResNetConfig(depth=26))
-    readme = tool["README"].read_text("utf-8")
-    filled = tool["filled"](readme)
-    [row] = set(filled.splitlines()) - set(readme.splitlines())
+    short, row = new_lines(tool)
+    assert short == "| `PreActResNet26` | 26 | 366,938 | 32 |  |"
     assert row.startswith(
         "| `PreActResNet26` | 26 | basic | 32 | **366,938** |"
     )
 
 
-def test_another_result_is_missed_in_the_readme(tool, monkeypatch, tmp_path):
+def test_another_result_is_missed(tool, monkeypatch, tmp_path):
     from tables import results
 
     shutil.copytree(results.RESULTS, tmp_path, dirs_exist_ok=True)
@@ -60,6 +70,5 @@ def test_another_result_is_missed_in_the_readme(tool, monkeypatch, tmp_path):
     found[run] = dataclasses.replace(found[run], last=0.1234)
     directory.write_results(found)
     monkeypatch.setattr("tables.results.RESULTS", tmp_path)
-    readme = tool["README"].read_text("utf-8")
-    [row] = set(tool["filled"](readme).splitlines()) - set(readme.splitlines())
+    [row] = new_lines(tool)
     assert row.startswith("| dropout 0.5 | 12.34 |")

@@ -1,0 +1,48 @@
+"""Prints the documents' generated tables; puts them there with --write."""
+
+from pathlib import Path
+
+from absl import app, flags
+from tables import formats, models, options, results, weights
+
+_WRITE = flags.DEFINE_bool("write", False, "Put them into the documents.")
+
+ROOT = Path(__file__).parents[1]
+_BEGIN = "<!-- tools/generate_tables.py: {} -->\n"
+_END = "<!-- end -->\n"
+_TABLES = {
+    "networks": models.short_table,
+    "models": models.table,
+    "weights": weights.table,
+    "options": options.table,
+    "formats": formats.table,
+    "results": results.table,
+}
+
+
+def documents() -> list[Path]:
+    """Returns the documents that may have a table."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def filled(text: str) -> str:
+    """Returns a document's text with the tables of now in their places."""
+    for name, table in _TABLES.items():
+        before, begin, rest = text.partition(_BEGIN.format(name))
+        if begin:
+            _, after = rest.split(_END, maxsplit=1)
+            text = before + begin + table() + _END + after
+    return text
+
+
+def main(argv):
+    """Prints the tables, or writes them into the documents."""
+    if not _WRITE.value:
+        print("\n".join(table() for table in _TABLES.values()), end="")
+        return
+    for path in documents():
+        path.write_text(filled(path.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    app.run(main)
