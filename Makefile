@@ -7,7 +7,7 @@
 # make docs        the documentation: docs/_build/html/index.html
 #
 # Each makes the virtual environment $(VENV) and installs what it needs.
-# On a machine with an NVIDIA GPU: make demo TENSORFLOW=tensorflow
+# On a machine with an NVIDIA GPU: make demo TENSORFLOW=gpu
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -57,6 +57,7 @@ setuptools.setup(
     "ablation and recipe of the paper, from training to TF Serving.",
     long_description=(here / "README.md").read_text(),
     long_description_content_type="text/markdown",
+    author="The keras_resnetv2 maintainers",
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
@@ -77,6 +78,8 @@ setuptools.setup(
     ],
     extras_require={
         "tensorflow": ["tensorflow>=2.20,<3"],
+        # With CUDA's libraries: nothing but the driver is needed beside it.
+        "gpu": ["tensorflow[and-cuda]>=2.20,<3"],
         "cpu": ["tensorflow-cpu>=2.20,<3"],
         "train": train,
         "tuner": tuner,
@@ -101,10 +104,15 @@ setuptools.setup(
             for main in mains
         ]
     },
+    keywords="resnet resnet-v2 keras tensorflow image-classification",
     classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
     ],
 )
