@@ -38,6 +38,7 @@ def main(argv):
         data_dir=common.DATA_DIR.value,
         training=_TRAINING.value,
     )
+    print(measured.table())
     write_atomically(directory.path / "propagation.csv", measured.csv())
     plot = directory.path / "propagation.png"
     analysis.plot_propagation(
@@ -45,7 +46,6 @@ def main(argv):
         plot,
         title=f"{measured.model}, {measured.samples} {_SPLIT.value} images",
     )
-    print(measured.table())
     print(
         f"All {len(measured.rows)} units: {plot.with_suffix('.csv')}; "
         f"look at {plot}."

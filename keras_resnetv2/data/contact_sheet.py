@@ -1,12 +1,16 @@
 """Pictures side by side, with what is said of each below it."""
 
 import io
+import itertools
 import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from absl import logging
+
 from keras_resnetv2._files import user_path, write_atomically
+from keras_resnetv2._text import one_line
 from keras_resnetv2.data.image_files import PIXEL_LIMIT, read_image
 
 _SIDE, _GAP, _COLUMNS = 180, 12, 6  # pixels, pixels, pictures
@@ -26,15 +30,18 @@ def write_contact_sheet(
     Args:
         path: the image file to write.
         files: N picture files.
-        texts: the lines below each.
+        texts: the lines below each. Characters that the font lacks are boxes,
+            which is said.
         pixel_limit: the most pixels of a picture.
 
     Raises:
-        ValueError: if a file cannot be read, or `path` does not end in .png.
+        ValueError: if a file cannot be read, `path` does not end in .png, or
+            its folder cannot be written to.
     """
     from PIL import Image, ImageDraw, ImageFont
 
     path = check_path(path)
+    texts = [list(map(one_line, below)) for below in texts]
     lines = max(map(len, texts), default=0)
     width, height = _SIDE + _GAP, _SIDE + _GAP + _LINE * lines
     columns = min(_COLUMNS, len(files))
@@ -42,6 +49,7 @@ def write_contact_sheet(
     size = (columns * width + _GAP, rows * height + _GAP)
     sheet = Image.new("RGB", size, _PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT)
+    _warn_of_boxes(itertools.chain(*texts), font)
     for i, (file, below) in enumerate(zip(files, texts, strict=True)):
         row, column = divmod(i, _COLUMNS)
         left, top = _GAP + column * width, _GAP + row * height
@@ -60,15 +68,36 @@ def write_contact_sheet(
 
 
 def check_path(path: str | os.PathLike) -> Path:
-    """Refuses a name that is not a PNG file's, before any work.
+    """Refuses what cannot be written as a PNG file, before any work.
 
     Raises:
-        ValueError: if it does not end in .png.
+        ValueError: if it does not end in .png, or its folder cannot be written
+            to.
     """
     path = user_path(path)
     if path.suffix.lower() != ".png":
         raise ValueError(f"A contact sheet is a .png file; received {path}.")
+    folder = path.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ValueError(
+            f"{path} cannot be written: {folder} is no folder, or is "
+            "read-only. Make the folder, or give another path."
+        )
     return path
+
+
+def _warn_of_boxes(texts, font):
+    box = bytes(font.getmask("\U0010ffff"))  # of what no font has
+    lacking = [
+        character
+        for character in sorted(set().union(*texts))
+        if bytes(font.getmask(character)) == box
+    ]
+    if lacking:
+        logging.warning(
+            "The contact sheet's font lacks %s, for which it shows boxes.",
+            one_line(" ".join(lacking), 60),
+        )
 
 
 def _fitting(text, draw, font):

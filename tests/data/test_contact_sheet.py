@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_resnetv2.data.contact_sheet import write_contact_sheet
+from keras_resnetv2.data.contact_sheet import (
+    check_path,
+    write_contact_sheet,
+)
 
 
 def test_pictures_stand_upright_side_by_side(tmp_path):
@@ -38,3 +41,19 @@ def test_pictures_stand_upright_side_by_side(tmp_path):
 def test_other_names_are_refused(tmp_path):
     with pytest.raises(ValueError, match=".png file; received .*sheet.txt"):
         write_contact_sheet(tmp_path / "sheet.txt", [], [])
+
+
+@pytest.mark.parametrize("folder", ["no/such", "file.txt"])
+def test_a_folder_that_is_none_is_refused(folder, tmp_path):
+    (tmp_path / "file.txt").write_text("")
+    with pytest.raises(ValueError, match="sheet.png cannot be written: "):
+        check_path(tmp_path / folder / "sheet.png")
+
+
+def test_any_name_is_drawn_and_boxes_are_told(tmp_path, caplog):
+    file, sheet = tmp_path / "a\nb.png", tmp_path / "sheet.png"
+    Image.new("RGB", (8, 8)).save(file)
+    write_contact_sheet(sheet, [file], [[file.name, "plain 9.5%"]])
+    assert sheet.exists() and not caplog.messages
+    write_contact_sheet(sheet, [file], [["\u732b a", "\xe9"]])
+    assert "font lacks \xe9 \u732b, for which" in caplog.text
