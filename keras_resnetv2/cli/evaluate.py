@@ -14,7 +14,10 @@ _DATASET = flags.DEFINE_string(
 )
 _SPLIT = common.define_split()
 _IMAGE_SIZE = flags.DEFINE_integer(
-    "image_size", None, "Side of the images in pixels. Default: the training's."
+    "image_size",
+    None,
+    "Side of the images in pixels. Default: the training's.",
+    lower_bound=1,
 )
 _RESIZE = flags.DEFINE_integer(
     "resize",

@@ -21,6 +21,7 @@ IMAGE_SIZE = flags.DEFINE_integer(
     "image_size",
     None,
     "Side of the network's input in pixels. Default: the training's.",
+    lower_bound=1,
 )
 FLAGS = [MODEL, WEIGHTS, IMAGE_SIZE]
 

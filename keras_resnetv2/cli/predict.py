@@ -70,6 +70,12 @@ def main(argv):
 def _classify(files):
     found = network_flags.load_network(_EXPORT)
     if found is None:
+        for flag in (network_flags.IMAGE_SIZE, _PIXEL_LIMIT):
+            if flag.present:
+                raise ValueError(
+                    f"--{flag.name} does nothing beside --export: an export "
+                    "has its own. Leave it out, or export anew with it."
+                )
         from keras_resnetv2.export import exported
 
         answers = exported.classify(_EXPORT.value, files)

@@ -60,6 +60,11 @@ def test_csv_and_json_agree(pictures):
     ]
 
 
+def test_a_size_of_nothing_is_no_size(pictures):
+    done = run_command("predict", *PUBLISHED, "--image_size=0", pictures)
+    assert done.returncode == 1 and "--image_size=0" in done.stderr
+
+
 @pytest.mark.parametrize(
     "args, says",
     [
@@ -73,6 +78,8 @@ def test_csv_and_json_agree(pictures):
         ((*PUBLISHED, "--csv", "--json", "{pictures}"), "not both"),
         ((*PUBLISHED, "--contact_sheet=x.jpg", "{pictures}"), "a .png file"),
         (("--export=x", "{pictures}"), "x is no export"),
+        (("--export=x", "--image_size=9", "{pictures}"), "image_size does no"),
+        (("--export=x", "--pixel_limit=9", "{pictures}"), "limit does nothing"),
         (("--workdir=x", "{pictures}"), "x"),
     ],
 )
