@@ -83,4 +83,4 @@ def main(argv):
     print(f"Done. Look at it with: {report} --workdir={common.WORKDIR.value}")
 
 
-entry_point = common.entry_point(main, required=["study"])
+entry_point = common.entry_point(main, required=["study"], resumes=True)

@@ -63,6 +63,7 @@ def entry_point(
     unused: Iterable[str] = (),
     groups: Mapping[str, list[flags.FlagHolder]] = types.MappingProxyType({}),
     takes_arguments: bool = False,
+    resumes: bool = False,
 ) -> Callable[[], None]:
     """Wraps a command so that bad input is one message, not a traceback.
 
@@ -72,6 +73,7 @@ def entry_point(
         unused: names of the flags of this module that it does not take.
         groups: flags of other modules, by the title that they have in --help.
         takes_arguments: whether there may be values without a flag.
+        resumes: whether the same command goes on where it was interrupted.
 
     Returns:
         A function for a console command. With --verbosity=1 it shows the
@@ -99,10 +101,8 @@ def entry_point(
             logging.debug("Traceback:", exc_info=True)
             _end(str(error))
         except KeyboardInterrupt:
-            print(
-                "Interrupted. The same command goes on from what is done.",
-                file=sys.stderr,
-            )
+            goes_on = " The same command goes on from what is done."
+            print(f"Interrupted.{goes_on * resumes}", file=sys.stderr)
             sys.exit(130)  # a shell's status for it
 
     return run

@@ -37,5 +37,8 @@ def main(argv):
 
 
 entry_point = common.entry_point(
-    main, required=["workdir"], groups=experiment_flags.GROUPS
+    main,
+    required=["workdir"],
+    groups=experiment_flags.GROUPS,
+    resumes=True,
 )

@@ -116,12 +116,16 @@ from keras_resnetv2.cli import common
 def main(argv):
     raise KeyboardInterrupt
 
-sys.argv = ["command"]
-common.entry_point(main)()
+resumes = sys.argv.pop() == "True"
+common.entry_point(main, resumes=resumes)()
 """
 
 
-def test_ctrl_c_ends_with_the_shells_status():
-    done = run_forked(INTERRUPTED)
+@pytest.mark.parametrize(
+    "resumes, more", [(True, " The same command goes on"), (False, "\n")]
+)
+def test_ctrl_c_ends_with_the_shells_status(resumes, more):
+    done = run_forked(INTERRUPTED, resumes)
     assert done.returncode == 130
-    assert "Interrupted." in done.stderr and "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"Interrupted.{more}")
+    assert "Traceback" not in done.stderr
