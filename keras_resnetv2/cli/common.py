@@ -81,6 +81,9 @@ def entry_point(
     """
 
     def run():
+        if sys.stderr is None:  # closed: another file would be opened as 2
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            sys.stderr = open(2, "w", closefd=False)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
         logging.use_absl_handler()
         faulthandler.enable()

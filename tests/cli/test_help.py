@@ -69,6 +69,28 @@ def test_the_version_is_printed():
     assert done.returncode == 0
 
 
+CLOSED = """
+import os, sys
+os.close(2)
+sys.stderr = None
+from keras_resnetv2._tensorflow_start import known_lines_dropped
+from keras_resnetv2.cli import common
+
+def main(argv):
+    with known_lines_dropped():
+        os.write(2, b"lost")
+    print("done", open(os.devnull).fileno() > 2)
+
+sys.argv = ["command"]
+common.entry_point(main)()
+"""
+
+
+def test_a_closed_standard_error_stops_nothing():
+    done = run_forked(CLOSED)
+    assert (done.returncode, done.stdout) == (0, "done True\n")
+
+
 PARSE = r"""
 import importlib, shlex, sys
 from absl import flags
