@@ -1,4 +1,4 @@
-"""TensorFlow's import without the lines that it always prints.
+"""TensorFlow without the lines that it prints and nobody can act on.
 
 They come before its own levels of logging count: TF_CPP_MIN_LOG_LEVEL does not
 keep them back.
@@ -18,7 +18,8 @@ import re, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 known = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog|"
-    rb"I0000 .* oneDNN custom operations are on"
+    rb"I0000 .* oneDNN custom operations are on|"
+    rb"E0000 .* oneDNN supports DT_UINT8 only on platforms with AVX-512"
 )
 for line in sys.stdin.buffer:
     if not known.match(line):

@@ -11,6 +11,8 @@ from keras_resnetv2._tensorflow_start import known_lines_dropped
 KNOWN = (
     b"WARNING: All log messages before absl::InitializeLog() is called are\n"
     b"I0000 00:00:1.2 3 port.cc:153] oneDNN custom operations are on. You may\n"
+    b"E0000 00:00:1.2 3 util.cc:131] oneDNN supports DT_UINT8 only on platforms"
+    b" with AVX-512. Falling back\n"
 )
 OTHERS = b"E0000 00:00:1.2 3 cuda.cc:1] No driver. oneDNN\nwithout an end"
 

@@ -1,6 +1,7 @@
 """What the command lines share: flags, --help, how errors and ends read."""
 
 import faulthandler
+import logging as python_logging
 import os
 import pathlib
 import re
@@ -86,6 +87,7 @@ def entry_point(
             sys.stderr = open(2, "w", closefd=False)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
         logging.use_absl_handler()
+        logging.get_absl_handler().setFormatter(_Formatter())
         faulthandler.enable()
         for name in unused:
             delattr(flags.FLAGS, name)
@@ -111,9 +113,18 @@ def entry_point(
     return run
 
 
+class _Formatter(python_logging.Formatter):
+    def format(self, record):
+        return _told(record.levelname.lower(), super().format(record))
+
+
 def _end(message):
+    sys.exit(_told("error", message))
+
+
+def _told(kind, message):
     name = os.path.basename(sys.argv[0])
-    sys.exit(f"{name}: error: {as_called(message)}")
+    return f"{name}: {kind}: {as_called(message)}"
 
 
 _COMMAND = re.compile(r"keras-resnetv2-([a-z0-9-]+)")

@@ -11,6 +11,7 @@ import sys
 
 from absl import flags, logging
 
+from keras_resnetv2._tensorflow_start import known_lines_dropped
 from keras_resnetv2._text import csv_table
 from keras_resnetv2.cli import common, network_flags
 from keras_resnetv2.data.image_files import PIXEL_LIMIT
@@ -78,10 +79,15 @@ def _classify(files):
                 )
         from keras_resnetv2.export import exported
 
-        answers = exported.classify(_EXPORT.value, files)
+        with known_lines_dropped():
+            answers = exported.classify(_EXPORT.value, files)
         for file, answer in zip(files, answers):
             if answer is None:
-                logging.warning("%s is no picture for the export.", file)
+                logging.warning(
+                    "%s is left out. An export reads JPEG, PNG, GIF, BMP and "
+                    "still WebP, of no more pixels than its limit.",
+                    file,
+                )
         return [answer and answer[: _TOP.value] for answer in answers]
     from keras_resnetv2 import training
 

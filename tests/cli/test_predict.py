@@ -5,7 +5,7 @@ import re
 
 import pytest
 from PIL import Image
-from processes import run_command
+from processes import run_command, run_forked
 
 from keras_resnetv2 import load_arrays
 
@@ -46,7 +46,8 @@ def test_csv_and_json_agree(pictures):
     as_json = run_command("predict", *PUBLISHED, "--json", "--top=2", pictures)
     for done in (as_csv, as_json):
         assert done.returncode == 1
-        assert "b.PNG cannot be read" in done.stderr
+        told = f"predict.py: warning: {pictures}/b.PNG cannot be read"
+        assert f"\n{told}" in done.stderr
         assert done.stderr.rstrip().endswith("1 of 3 not read.")
     rows = list(csv.DictReader(io.StringIO(as_csv.stdout)))
     assert [row["rank"] for row in rows] == ["1", "2"] * 2
@@ -58,6 +59,25 @@ def test_csv_and_json_agree(pictures):
     assert flat == [
         (row["file"], row["class"], float(row["score"])) for row in rows
     ]
+
+
+EXPORT = """
+import sys
+sys.argv = ["predict", "--export=x", *sys.argv[1:]]
+from keras_resnetv2.cli import predict
+from keras_resnetv2.export import exported
+exported.classify = lambda directory, files: [None, [("cat", 0.5)]]
+predict.entry_point()
+"""
+
+
+def test_what_an_export_does_not_read_is_told_with_a_reason(pictures):
+    done = run_forked(EXPORT, pictures / "a.png", pictures / "b.PNG")
+    assert done.returncode == 1 and done.stdout.endswith("b.PNG  cat 50.0%\n")
+    told, last = done.stderr.splitlines()
+    assert told.startswith(f"predict: warning: {pictures}/a.png is left out. ")
+    assert "reads JPEG, PNG, GIF, BMP and still WebP" in told
+    assert last == "1 of 2 not read."
 
 
 def test_a_size_of_nothing_is_no_size(pictures):
