@@ -51,10 +51,6 @@ def main(argv):
         f"{top5}loss {result['loss']:.4f}, "
         f"calibration error {result['calibration_error']:.2%}"
     )
-    print(
-        f"Errors by class: {common.WORKDIR.value}/classes.csv. Confusion "
-        "matrix: confusion.csv and confusion.png beside it."
-    )
 
 
 entry_point = common.entry_point(main, required=["workdir"])

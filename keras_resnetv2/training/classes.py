@@ -109,7 +109,11 @@ def class_rows(matrix: np.ndarray, names: Sequence[str]) -> list[ClassRow]:
 
 
 def write_class_files(
-    folder: pathlib.Path, matrix: np.ndarray, names: Sequence[str], title: str
+    folder: pathlib.Path,
+    matrix: np.ndarray,
+    names: Sequence[str],
+    title: str,
+    suffix: str = "",
 ) -> None:
     """Writes classes.csv, confusion.csv and confusion.png.
 
@@ -118,14 +122,14 @@ def write_class_files(
         matrix: from `confusion_matrix`.
         names: of the classes.
         title: of the picture.
+        suffix: of the files' names, before .csv and .png.
     """
-    rows = class_rows(matrix, names)
-    write_atomically(folder / "classes.csv", csv_table(ClassRow._fields, rows))
+    table = csv_table(ClassRow._fields, class_rows(matrix, names))
+    write_atomically(folder / f"classes{suffix}.csv", table)
     counts = ([name, *row] for name, row in zip(names, matrix.tolist()))
-    write_atomically(
-        folder / "confusion.csv", csv_table(["true class", *names], counts)
-    )
-    _plot_confusion(folder / "confusion.png", matrix, names, title)
+    table = csv_table(["true class", *names], counts)
+    write_atomically(folder / f"confusion{suffix}.csv", table)
+    _plot_confusion(folder / f"confusion{suffix}.png", matrix, names, title)
 
 
 def _plot_confusion(path, matrix, names, title):

@@ -95,7 +95,8 @@ def evaluate(
 
     Written into the work directory: evaluation.json (what is returned),
     classes.csv (the errors by class), confusion.csv and confusion.png (the
-    confusion matrix).
+    confusion matrix). What is not the training's own test has it in the names:
+    classes-train.csv, classes-image_size=320.csv.
 
     Args:
         workdir: the training's directory.
@@ -162,13 +163,23 @@ def evaluate(
         result["top5_error"] = classes.top_error(logits, data.labels)
     matrix = classes.confusion_matrix(logits.argmax(axis=1), data.labels, count)
     title = f"{experiment.model}: {len(data):,} {split} images of {name}"
+    asked = {"dataset": dataset, "image_size": image_size, "resize": resize}
+    suffix = f"-{split}" if split != "test" else ""
+    for setting, value in asked.items():
+        if value is not None:
+            suffix += f"-{setting}={value}".replace("/", "_")
+    evaluation = directory.evaluation.with_stem(f"evaluation{suffix}")
     try:
-        write_atomically(
-            directory.evaluation, json.dumps(result, indent=2) + "\n"
-        )
+        write_atomically(evaluation, json.dumps(result, indent=2) + "\n")
         classes.write_class_files(
-            directory.path, matrix, facts.class_names, title
+            directory.path, matrix, facts.class_names, title, suffix
         )
     except OSError as error:
         logging.warning("The result is not kept: %s", error)
+    else:
+        print(
+            f"Errors by class: {directory.path}/classes{suffix}.csv. Confusion "
+            f"matrix: confusion{suffix}.csv and confusion{suffix}.png beside "
+            "it."
+        )
     return result

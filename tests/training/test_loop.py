@@ -85,6 +85,16 @@ def test_held_out_images_are_tested_on_and_not_trained_on(
     np.testing.assert_allclose(result["loss"], rows[-1].test_loss, rtol=1e-4)
     assert training.evaluate(tmp_path, split="train")["images"] == len(rest)
     assert training.evaluate(tmp_path)["images"] == 70
+    for suffix, count in (("", 70), ("-train", len(rest))):
+        kept = (tmp_path / f"evaluation{suffix}.json").read_text()
+        assert json.loads(kept)["images"] == count
+        assert (tmp_path / f"classes{suffix}.csv").exists()
+    assert "classes.csv" in capsys.readouterr().out
+
+    (tmp_path / "evaluation.json").unlink()
+    (tmp_path / "evaluation.json").mkdir()  # not even root writes it
+    training.evaluate(tmp_path)
+    assert "classes.csv" not in capsys.readouterr().out
 
     with pytest.raises(ValueError, match="held_out: 0.25 there, None asked"):
         training.train(experiment(epochs=2), tmp_path)
