@@ -38,7 +38,7 @@ def duration(seconds: float) -> str:
 
 
 class _Brief(reprlib.Repr):
-    """Of arrays it gives the numbers or, of more than four, the shape."""
+    """Of arrays it gives the numbers or the shape, of functions the name."""
 
     def __init__(self):
         super().__init__()
@@ -49,6 +49,12 @@ class _Brief(reprlib.Repr):
         if array.size <= 4:
             return f"[{', '.join(f'{number:.4g}' for number in array.flat)}]"
         return f"<{array.dtype} {array.shape}>"
+
+    def repr_function(self, function, level):
+        return function.__name__
+
+    def repr_partial(self, partial, level):
+        return self.repr1(partial.func, level)
 
 
 _BRIEF = _Brief()

@@ -25,7 +25,7 @@ def norm(values: np.ndarray) -> float:
 
 def rms_norm(values: np.ndarray) -> float:
     """Root mean square of the samples' norms."""
-    return norm(values) / np.sqrt(len(values))
+    return float(norm(values) / np.sqrt(len(values)))
 
 
 def ratio(part: float, whole: float) -> float:

@@ -2,28 +2,48 @@
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from keras_resnetv2._files import user_path
 from keras_resnetv2._plots import line_styles, save_figure
 from keras_resnetv2._requirements import check_installed
+from keras_resnetv2._text import brief
 from keras_resnetv2.analysis.equations import ratio
-from keras_resnetv2.analysis.rows import Propagation
+from keras_resnetv2.analysis.rows import Propagation, UnitRow
 
 # What is smaller stands on a panel's lower edge.
 _FLOOR = 1e-20
 
-# Title, what to look for, a row's value, whether the axis is logarithmic.
+
+class Panel(NamedTuple):
+    """One value of every unit.
+
+    Attributes:
+        title: above the axes.
+        meaning: what to look for.
+        value: from a `UnitRow` and its `Propagation`.
+        logarithmic: whether the axis is.
+    """
+
+    title: str
+    meaning: str
+    value: Callable[[UnitRow, Propagation], float]
+    logarithmic: bool
+
+    __repr__ = brief
+
+
 PANELS = {
-    "signal": (
+    "signal": Panel(
         "signal, $\\|x_l\\|$",
         "good: neither explodes nor vanishes",
         lambda row, whole: row.signal,
         True,
     ),
-    "forward_gap": (
+    "forward_gap": Panel(
         "off the sum of its residuals,\n"
         "$\\|x_L - (h \\cdots h(x_l) + \\sum h \\cdots h(F_i))\\|$"
         " / $\\|x_L\\|$",
@@ -31,27 +51,27 @@ PANELS = {
         lambda row, whole: row.forward_gap,
         True,
     ),
-    "product": (
+    "product": Panel(
         "product of the shortcuts' factors,\nfrom here to the last unit",
         "good: 1; bad: near 0 (blocked) or far above 1",
         lambda row, whole: abs(row.product),
         True,
     ),
-    "direct": (
+    "direct": Panel(
         "gradient straight down the shortcuts,\n"
         "of $\\|\\partial E / \\partial x_L\\|$",
         "good: about 1; bad: near 0 (shortcuts carry nothing)",
         lambda row, whole: ratio(row.direct, whole.last_gradient),
         True,
     ),
-    "gradient": (
+    "gradient": Panel(
         "gradient in all, $\\|\\partial E / \\partial x_l\\|$ / "
         "$\\|\\partial E / \\partial x_L\\|$",
         "good: about 1; bad: near 0 (early units learn nothing)",
         lambda row, whole: ratio(row.gradient, whole.last_gradient),
         True,
     ),
-    "cancelled": (
+    "cancelled": Panel(
         "share of the samples with\n$\\|\\partial E / \\partial x_l\\|$ < 0.1 "
         "$\\|\\partial E / \\partial x_L\\|$",
         "good: 0; bad: 1 (no sample's gradient arrives)",

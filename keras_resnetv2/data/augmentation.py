@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from keras_resnetv2._text import brief
 from keras_resnetv2.data import crops
 from keras_resnetv2.data.crops import CropRule
 
@@ -151,6 +152,8 @@ class Augmentation:
     draw_tf: Callable[["tf.Tensor", int, tuple], Any] | None = None
     apply: Callable[[ModuleType, Any, Any], Any] | None = None
     crop: CropRule | None = None
+
+    __repr__ = brief
 
     @property
     def in_memory(self) -> bool:

@@ -9,6 +9,8 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from keras_resnetv2._text import brief
+
 # The paper's, at crops of 224.
 _PAPER_SIZE, _PAPER_RESIZE = 224, 256
 _SCALES = (256, 480)
@@ -46,6 +48,8 @@ class CropRule:
 
     draws: int
     choose: Callable[[Any, Any, Any, Any, int], Crop]
+
+    __repr__ = brief
 
 
 def evaluation_resize(image_size: int) -> int:

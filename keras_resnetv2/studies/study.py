@@ -76,7 +76,9 @@ class Study:
     epochs: int | None = None
     seeds: int = 5
 
-    __repr__ = brief
+    def __repr__(self) -> str:
+        """Its name, and how many rows it has."""
+        return f"Study({self.name!r}, {len(self.rows)} rows)"
 
     def __post_init__(self):
         if not re.fullmatch(r"[\w.-]+", self.name):

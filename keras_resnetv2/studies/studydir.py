@@ -101,6 +101,10 @@ class Studydir:
         self.html = self.path / "report.html"
         self.markdown = self.path / "report.md"
 
+    def __repr__(self) -> str:
+        """Its path."""
+        return f"Studydir({str(self.path)!r})"
+
     def run(self, name: str) -> Workdir:
         """A run's own work directory, as of any training."""
         return Workdir(self.path / "runs" / name)

@@ -71,6 +71,14 @@ class SGD(keras.optimizers.SGD):
         self.momentum_form = momentum_form
         self.learning_rate_factors = learning_rate_factors
 
+    def __repr__(self) -> str:
+        """What sets it apart from others."""
+        return (
+            f"SGD(momentum={self.momentum}, nesterov={self.nesterov}, "
+            f"weight_decay={self.coupled_weight_decay}, "
+            f"momentum_form={self.momentum_form!r})"
+        )
+
     def build(self, variables):
         """Makes the velocities, and finds each variable's learning rate."""
         if self.built:

@@ -129,6 +129,10 @@ class SearchSpace:
         self._check_values()
         self._keep_defaults_within_budget()
 
+    def __repr__(self) -> str:
+        """What is searched, and for which network."""
+        return f"SearchSpace({self.base.model}: {', '.join(self.searched)})"
+
     def declare(self, hp) -> None:
         """Declares everything that is searched.
 
