@@ -8,6 +8,7 @@ _NEEDS = {
     "A training": {"train": ("matplotlib",)},
     "An evaluation": {"train": ("matplotlib",)},
     "A plot": {"train": ("matplotlib",)},
+    "A study": {"train": ("matplotlib", "scipy")},  # which ends in a report
     "A report": {"train": ("matplotlib", "scipy")},
     "A search": {"tuner": ("keras_tuner", "matplotlib")},
     "A Bayesian search": {"tuner": ("scipy", "sklearn")},

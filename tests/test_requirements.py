@@ -7,6 +7,7 @@ import pytest
 from processes import run_forked
 
 from keras_resnetv2 import _requirements, analysis, data, studies, training
+from keras_resnetv2.data.image_files import read_image
 
 EXPERIMENT = training.Experiment("PreActResNet20", "fake", epochs=1)
 STREAM = {"batch_size": 8, "steps": 1, "standardization": "cifar10"}
@@ -38,6 +39,7 @@ CALLS = [
         lambda d: study("quick", d),
         "train",
     ),
+    ("scipy", lambda d: study("quick", d), "train"),
     ("matplotlib", studies.write_report, "train"),
     ("scipy", studies.write_report, "train"),
     ("matplotlib", lambda d: analysis.plot_propagation({}, d), "train"),
@@ -108,7 +110,14 @@ def test_a_command_says_what_to_install_before_it_begins(command, tmp_path):
     extra = EXTRAS.get(command, "train")
     assert f'pip install "keras-resnetv2[{extra}]"' in done.stderr
     assert "Traceback" not in done.stderr
+    assert "taken for a name" not in done.stderr  # no name was given
     assert not (tmp_path / "new").exists()
+
+
+def test_without_pillow_it_is_not_the_pictures_that_are_wrong(monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(ImportError, match="PIL"):
+        read_image("photo.png")
 
 
 def test_tensorflow_is_not_asked_for_where_it_is(monkeypatch):

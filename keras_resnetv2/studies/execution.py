@@ -51,7 +51,7 @@ def run_study(
         ValueError: if the directory holds something else, another process
             works there, or an argument does not fit.
     """
-    check_installed("A training")
+    check_installed("A study")
     for experiment in plan.runs().values():
         check_readable(experiment.dataset)
     if checkpoint_steps is not None:
