@@ -83,4 +83,9 @@ def main(argv):
     print(f"Done. Look at it with: {report} --workdir={common.WORKDIR.value}")
 
 
-entry_point = common.entry_point(main, required=["study"], resumes=True)
+entry_point = common.entry_point(
+    main,
+    workdir="Directory of studies, new or begun: their runs and results.",
+    required=["study"],
+    resumes=True,
+)

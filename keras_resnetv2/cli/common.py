@@ -15,11 +15,7 @@ from absl import flags, logging
 from keras_resnetv2._tensorflow_start import quiet_tensorflow
 from keras_resnetv2._version import __version__
 
-WORKDIR = flags.DEFINE_string(
-    "workdir",
-    None,
-    "Directory of the training, the search or the studies: settings, results.",
-)
+WORKDIR = flags.DEFINE_string("workdir", None, "As `entry_point` is told.")
 DATA_DIR = flags.DEFINE_string(
     "data_dir",
     None,
@@ -60,6 +56,7 @@ def define_parallel() -> flags.FlagHolder[int]:
 
 def entry_point(
     main: Callable[[list[str]], None],
+    workdir: str | None = None,
     required: Iterable[str] = (),
     unused: Iterable[str] = (),
     groups: Mapping[str, list[flags.FlagHolder]] = types.MappingProxyType({}),
@@ -70,6 +67,7 @@ def entry_point(
 
     Args:
         main: the command; --help begins with its module's docstring.
+        workdir: what --help says of --workdir; None: it is not taken.
         required: names of the flags that must be given.
         unused: names of the flags of this module that it does not take.
         groups: flags of other modules, by the title that they have in --help.
@@ -91,6 +89,10 @@ def entry_point(
         faulthandler.enable()
         for name in unused:
             delattr(flags.FLAGS, name)
+        if workdir is None:
+            delattr(flags.FLAGS, "workdir")
+        else:
+            flags.FLAGS["workdir"].help = workdir
         if {"--help", "-h"} & set(sys.argv):
             print(_help(main, required, groups))
             sys.exit()
@@ -219,7 +221,8 @@ def _help(main, required, groups):
 
 def _flag_help(flag, required):
     name = f"[no]{flag.name}" if flag.boolean else flag.name
-    text = flag.help
+    # absl's words behind those of a flag that may be repeated
+    text, _, _ = flag.help.partition(";\n    repeat this option")
     if choices := getattr(flag.parser, "enum_values", None):
         _, _, text = text.partition(">: ")  # absl puts them in front
         text += f" One of {', '.join(choices)}."

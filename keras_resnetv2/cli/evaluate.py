@@ -53,4 +53,8 @@ def main(argv):
     )
 
 
-entry_point = common.entry_point(main, required=["workdir"])
+entry_point = common.entry_point(
+    main,
+    workdir="Directory of the training; the results are written there, too.",
+    required=["workdir"],
+)

@@ -67,6 +67,7 @@ def main(argv):
 
 entry_point = common.entry_point(
     main,
+    workdir="Directory of the training, in place of --model.",
     required=["output"],
     unused=["data_dir"],
     groups={"Network": network_flags.FLAGS},

@@ -11,6 +11,7 @@ import sys
 
 from absl import flags, logging
 
+from keras_resnetv2._directories import kind_of_ours
 from keras_resnetv2._tensorflow_start import known_lines_dropped
 from keras_resnetv2._text import csv_table
 from keras_resnetv2.cli import common, network_flags
@@ -49,6 +50,13 @@ def main(argv):
     sheet = _CONTACT_SHEET.value
     if sheet is not None:
         contact_sheet.check_path(sheet)
+    for path in argv[1:]:
+        if kind := kind_of_ours(path):
+            flag = "export" if "export" in kind else "workdir"
+            raise ValueError(
+                f"{path} is {kind}, not a picture. Did you mean "
+                f"--{flag}={path}?"
+            )
     files = list_pictures(argv[1:])
     answers = dict(zip(files, _classify(files)))
     named = {file: answer for file, answer in answers.items() if answer}
@@ -131,6 +139,7 @@ def _written(answers):
 
 entry_point = common.entry_point(
     main,
+    workdir="Directory of the training, in place of --model or --export.",
     unused=["data_dir"],
     groups={"Network": network_flags.FLAGS},
     takes_arguments=True,

@@ -28,4 +28,4 @@ def main(argv):
     cifar10_archive.prepare(_ARCHIVE.value, common.DATA_DIR.value)
 
 
-entry_point = common.entry_point(main, unused=["workdir"])
+entry_point = common.entry_point(main)

@@ -15,5 +15,8 @@ def main(argv):
 
 
 entry_point = common.entry_point(
-    main, required=["workdir"], unused=["data_dir"]
+    main,
+    workdir="Directory of the studies; the report is written there, too.",
+    required=["workdir"],
+    unused=["data_dir"],
 )

@@ -38,6 +38,7 @@ def main(argv):
 
 entry_point = common.entry_point(
     main,
+    workdir="Directory of the training, new or begun: settings, results.",
     required=["workdir"],
     groups=experiment_flags.GROUPS,
     resumes=True,

@@ -28,7 +28,7 @@ _SPACE = flags.DEFINE_multi_string(
     "space",
     [],
     "A setting and what is searched of it, depth=20..110 or "
-    "batch_size=64,128, or what it is fixed at, width=16",
+    "batch_size=64,128, or what it is fixed at, width=16. May be repeated.",
 )
 _SEARCH = flags.DEFINE_list(
     "search",
@@ -90,6 +90,7 @@ def main(argv):
 
 entry_point = common.entry_point(
     main,
+    workdir="Directory of the search, new or begun: its trials and results.",
     required=["workdir"],
     groups=experiment_flags.GROUPS,
     resumes=True,

@@ -42,6 +42,11 @@ def test_help_is_by_the_name_that_was_called(command):
     named = re.findall(r"^  (--\S+)", done.stdout, re.M)
     assert len(named) == len(set(named)) > 2
     assert "ikewise" not in done.stdout
+    # absl's words, and those of other commands' directories.
+    assert "repeat this option" not in done.stdout
+    [directory] = re.findall(r"--workdir=TEXT.*\n +(.*)", done.stdout) or [""]
+    kinds = re.findall("training|search|studies", directory)
+    assert len(kinds) == (command != "prepare_cifar10")
 
 
 def test_help_groups_the_flags_and_lists_values_and_defaults():

@@ -101,9 +101,11 @@ def test_a_size_of_nothing_is_no_size(pictures):
         (("--export=x", "--image_size=9", "{pictures}"), "image_size does no"),
         (("--export=x", "--pixel_limit=9", "{pictures}"), "limit does nothing"),
         (("--workdir=x", "{pictures}"), "x"),
+        (("{pictures}", "{pictures}/.."), "mean --workdir=.*pictures/..\\?"),
     ],
 )
 def test_bad_input_is_named(args, says, pictures):
+    (pictures.parent / "experiment.json").write_text("{}")
     args = [arg.replace("{pictures}", str(pictures)) for arg in args]
     done = run_command("predict", *args)
     assert done.returncode == 1
