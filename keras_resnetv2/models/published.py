@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from keras_resnetv2._checks import check_choice
 from keras_resnetv2.models.configs import MODELS, ResNetConfig
 
 
@@ -72,18 +73,24 @@ PUBLISHED = (
 )
 
 
-def list_models(weights: bool = False) -> list[str]:
+def list_models(weights: bool | str = False) -> list[str]:
     """Names the paper's networks, as the builders and `ResNetV2` take them.
 
     Args:
-        weights: whether to name only those with published weights.
+        weights: True names only those with published weights; a tag, as
+            "cifar10", only those with weights of that tag.
+
+    Raises:
+        ValueError: if `weights` is neither.
 
     Example:
         >>> import keras_resnetv2
         >>> keras_resnetv2.list_models(weights=True)
         ['PreActResNet20']
     """
-    published = {row.model for row in PUBLISHED}
+    known = sorted({row.tag for row in PUBLISHED})
+    check_choice("weights", weights, (False, True, *known))
+    published = {row.model for row in PUBLISHED if weights in (True, row.tag)}
     return [name for name in MODELS if name in published or not weights]
 
 

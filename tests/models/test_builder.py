@@ -226,6 +226,10 @@ def test_a_name_is_a_config():
 def test_models_are_listed():
     assert list_models() == list(MODELS)
     assert list_models(weights=True) == ["PreActResNet20"]
+    assert list_models(weights="cifar10") == ["PreActResNet20"]
+    for what in ("imagenet", "ResNet50", None):
+        with pytest.raises(ValueError, match="False, True, 'cifar10'"):
+            list_models(what)
 
 
 def test_features_of_every_resolution():
