@@ -1,6 +1,6 @@
 """Datasets in memory and encoded, standardization, augmentation, batches.
 
-Importing this imports neither TensorFlow nor TensorFlow Datasets nor Keras.
+Importing this package does not import TensorFlow, TensorFlow Datasets or Keras.
 """
 
 import lazy_loader

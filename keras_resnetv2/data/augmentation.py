@@ -1,8 +1,7 @@
-"""Every augmentation, and the paper's of CIFAR: pad with zeros, crop, flip.
+"""The augmentations. The paper's for CIFAR pads with zeros, crops and flips.
 
-What is drawn depends on the framework. What is done with it is the same
-arithmetic on every array module: the same draws give the same images, to the
-bit.
+The random draws depend on the framework. They are applied by the same
+arithmetic on every array module: equal draws give equal images, to the bit.
 """
 
 import dataclasses
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Draws(NamedTuple):
-    """What was drawn for a batch.
+    """The random draws for a batch.
 
     Attributes:
-        offsets: int32, (N, 2): where the crop begins in the padded image, in
-            rows and in columns; the padding itself gives back the original.
+        offsets: int32, (N, 2): row and column where the crop begins in the
+            padded image. Offsets equal to the padding give the original.
         flips: bool, (N,): whether the crop is mirrored left to right.
     """
 
@@ -34,7 +33,7 @@ class Draws(NamedTuple):
 
 
 def padding_of(image_shape: tuple[int, ...]) -> tuple[int, int]:
-    """Returns the zero rows and columns put on each side of an image.
+    """Returns the number of zero rows and columns on each side of an image.
 
     Args:
         image_shape: ends in (height, width, channels).
@@ -52,8 +51,8 @@ def draw(
     """Draws crops and flips in NumPy.
 
     Args:
-        rng: where the random numbers come from.
-        count: how many images.
+        rng: the random number generator.
+        count: the number of images.
         image_shape: ends in (height, width, channels).
 
     Returns:
@@ -75,11 +74,11 @@ def draw_tf(
 
     Args:
         seed: integer, (2,); the same seed always gives the same draws.
-        count: how many images.
+        count: the number of images.
         image_shape: ends in (height, width, channels).
 
     Returns:
-        Tensors as `draw` describes them; the numbers drawn are others.
+        Tensors like the arrays of `draw`, but with other random numbers.
     """
     import tensorflow as tf
 
@@ -100,10 +99,9 @@ def apply(xp: ModuleType, images: Any, draws: Draws) -> Any:
     """Pads, crops and flips a batch.
 
     Args:
-        xp: of what kind the arrays are: NumPy, `tf.experimental.numpy` or
-            `keras.ops`.
-        images: (N, height, width, channels), a static shape; standardized: the
-            padding is zeros of that scale.
+        xp: the array module: NumPy, `tf.experimental.numpy` or `keras.ops`.
+        images: (N, height, width, channels), of static shape. They are
+            standardized; the padding is zero on that scale.
         draws: see `draw`.
 
     Returns:
@@ -117,7 +115,7 @@ def apply(xp: ModuleType, images: Any, draws: Draws) -> Any:
     columns = xp.arange(width, dtype="int32")
     columns = xp.where(draws.flips[:, None], width - 1 - columns, columns)
     columns = draws.offsets[:, 1:] + columns
-    # One flat gather of pixels is several times faster than one by axes.
+    # One flat gather of pixels is several times faster than one along axes.
     image = xp.arange(count, dtype="int32")[:, None]
     rows = rows + image * (height + 2 * down)
     pixels = rows[:, :, None] * (width + 2 * right) + columns[:, None, :]
@@ -139,13 +137,14 @@ class Augmentation:
     """One way to vary images at random.
 
     Attributes:
-        draw: from (a NumPy generator, number of images, their shape) to what
-            `apply` needs; `None` if it does not take images in memory.
-        draw_tf: likewise from (an integer tensor (2,), the seed, ...).
-        apply: from (NumPy, `tf.experimental.numpy` or `keras.ops`, a batch of
-            standardized images, what was drawn) to images.
-        crop: which part of an encoded image is decoded; `None` if it does
-            not take encoded images.
+        draw: takes a NumPy generator, the number of images and their shape.
+            Returns the draws for `apply`. `None`: not for images in memory.
+        draw_tf: the same, with a seed, an integer tensor (2,), as the first
+            argument.
+        apply: takes NumPy, `tf.experimental.numpy` or `keras.ops`, a batch of
+            standardized images and the draws. Returns images.
+        crop: the rule that chooses the part of an encoded image to decode.
+            `None`: not for encoded images.
     """
 
     draw: Callable[[np.random.Generator, int, tuple], Any] | None = None
@@ -157,12 +156,12 @@ class Augmentation:
 
     @property
     def in_memory(self) -> bool:
-        """Whether it takes `ImageData`."""
+        """Whether it can be applied to `ImageData`."""
         return self.apply is not None
 
     @property
     def encoded(self) -> bool:
-        """Whether it takes `EncodedImages`."""
+        """Whether it can be applied to `EncodedImages`."""
         return self.crop is not None
 
 

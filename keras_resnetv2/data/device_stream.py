@@ -1,9 +1,9 @@
-"""The batches of batches.py, made where Keras's backend computes.
+"""The batches of batches.py, made on the device of Keras's backend.
 
-The images are put there once, as bytes. What a batch holds and how it is
-varied is chosen by NumPy, a few kB a step, so that the batches are those of
-numpy_stream.py (XLA's division may differ in the last bit): a training may go
-on on another kind of machine.
+The images are copied to the device once, as bytes. NumPy chooses the images of
+each batch and draws their augmentation, a few kB per step. So the batches equal
+those of numpy_stream.py (XLA's division may differ in the last bit), and a
+training can resume on another kind of machine.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def evaluation(stream: EvaluationStream) -> Iterator[tuple]:
         stream: from `batches.evaluation_batches`.
 
     Yields:
-        float32 images alone in a tuple, tensors of Keras's backend.
+        A tuple of one element, the float32 images, tensors of Keras's backend.
     """
     make_batch = _compiled(_standardize)
     resident = _on_device(stream, stream.data.images)

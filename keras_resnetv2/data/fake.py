@@ -1,4 +1,4 @@
-"""Images drawn by arithmetic: for trying things out, not a benchmark."""
+"""Synthetic images for trying things out, not for benchmarks."""
 
 import math
 
@@ -15,16 +15,16 @@ _STRIPES = 3.0
 def load(split: str, image_size: int | None = None) -> ImageData:
     """Draws synthetic images whose class can be learnt from the pixels.
 
-    Class `c` has stripes at the angle `c * 18` degrees, at a random phase,
-    over a tint of its own, and noise over both. The same call always gives
-    the same images; the splits share no image.
+    Class `c` has stripes at an angle of `c * 18` degrees with a random phase,
+    its own tint, and noise. The same call always gives the same images. The
+    splits share no image.
 
     Args:
         split: "train" (512 images) or "test" (128).
         image_size: side in pixels; `None` means 32.
 
     Returns:
-        The images, labelled with 10 classes in turn.
+        The images. Their labels cycle through 10 classes.
     """
     size = 32 if image_size is None else image_size
     count = _COUNTS[split]

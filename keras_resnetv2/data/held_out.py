@@ -1,4 +1,4 @@
-"""Cutting a held-out part off the training images."""
+"""Splits a held-out part off the training images."""
 
 from typing import TypeVar
 
@@ -12,26 +12,26 @@ Images = TypeVar("Images", ImageData, FolderImages, TFDSImages)
 
 
 def hold_out(data: Images, fraction: float) -> tuple[Images, Images]:
-    """Cuts images into those to train on and those held out for testing.
+    """Splits images into a part to train on and a part held out for testing.
 
-    The cut is always the same, whatever seeds are set, and both parts keep
-    the order of `data`. Of images in memory and of a folder's every class
-    gives round(fraction * its number), chosen at random. What TFDS streams has
-    no index: it gives its last round(fraction * number), which TFDS shuffled
-    when it prepared them.
+    The split is always the same, whatever seeds are set. Both parts keep the
+    order of `data`. From images in memory or in a folder, round(fraction *
+    number) images of each class are chosen at random. Images that TFDS streams
+    have no index: the last round(fraction * number) are held out. TFDS shuffled
+    them when it prepared the dataset.
 
     Args:
-        data: of any kind that `load_arrays` and `open_images` return.
-        fraction: of the images to hold out, 0 < fraction < 1. He et al. (2015)
-            hold out a tenth of CIFAR-10's 50,000.
+        data: the result of `load_arrays` or `open_images`.
+        fraction: fraction of the images to hold out, 0 < fraction < 1. He et
+            al. (2015) hold out a tenth of CIFAR-10's 50,000.
 
     Returns:
-        The rest and the held-out part, of the kind of `data`. Of images in
-        memory both are copies.
+        The rest and the held-out part, of the same type as `data`. For images
+        in memory both are copies.
 
     Raises:
-        ValueError: if the fraction is out of range, or one part would be
-            empty, or TFDS has not shuffled the images.
+        ValueError: if the fraction is out of range, a part would be empty, or
+            TFDS has not shuffled the images.
 
     Reference:
         He et al., Deep Residual Learning for Image Recognition, 2015
@@ -56,8 +56,8 @@ def hold_out(data: Images, fraction: float) -> tuple[Images, Images]:
 
 
 def _drawn(labels, fraction):
-    """Tells for each image whether it is held out: bool, (N,)."""
-    # RandomState's numbers are frozen; Generator's may change with NumPy.
+    """Returns for each image whether it is held out: bool, (N,)."""
+    # RandomState's numbers never change; Generator's may change with NumPy.
     random = np.random.RandomState(0)
     drawn = np.zeros(len(labels), bool)
     for label in np.unique(labels):
@@ -69,9 +69,9 @@ def _drawn(labels, fraction):
 def _cut_shuffled(data, fraction):
     if not data.shuffled:
         raise ValueError(
-            f"TFDS has not shuffled {data.name!r}, so its last images may be "
-            f"of one class. Hold out of an image folder, or of images in "
-            f"memory (load_arrays)."
+            f"TFDS has not shuffled {data.name!r}, so its last images may all "
+            f"be of one class. To hold images out, use an image folder, or "
+            f"images in memory (load_arrays)."
         )
     first = len(data) - round(fraction * len(data))
     _check_parts(len(data), len(data) - first, fraction)
@@ -82,6 +82,6 @@ def _check_parts(count, held_out, fraction):
     if held_out in (0, count):
         raise ValueError(
             f"Holding out {fraction} of {count} images leaves "
-            f"{count - held_out} to train on and {held_out} to test on. Give "
+            f"{count - held_out} to train on and {held_out} to test on. Use "
             f"another fraction, or more images."
         )

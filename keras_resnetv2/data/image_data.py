@@ -1,4 +1,4 @@
-"""The two forms in which every dataset reaches the rest of the package."""
+"""The two types that represent a dataset in this package."""
 
 import abc
 import dataclasses
@@ -23,7 +23,7 @@ class ImageData:
         class_names: the name of each class; label `i` means `class_names[i]`.
 
     Raises:
-        ValueError: if the parts do not fit each other.
+        ValueError: if the parts do not match each other.
     """
 
     images: np.ndarray
@@ -33,24 +33,24 @@ class ImageData:
     __repr__ = brief
 
     def __post_init__(self):
-        """Checks that the parts fit each other."""
+        """Checks that the parts match each other."""
         images, labels = self.images, self.labels
         _check_array("images", images, np.uint8, "(N, height, width, 3)", 4)
         _check_array("labels", labels, np.int32, "(N,)", 1)
         if images.shape[-1] != 3 or 0 in images.shape:
             raise ValueError(
-                f"images must be at least one image of 3 channels, shape "
-                f"(N, height, width, 3); received {images.shape}."
+                f"images must have the shape (N, height, width, 3), with at "
+                f"least one image; received {images.shape}."
             )
         if len(images) != len(labels):
             raise ValueError(
-                f"Every image needs one label; received {len(images)} images "
+                f"Each image needs one label; received {len(images)} images "
                 f"and {len(labels)} labels."
             )
         object.__setattr__(self, "class_names", tuple(self.class_names))
         if labels.min() < 0 or labels.max() >= self.classes:
             raise ValueError(
-                f"Labels must lie in 0..{self.classes - 1} for "
+                f"Labels must be in 0..{self.classes - 1} for "
                 f"{self.classes} class names; received {labels.min()}.."
                 f"{labels.max()}."
             )
@@ -79,11 +79,11 @@ class ImageData:
             An `ImageData` of that length with the same class names.
 
         Raises:
-            ValueError: if there are not that many.
+            ValueError: if `count` is out of range.
         """
         if not 1 <= count <= len(self):
             raise ValueError(
-                f"count must lie in 1..{len(self)} (the images there are); "
+                f"count must be in 1..{len(self)}, the number of images; "
                 f"received {count}."
             )
         return dataclasses.replace(
@@ -94,7 +94,7 @@ class ImageData:
         """Returns copies of some images, in their order.
 
         Args:
-            mask: bool, (N,): which; at least one.
+            mask: bool, (N,): the images to return, at least one.
 
         Returns:
             An `ImageData` of these with the same class names.
@@ -107,7 +107,7 @@ class ImageData:
 def _check_array(name, array, dtype, shape, rank):
     if not isinstance(array, np.ndarray):
         raise ValueError(
-            f"{name} must be a numpy array; received {type(array).__name__}."
+            f"{name} must be a NumPy array; received {type(array).__name__}."
         )
     if array.dtype != dtype or array.ndim != rank:
         raise ValueError(
@@ -117,20 +117,20 @@ def _check_array(name, array, dtype, shape, rank):
 
 
 class TFSource(NamedTuple):
-    """How tf.data reads the images; made before any function is traced.
+    """Functions with which tf.data reads the images; made before tracing.
 
     Attributes:
-        keys: from `None`, or an int64 seed of shape (2,), to a finite
-            `tf.data.Dataset` of one key an image: in evaluation order, or in
-            the order of that seed.
-        read: from a key to an image file's bytes and its int32 label.
-        upright: whether images are turned as their EXIF orientation says.
-        pixel_limit: the most pixels of an image that TensorFlow decodes.
-        read_pixels: from a key, an int64 array, to the uint8 pixels of a file
-            that is neither JPEG nor PNG, or larger. `None` where images are no
-            files; the same holds for `refuse`.
-        refuse: from a key to the ValueError that says why TensorFlow cannot
-            decode it, which is raised.
+        keys: takes `None` or an int64 seed of shape (2,). Returns a finite
+            `tf.data.Dataset` of one key per image: in evaluation order, or in
+            the order given by the seed.
+        read: takes a key. Returns an image file's bytes and its int32 label.
+        upright: whether images are turned according to their EXIF orientation.
+        pixel_limit: the largest number of pixels that TensorFlow decodes.
+        read_pixels: takes a key, an int64 array. Returns the uint8 pixels of a
+            file that is larger, or neither JPEG nor PNG. `None` if the images
+            are not files, like `refuse`.
+        refuse: takes a key. Raises the ValueError that says why TensorFlow
+            cannot decode the image.
     """
 
     keys: Callable[["tf.Tensor | None"], "tf.data.Dataset"]
@@ -142,10 +142,10 @@ class TFSource(NamedTuple):
 
 
 class EncodedImages(abc.ABC):
-    """Labelled images of any sizes, decoded as they are needed.
+    """Labelled images of any size, decoded when they are needed.
 
-    `open_images` makes them. Beside `ImageData`, which holds pixels, this
-    holds no more than names of files.
+    `open_images` returns them. Unlike `ImageData`, which holds pixels, this
+    holds only file names.
 
     Attributes:
         class_names: the name of each class; label `i` means `class_names[i]`.
@@ -154,7 +154,7 @@ class EncodedImages(abc.ABC):
     class_names: tuple[str, ...]
 
     def __repr__(self) -> str:
-        """Says how much there is of what."""
+        """Returns the type and the numbers of images and classes."""
         return (
             f"<{type(self).__name__}: {len(self):,} images of "
             f"{self.classes:,} classes>"
@@ -179,5 +179,5 @@ class EncodedImages(abc.ABC):
         """Returns how tf.data reads the images.
 
         Returns:
-            Functions that `tensorflow_stream` puts together.
+            Functions that `tensorflow_stream` combines.
         """

@@ -1,4 +1,4 @@
-"""Folders of images: as arrays, and encoded, to be decoded as needed."""
+"""Folders of images: as arrays, or encoded and decoded when needed."""
 
 import concurrent.futures
 import functools
@@ -23,23 +23,23 @@ from keras_resnetv2.data.image_files import (
 )
 from keras_resnetv2.data.resizing import ImageCollector, check_memory
 
-# By which files are listed, and whether they are turned upright: 0.1.0's rule
-# is 1. A training goes on by the rule that it began with.
+# Determines which files are listed, and whether they are turned upright. 1 is
+# the rule of 0.1.0. A training resumes with the rule that it began with.
 RULE = 2
 TRAIN_FOLDER = "train"
 TEST_FOLDERS = ("test", "val", "valid", "validation")
-# One image in five is kept for testing where the folder does not say.
+# Every fifth image is for testing if the folder has no test images.
 _TEST_EVERY = 5
-_NAMED = 5  # files that are named of those left out for a reason
+_NAMED = 5  # number of skipped files that a warning names
 
 
 class Listing(NamedTuple):
     """The files of one split.
 
     Attributes:
-        paths: of the images, class by class and by name within a class.
-        labels: int32, (N,): the class of each.
-        class_names: the classes' folders in the order of their names.
+        paths: paths of the images, sorted by class, then by name.
+        labels: int32, (N,): the class of each image.
+        class_names: the names of the classes' folders, sorted.
     """
 
     paths: list[str]
@@ -52,29 +52,30 @@ def list_images(
 ) -> Listing:
     """Lists one split of a folder of images, without decoding any.
 
-    Either `root/train/CLASS/` with the test images in `root/test`, `root/val`,
-    `root/valid` or `root/validation`, the first that has folders of classes; or
-    `root/CLASS/`: then, of each class's files in the order of their names,
-    every fifth is a test image, of two to four the last one, and the others
-    are training images. What is in folders of a class belongs to it.
+    There are two layouts. In the first, training images are in
+    `root/train/CLASS/`. Test images are in `root/test`, `root/val`,
+    `root/valid` or `root/validation`: the first that has folders of classes. In
+    the second, all images are in `root/CLASS/`. Sorted by name, every fifth
+    image of a class is for testing; of two to four images, the last one is. A
+    class includes the images in its subfolders.
 
-    A file is an image if its suffix is that of a format of
-    `image_files.FORMATS`, or, with any other suffix or none, if its content is.
-    What is left out is logged, with the reasons; so are the folders that this
-    package wrote. Of what is hidden nothing is said.
+    A file is an image if it has the suffix of a format in
+    `image_files.FORMATS`. With any other suffix or none, its content decides.
+    Files that are left out are logged with the reasons, and so are folders that
+    this package wrote. Hidden files and folders are ignored.
 
     Args:
         root: the folder.
         split: "train" or "test".
-        rule: 1 lists as 0.1.0 did.
+        rule: 1 lists files as 0.1.0 did.
 
     Returns:
-        The files, in an order that is always the same.
+        The files, always in the same order.
 
     Raises:
-        FileNotFoundError: if the split has no folder, or a class no images.
-        ValueError: if it has classes that the training images lack, or the
-            folder is one that this package wrote.
+        FileNotFoundError: if the split has no folder, or a class has no images.
+        ValueError: if it has classes without training images, or this package
+            wrote the folder.
     """
     root = Path(root)
     if rule == 1:
@@ -84,12 +85,12 @@ def list_images(
         files = _list(root, split)
     names = tuple(files)
     empty = [name for name, paths in files.items() if not paths]
-    # A class too small for a test image is no reason to refuse the others.
+    # A class may be too small to have a test image.
     if len(empty) == len(names) or (empty and split == "train"):
         raise FileNotFoundError(
-            f"{root}: no {split} images of the classes {empty}. Formats that "
-            f"are read: {', '.join(suffixes())}. Remove the folders that are "
-            "no classes."
+            f"{root}: no {split} images of the classes {empty}. Supported "
+            f"formats: {', '.join(suffixes())}. Remove the folders that are "
+            "not classes."
         )
     counts = [len(paths) for paths in files.values()]
     return Listing(
@@ -113,9 +114,9 @@ def _list(root: Path, split: str) -> dict[str, list[str]]:
         small = [name for name, f in files.items() if 1 < len(f) < _TEST_EVERY]
         if small:
             _warn(
-                f"{root}: of fewer than {_TEST_EVERY} images of a class the "
-                "last one is a test image, here of "
-                f"{_some(small)}. Put test images into folders of their own "
+                f"{root}: these classes have fewer than {_TEST_EVERY} images, "
+                f"so only the last one is a test image: {_some(small)}. Put "
+                "training and test images into separate folders "
                 f"({root / TRAIN_FOLDER} and {root / TEST_FOLDERS[0]}), or "
                 "test on a part of the training images (--held_out=0.2)."
             )
@@ -130,15 +131,15 @@ def _list(root: Path, split: str) -> dict[str, list[str]]:
     folder = train if split == "train" else test
     if folder is None:
         raise FileNotFoundError(
-            f"{train} has no test images beside it. Put them into "
-            f"{root / TEST_FOLDERS[0]}, a folder a class, or test on a part of "
-            "the training images (--held_out=0.1)."
+            f"There are no test images for {train}. Put them into "
+            f"{root / TEST_FOLDERS[0]}, one folder per class, or test on a "
+            "part of the training images (--held_out=0.1)."
         )
     own = classes if folder == train else _by_name(folder)
     unknown = sorted(set(own) - set(classes))
     if unknown:
         raise ValueError(
-            f"{folder} has classes that the training images lack: {unknown}."
+            f"{folder} has classes without training images: {unknown}."
         )
     left_out = _LeftOut(folder)
     files = {
@@ -150,20 +151,20 @@ def _list(root: Path, split: str) -> dict[str, list[str]]:
 
 
 def list_pictures(paths: Sequence[str | os.PathLike]) -> list[str]:
-    """Lists picture files, and those in folders.
+    """Lists picture files, including those in folders.
 
     Args:
-        paths: of files, which are taken as they are, and of folders, in which
-            pictures are looked for, at any depth. What is left out is said.
+        paths: files and folders. Files are not checked. Folders are searched
+            for pictures at any depth; files that are left out are logged.
 
     Raises:
-        FileNotFoundError: if there is nothing of that name, or a folder has no
+        FileNotFoundError: if a path does not exist, or a folder has no
             pictures.
     """
     found = []
     for path in map(user_path, paths):
         if not path.exists():
-            raise FileNotFoundError(f"{path}: there is no such file or folder.")
+            raise FileNotFoundError(f"{path}: no such file or folder.")
         if not path.is_dir():
             found.append(str(path))
             continue
@@ -171,7 +172,7 @@ def list_pictures(paths: Sequence[str | os.PathLike]) -> list[str]:
         pictures = _images_of(path, left_out)
         left_out.log()
         if not pictures:
-            raise FileNotFoundError(f"{path} has no pictures in it.")
+            raise FileNotFoundError(f"{path} contains no pictures.")
         found += pictures
     return found
 
@@ -183,16 +184,16 @@ def _is_test(place: int, count: int) -> bool:
 
 
 def _split_folders(root: Path) -> tuple[Path, Path | None]:
-    """Finds the folders of the classes' folders, by what they hold.
+    """Finds the folders of the training and the test images by their content.
 
     Returns:
-        Those of the training and of the test images. Without such folders the
-        first is `root` itself. The second is `None` if there is none.
+        The two folders. The first is `root` if it contains the classes. The
+        second is `None` if there is none.
     """
     folders = _by_name(root)
     if not folders:
         raise FileNotFoundError(
-            f"{root} has no folders; expected one a class with images in it, "
+            f"{root} has no folders; expected one folder of images per class, "
             f"or {TRAIN_FOLDER!r} and {TEST_FOLDERS[0]!r} with such folders."
         )
     train = folders.get(TRAIN_FOLDER)
@@ -206,7 +207,7 @@ def _split_folders(root: Path) -> tuple[Path, Path | None]:
             return root, None
         raise FileNotFoundError(
             f"{train} has no folders of classes with images in them. Make one "
-            "a class."
+            "folder per class."
         )
     for folder in tests:
         if folder not in labelled:
@@ -219,7 +220,7 @@ def _split_folders(root: Path) -> tuple[Path, Path | None]:
 
 
 def _subfolders(folder: Path) -> Iterator[Path]:
-    """Generates the folders in a folder, without hidden ones and ours."""
+    """Generates subfolders, except hidden ones and this package's own."""
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not _is_hidden(path.name) and not _is_ours(path):
             yield path
@@ -230,7 +231,7 @@ def _by_name(folder: Path) -> dict[str, Path]:
 
 
 def _has_classes(folder: Path) -> bool:
-    """Whether a folder has folders with images in them."""
+    """Returns whether a folder has subfolders with images."""
     return any(
         _reason_to_leave_out(path) is None
         for subfolder in _subfolders(folder)
@@ -243,7 +244,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _is_ours(folder: str | os.PathLike[str]) -> bool:
-    """Whether this package wrote a folder, which is then said."""
+    """Returns whether this package wrote a folder, and logs it if so."""
     kind = kind_of_ours(folder)
     if kind:
         _warn(f"{folder} is left out: it is {kind}.")
@@ -254,18 +255,18 @@ def _refuse_ours(root: Path) -> None:
     kind = kind_of_ours(root)
     if kind:
         raise ValueError(
-            f"{root} is {kind}, and no folder of images. Give the folder that "
-            "has one folder a class."
+            f"{root} is {kind}, not a folder of images. Give a folder that "
+            "contains one folder per class."
         )
 
 
 def _walk(folder: str | os.PathLike[str]) -> Iterator[str]:
-    """Generates the files in a folder and in the folders in it."""
+    """Generates the files in a folder and in its subfolders."""
     seen = set()
     for path, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(path)
         if real in seen:
-            folders.clear()  # a link back
+            folders.clear()  # a link to a folder already visited
             continue
         seen.add(real)
         folders[:] = sorted(
@@ -273,14 +274,14 @@ def _walk(folder: str | os.PathLike[str]) -> Iterator[str]:
             for name in folders
             if not _is_hidden(name) and not _is_ours(os.path.join(path, name))
         )
-        # Strings: as Path objects, ImageNet's million files take a minute.
+        # Strings, because Path objects take a minute for ImageNet's million.
         for name in sorted(files):
             if not _is_hidden(name):
                 yield os.path.join(path, name)
 
 
 class _LeftOut:
-    """Files that are no images, by the reason."""
+    """Files that are not images, grouped by reason."""
 
     def __init__(self, root: Path):
         self._root = root
@@ -305,14 +306,14 @@ def _some(names: list[str]) -> str:
     )
 
 
-# A training lists a folder twice.
+# Cached, because a training lists a folder twice.
 @functools.cache
 def _warn(message: str) -> None:
     logging.warning("%s", message)
 
 
 def _images_of(folder: Path, left_out: _LeftOut) -> list[str]:
-    """Lists the images of a class, by name."""
+    """Lists the images of a class, sorted by name."""
     paths = []
     for path in _walk(folder):
         if reason := _reason_to_leave_out(path):
@@ -323,13 +324,13 @@ def _images_of(folder: Path, left_out: _LeftOut) -> list[str]:
 
 
 def _reason_to_leave_out(path: str) -> str | None:
-    # A million files are not opened.
+    # A known suffix saves opening the file, which counts for a million files.
     known = path.lower().endswith(suffixes())
     return None if known else reason_to_leave_out(path)
 
 
 def _list_as_0_1_0(root: Path, split: str) -> dict[str, list[str]]:
-    """Rule 1: by the names of folders and files alone."""
+    """Rule 1: uses only the names of folders and files."""
 
     def classes(folder):
         return sorted(
@@ -373,23 +374,23 @@ def load(
     rule: int = RULE,
     pixel_limit: int = PIXEL_LIMIT,
 ) -> ImageData:
-    """Reads one split of a folder of images; `list_images` says which.
+    """Reads one split of a folder of images; see `list_images`.
 
     Args:
         root: the folder.
         split: "train" or "test".
-        image_size: side of the squares all images are made; `None` keeps
-            them as they are, and then they must be of one size.
-        rule: 1 lists as 0.1.0 did, and turns no image upright.
-        pixel_limit: the most pixels of an image.
+        image_size: side of the squares to which the images are scaled and
+            cropped; `None` keeps them, and then all must have the same size.
+        rule: 1 lists files as 0.1.0 did, and does not turn images upright.
+        pixel_limit: the largest number of pixels of an image.
 
     Returns:
-        The images; the classes are the folders in the order of their names.
+        The images. The classes are the folders, sorted by name.
 
     Raises:
-        FileNotFoundError: if the split has no folder, or no images.
+        FileNotFoundError: if the split has no folder or no images.
         ValueError: if the images differ in size and no size was given, a
-            file cannot be read, or they do not fit into memory.
+            file cannot be read, or the images do not fit into memory.
     """
     images = FolderImages(list_images(root, split, rule), rule, pixel_limit)
     if image_size is None:
@@ -405,16 +406,16 @@ def load(
 
 
 class FolderImages(EncodedImages):
-    """Images of a folder of image files, one subfolder a class.
+    """Images of a folder of image files, with one subfolder per class.
 
     Args:
-        listing: the files; `list_images` lists a split.
-        rule: 1 turns no image upright, as 0.1.0 did.
-        pixel_limit: the most pixels of an image.
+        listing: the files, from `list_images`.
+        rule: 1 does not turn images upright, as in 0.1.0.
+        pixel_limit: the largest number of pixels of an image.
 
     Attributes:
         paths: the files, in evaluation order.
-        upright: whether images are turned as their EXIF orientation says.
+        upright: whether images are turned according to their EXIF orientation.
     """
 
     def __init__(
@@ -432,7 +433,7 @@ class FolderImages(EncodedImages):
         """Reads an image.
 
         Args:
-            place: in `paths`.
+            place: its index in `paths`.
 
         Returns:
             uint8, (height, width, 3).
@@ -459,7 +460,7 @@ class FolderImages(EncodedImages):
         """Reads every image, with a progress bar.
 
         Returns:
-            The errors of those that cannot be read, in their order.
+            The errors of the images that cannot be read, in order.
         """
 
         def error_of(place):
@@ -481,17 +482,17 @@ class FolderImages(EncodedImages):
         """Returns some of the images, in their order.
 
         Args:
-            mask: bool, (N,): which.
+            mask: bool, (N,): the images to return.
 
         Returns:
-            These, with the same class names.
+            These images, with the same class names.
         """
         paths = list(itertools.compress(self.paths, mask))
         listing = Listing(paths, self.labels[mask], self.class_names)
         return FolderImages(listing, self._rule, self._pixel_limit)
 
     def tf_source(self) -> TFSource:
-        """Returns how tf.data reads the files: a key is a place in `paths`.
+        """Returns how tf.data reads the files: a key is an index in `paths`.
 
         Returns:
             Functions over tensors in host memory.
@@ -501,7 +502,7 @@ class FolderImages(EncodedImages):
         from keras_resnetv2.data import tensorflow_stream
 
         count = len(self)
-        # Names that are no UTF-8 are passed on as they are.
+        # Names that are not UTF-8 are passed on unchanged.
         paths = tensorflow_stream.to_host([os.fsencode(p) for p in self.paths])
         labels = tensorflow_stream.to_host(self.labels)
 
@@ -519,7 +520,7 @@ class FolderImages(EncodedImages):
             self.read(key)
             raise ValueError(
                 f"{self.paths[key]} cannot be read as an image by TensorFlow, "
-                "though Pillow reads it; save it again."
+                "although Pillow can read it. Save it again."
             )
 
         return TFSource(

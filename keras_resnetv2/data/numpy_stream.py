@@ -1,7 +1,6 @@
-"""The batches of batches.py as generators that need NumPy and Pillow alone.
+"""The batches of batches.py as generators that need only NumPy and Pillow.
 
-Files are read by Pillow in a few threads. What TFDS holds encoded is read by
-tf.data.
+Pillow reads files in a few threads. TFDS's encoded images are read by tf.data.
 """
 
 import collections
@@ -19,12 +18,12 @@ from keras_resnetv2.data.crop_pixels import cut
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.image_folder import FolderImages
 
-# Keep the random numbers of an epoch's order and of the augmentation of a step,
-# or of a file's position, apart where the two have the same number.
+# Keep the random numbers of an epoch's order apart from those of the
+# augmentation of a step, or of a file's position, with the same number.
 _ORDER, _AUGMENTATION = 0, 1
 # Pillow lets other threads run while it decodes and scales.
 _THREADS = min(8, os.cpu_count() or 1)
-# Batches in the making beside the one that is used.
+# Batches prepared ahead of the one in use.
 _AHEAD = 2
 
 
@@ -33,14 +32,14 @@ def _rng(seed: int, *key: int) -> np.random.Generator:
 
 
 def draw(stream: TrainingStream, step: int) -> Any:
-    """Draws what varies the images of a step's batch.
+    """Draws the augmentation of a step's batch.
 
     Args:
         stream: from `batches.training_batches`.
-        step: which.
+        step: the step.
 
     Returns:
-        What the augmentation's `apply` takes.
+        The draws for the augmentation's `apply`.
     """
     return stream.augmentation.draw(
         _rng(stream.seed, _AUGMENTATION, step),
@@ -50,17 +49,17 @@ def draw(stream: TrainingStream, step: int) -> Any:
 
 
 def choices(stream: TrainingStream) -> Iterator[tuple[int, np.ndarray]]:
-    """Generates which images each batch holds.
+    """Generates the indices of each batch's images.
 
     Args:
         stream: from `batches.training_batches`.
 
     Yields:
-        The step, and the places of its images: int64, (batch_size,).
+        The step, and the indices of its images: int64, (batch_size,).
     """
     count = len(stream.data)
 
-    # A batch has images of two epochs at most.
+    # A batch has images of at most two epochs.
     @functools.lru_cache(maxsize=2)
     def permutation(epoch):
         return _rng(stream.seed, _ORDER, epoch).permutation(count)
@@ -77,13 +76,13 @@ def choices(stream: TrainingStream) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def in_order(stream: EvaluationStream) -> Iterator[tuple[int, np.ndarray]]:
-    """Generates which images each batch of an evaluation holds.
+    """Generates the indices of each evaluation batch's images.
 
     Args:
         stream: from `batches.evaluation_batches`.
 
     Yields:
-        The step, and the places of its images: int64, (batch_size,).
+        The step, and the indices of its images: int64, (batch_size,).
     """
     for step in range(stream.steps):
         first = step * stream.batch_size
@@ -121,7 +120,7 @@ def evaluation(stream: EvaluationStream) -> Iterator[tuple[np.ndarray]]:
         stream: from `batches.evaluation_batches`.
 
     Returns:
-        A generator of float32 images alone in a tuple.
+        A generator of tuples of one element, the float32 images.
     """
     if isinstance(stream.data, ImageData):
         return (
@@ -154,7 +153,7 @@ def _from_memory(stream):
 
 
 def _from_files(stream, choices, rule, draw):
-    """Generates batches of the chosen images; `choices` has (step, places)."""
+    """Generates batches of the chosen images; `choices`: (step, indices)."""
 
     def make_image(position, place):
         image = stream.data.read(place)

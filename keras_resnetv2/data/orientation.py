@@ -1,7 +1,7 @@
-"""EXIF's orientation: how a camera was held, and pixels turned upright.
+"""Reads EXIF's orientation and turns pixels upright.
 
-Read from a JPEG's, a PNG's or a WebP's EXIF data alone: not from XMP, and not
-from what ImageMagick writes into a PNG's texts.
+The orientation is read only from the EXIF data of a JPEG, PNG or WebP, not from
+XMP, and not from the text chunks that ImageMagick writes into a PNG.
 
 Reference: CIPA DC-008, Exif 2.32, tag 0x0112.
 """
@@ -18,7 +18,7 @@ TAG = 0x0112
 
 
 class Turn(NamedTuple):
-    """What makes stored pixels upright: done in this order.
+    """The operations that turn stored pixels upright, in this order.
 
     Attributes:
         transpose: rows become columns.
@@ -31,7 +31,7 @@ class Turn(NamedTuple):
     flip_columns: bool
 
 
-# By the tag's value, 1 to 8; 0 stands for none and for nonsense.
+# Indexed by the tag's value, 1 to 8. 0 means a missing or invalid tag.
 TURNS = (
     Turn(False, False, False),
     Turn(False, False, False),
@@ -50,10 +50,10 @@ def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
     Args:
         pixels: (height, width, channels), as stored.
-        orientation: the tag's value; what is not in 1..8 counts as 1.
+        orientation: the tag's value; values outside 1..8 count as 1.
 
     Returns:
-        A view; where the orientation says so, of swapped height and width.
+        A view. Some orientations swap height and width.
     """
     turn = TURNS[orientation if 0 <= orientation < len(TURNS) else 0]
     if turn.transpose:
@@ -67,10 +67,10 @@ def turn_of_tf(encoded: "tf.Tensor") -> Turn:
     """Reads which turn an image file needs, in TensorFlow.
 
     Args:
-        encoded: scalar, the bytes of a file of any kind.
+        encoded: scalar, the bytes of a file of any type.
 
     Returns:
-        Scalar bool tensors. Damaged EXIF data count as none.
+        Scalar bool tensors. Damaged EXIF data is ignored.
     """
     import tensorflow as tf
 
@@ -79,20 +79,20 @@ def turn_of_tf(encoded: "tf.Tensor") -> Turn:
 
 @functools.cache
 def _flags_of():
-    """`turn_of_tf` as one tensor: traced once, not for every stream."""
+    """`turn_of_tf` as one tensor; traced once, not once per stream."""
     import tensorflow as tf
 
     @tf.function(
         input_signature=[tf.TensorSpec((), tf.string)], autograph=False
     )
     def flags_of(encoded):
-        # A PNG may have it anywhere.
+        # In a PNG it may be anywhere.
         head = tf.cond(
             tf.io.is_jpeg(encoded),
             lambda: tf.strings.substr(encoded, 0, _JPEG_HEAD),
             lambda: encoded,
         )
-        # Not even an empty file is empty then.
+        # The extra byte makes even an empty file non-empty.
         data = tf.io.decode_raw(tf.strings.join([head, b"\0"]), tf.uint8)
         exif = _find_exif(data)
         orientation = tf.cond(
@@ -104,7 +104,7 @@ def _flags_of():
 
 
 def turned_tf(pixels: "tf.Tensor", turn: Turn) -> "tf.Tensor":
-    """`turned` in TensorFlow, of what `turn_of_tf` read."""
+    """`turned` in TensorFlow, with a turn from `turn_of_tf`."""
     import tensorflow as tf
 
     pixels = tf.cond(
@@ -117,15 +117,15 @@ def turned_tf(pixels: "tf.Tensor", turn: Turn) -> "tf.Tensor":
 def stored_window_tf(
     window: "tf.Tensor", shape: "tf.Tensor", turn: Turn
 ) -> "tf.Tensor":
-    """Tells which stored pixels turn into a window of the upright image.
+    """Returns which stored pixels become a window of the upright image.
 
     Args:
         window: int32 (4,): top, left, height and width.
         shape: int32 (2,): height and width of the upright image.
-        turn: of the image.
+        turn: the image's turn.
 
     Returns:
-        int32 (4,), in the image as it is stored.
+        int32 (4,), the window in the stored image.
     """
     import tensorflow as tf
 
@@ -137,20 +137,20 @@ def stored_window_tf(
     return tf.reshape(stored, (4,))
 
 
-# What a file begins with; what stands before its EXIF data, and how far before.
-# A part of a PNG has its length before its name.
+# First bytes of a file, the marker before its EXIF data, and the distance from
+# the marker to the data. A PNG chunk has its length before its name.
 _FILES = (
     (b"\xff\xd8\xff", b"Exif\0\0", 6),
     (b"\x89PNG\r\n\x1a\n", b"eXIf", 4),
     (b"RIFF", b"EXIF", 8),
 )
-# EXIF data begin with one of these. A JPEG has them near its beginning.
+# EXIF data begins with one of these. In a JPEG it is near the beginning.
 _BEGINS = (b"II*\0", b"MM\0*")
 _JPEG_HEAD = 2**16
 
 
 def _find_exif(data):
-    """Finds where the EXIF data begin; 0 if there are none."""
+    """Returns the position of the EXIF data; 0 if there is none."""
     import tensorflow as tf
 
     return tf.case(
@@ -166,16 +166,16 @@ def _find_exif(data):
 
 
 def _search(data, name, skip):
-    """Finds EXIF data by their name.
+    """Finds EXIF data by its marker.
 
-    Going from part to part would be exact, and ten times as slow. In pixels,
-    eight bytes like these are not to be expected.
+    Following the chunks would be exact, but ten times slower. The same eight
+    bytes are very unlikely to occur in pixels.
     """
     import tensorflow as tf
 
     places = tf.cast(tf.where(data == name[0])[:, 0], tf.int32)
     exif = places + skip
-    # Some writers of WebP files repeat what begins EXIF data in a JPEG.
+    # Some programs repeat the JPEG marker of EXIF data in WebP files.
     exif += tf.where(_begins(data, exif, _FILES[0][1]), 6, 0)
     begins = [_begins(data, exif, begin) for begin in _BEGINS]
     found = _begins(data, places, name) & tf.reduce_any(begins, axis=0)
@@ -183,7 +183,7 @@ def _search(data, name, skip):
 
 
 def _read_tag(data, exif):
-    """Reads the orientation out of EXIF data; 0 where there is none."""
+    """Reads the orientation from EXIF data; 0 if there is none."""
     import tensorflow as tf
 
     little = _begins(data, exif, b"I")
@@ -200,7 +200,7 @@ def _read_tag(data, exif):
 
 
 def _begins(data, position, text):
-    """Whether a text begins at a position, or at each of several."""
+    """Returns whether a text begins at a position, or at each of several."""
     import tensorflow as tf
 
     found = _bytes(data, position, len(text)) == list(text)
@@ -208,17 +208,17 @@ def _begins(data, position, text):
 
 
 def number(data, position, count, little):
-    """Reads whole numbers out of a file.
+    """Reads integers from a file.
 
     Args:
         data: uint8, (N,): the file.
-        position: of a number in it, or an int32 tensor of several; beyond the
-            end, bytes are 0.
-        count: how many bytes a number has, 4 at most.
+        position: position of a number, or an int32 tensor of several. Bytes
+            beyond the end are 0.
+        count: number of bytes per number, at most 4.
         little: whether the lowest byte comes first.
 
     Returns:
-        int32, of the shape of `position`.
+        int32, with the shape of `position`.
     """
     import tensorflow as tf
 
@@ -229,7 +229,7 @@ def number(data, position, count, little):
 
 
 def _bytes(data, position, count):
-    """Reads bytes as int32; one beyond the end is 0."""
+    """Reads bytes as int32; bytes beyond the end are 0."""
     import tensorflow as tf
 
     places = tf.expand_dims(position, -1) + tf.range(count)

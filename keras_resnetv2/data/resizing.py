@@ -1,4 +1,4 @@
-"""Images of any size to squares of one size, and what memory can hold."""
+"""Scales and crops images to squares of one size; checks memory needs."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,16 @@ from keras_resnetv2.data.crop_pixels import cut
 from keras_resnetv2.data.crops import Crop
 
 MEMORY_LIMIT = 8 * 1024**3
-# Longer than that many times its shorter side, an image is not scaled whole.
+# An image with a larger ratio of long to short side is cropped before scaling.
 _LONG = 16
 
 
 def check_memory(count: int, shape: Sequence[int]) -> None:
-    """Refuses images that are too many to be held as one array.
+    """Checks that images fit into memory as one array.
 
     Args:
-        count: how many images.
-        shape: height, width and channels of each.
+        count: number of images.
+        shape: height, width and channels of each image.
 
     Raises:
         ValueError: if they need more than `MEMORY_LIMIT` bytes as uint8.
@@ -26,17 +26,17 @@ def check_memory(count: int, shape: Sequence[int]) -> None:
     if needed > MEMORY_LIMIT:
         raise ValueError(
             f"{count:,} images of shape {tuple(shape)} need "
-            f"{needed / 1024**3:.1f} GiB of memory; datasets are held in "
-            f"memory up to {MEMORY_LIMIT / 1024**3:.0f} GiB. Give a smaller "
-            f"image_size or take fewer images."
+            f"{needed / 1024**3:.1f} GiB of memory; the limit for datasets in "
+            f"memory is {MEMORY_LIMIT / 1024**3:.0f} GiB. Use a smaller "
+            f"image_size or fewer images."
         )
 
 
 def resize_and_crop(image: np.ndarray, size: int) -> np.ndarray:
-    """Scales the shorter side to `size` and cuts the centre square out.
+    """Scales the shorter side to `size` and cuts out the centre square.
 
-    Bilinear with antialiasing (Pillow), so that every source of images gives
-    the same pixels. An image of the right size comes back as it is.
+    Pillow does it bilinearly with antialiasing, so that all sources of images
+    give the same pixels. An image of the right size is returned unchanged.
 
     Args:
         image: uint8, (height, width, 3).
@@ -64,10 +64,10 @@ def resize_and_crop(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def _resize_centre(image, size):
-    """Does the same without the pixels that are cut off.
+    """Does the same, but crops before scaling.
 
-    They may be gigabytes: scaled to 224 rows, a row of 6,000 pixels has a
-    million columns. Rounding makes a difference of 1 in some pixels.
+    The pixels cut off may be gigabytes: scaled to 224 rows, a row of 6,000
+    pixels has a million columns. By rounding, some pixels differ by 1.
     """
     height, width = image.shape[:2]
     shorter = min(height, width)
@@ -76,12 +76,12 @@ def _resize_centre(image, size):
 
 
 class ImageCollector:
-    """Fills one array with images that arrive one at a time.
+    """Collects single images in one array.
 
     Args:
-        count: how many will arrive.
-        image_size: side of the squares they are made; `None` keeps them as
-            they are, and then they must be of one size.
+        count: the number of images to come.
+        image_size: side of the squares to which they are scaled and cropped;
+            `None` keeps them, and then all must have the same size.
     """
 
     def __init__(self, count: int, image_size: int | None):
@@ -97,7 +97,7 @@ class ImageCollector:
         self._images = np.empty((self._count, *shape), np.uint8)
 
     def add(self, image: np.ndarray) -> None:
-        """Takes the next image.
+        """Adds the next image.
 
         Args:
             image: uint8, (height, width, 3).
@@ -111,25 +111,25 @@ class ImageCollector:
             self._allocate(image.shape)
         if image.shape != self._images.shape[1:]:
             raise ValueError(
-                f"The images differ in size: {self._images.shape[1:]} and "
-                f"{image.shape} (height, width, channels) came. Give "
-                f"image_size, the side to which they shall be made alike."
+                f"The images differ in size: received {self._images.shape[1:]} "
+                f"and {image.shape} (height, width, channels). Set image_size "
+                f"to bring all images to one size."
             )
         self._images[self._filled] = image
         self._filled += 1
 
     @property
     def images(self) -> np.ndarray:
-        """The images that came: uint8, (N, height, width, 3)."""
+        """The images added so far: uint8, (N, height, width, 3)."""
         return self._images[: self._filled]
 
 
 def resize_all(images: np.ndarray, image_size: int | None) -> np.ndarray:
-    """Brings an array of images to another size.
+    """Scales and crops an array of images to another size.
 
     Args:
         images: uint8, (N, height, width, 3).
-        image_size: side of the squares; `None` leaves the images alone.
+        image_size: side of the squares; `None` keeps the images as they are.
 
     Returns:
         uint8, (N, image_size, image_size, 3), or `images` itself.

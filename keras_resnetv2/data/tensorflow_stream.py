@@ -17,9 +17,9 @@ from keras_resnetv2.data.decoding import is_png, png_sides
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.orientation import Turn, turn_of_tf
 
-# What autotuning had chosen from: one call a core that this process may use.
+# Autotuning's upper limit: one call per core that this process may use.
 PARALLEL = available_cores()
-# Batches that are ready beside the one that is used.
+# Batches prepared ahead of the one in use.
 _AHEAD = 2
 
 
@@ -40,17 +40,17 @@ def as_dataset(data: ImageData) -> tf.data.Dataset:
 
 
 def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Makes a dataset's iterators end when their last element is there.
+    """Makes a dataset's iterators end with their last element.
 
-    One with autotuning is only released when its model thread wakes up, 10 ms x
-    (2^k - 1) after its start: up to twice as late. What autotuning would choose
-    must be said: where AUTOTUNE stands, it is one call a core.
+    With autotuning, an iterator is only released when its model thread wakes
+    up, 10 ms x (2^k - 1) after its start: up to twice as late. Without it,
+    parallelism must be set explicitly: AUTOTUNE then means one call per core.
 
     Args:
-        dataset: any.
+        dataset: any dataset.
 
     Returns:
-        The same elements.
+        A dataset of the same elements.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
@@ -60,14 +60,14 @@ def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
 def training(stream: TrainingStream) -> tf.data.Dataset:
     """Makes the stream's batches.
 
-    Of images in memory each is made by one vectorized call; encoded ones are
-    decoded in parallel.
+    A batch of images in memory is made by one vectorized call. Encoded images
+    are decoded in parallel.
 
     Args:
         stream: from `batches.training_batches`.
 
     Returns:
-        float32 images and int32 labels, of static shape and known number.
+        float32 images and int32 labels, with static shapes and known length.
     """
     is_in_memory = isinstance(stream.data, ImageData)
     make = _from_memory if is_in_memory else _from_files
@@ -81,7 +81,8 @@ def evaluation(stream: EvaluationStream) -> tf.data.Dataset:
         stream: from `batches.evaluation_batches`.
 
     Returns:
-        float32 images alone in a tuple, of static shape and known number.
+        Tuples of one element, the float32 images, with static shapes and known
+        length.
     """
     is_in_memory = isinstance(stream.data, ImageData)
     make = _in_order_from_memory if is_in_memory else _in_order_from_files
@@ -155,7 +156,7 @@ def _in_order_from_files(stream):
 def _images(stream, source, positions, keys, rule, seed):
     """Streams standardized images and labels, one at a time, in order."""
 
-    # There is nothing to convert, and looking for it takes seconds.
+    # There is nothing to convert, and AutoGraph would take seconds to find out.
     @tf.autograph.experimental.do_not_convert
     def make_image(position, key):
         encoded, label = source.read(key)
@@ -184,11 +185,10 @@ def _images(stream, source, positions, keys, rule, seed):
 
 
 def _refuse_unreadable(images, places, refuse):
-    """Stops at an image that cannot be read, and says why.
+    """Stops at an image that cannot be read, with the reason.
 
-    An error inside `map` does not say which element it came from. So those
-    images are left out, and then the first position that is not where it
-    should be tells.
+    An error inside `map` does not identify its element. So unreadable images
+    are skipped, and the first unexpected position shows which one is missing.
     """
 
     @tf.autograph.experimental.do_not_convert
@@ -212,9 +212,9 @@ def _refuse_unreadable(images, places, refuse):
 
 
 def _decode(source, encoded, key, choose, size):
-    """Decodes JPEG and PNG with TensorFlow, else as the source does.
+    """Decodes JPEG and PNG with TensorFlow, other formats with the source.
 
-    TensorFlow reads less of other formats than Pillow does.
+    TensorFlow supports other formats less well than Pillow does.
     """
     turn = turn_of_tf(encoded) if source.upright else None
     if source.read_pixels is None:
@@ -234,13 +234,13 @@ def _decode(source, encoded, key, choose, size):
         default=as_the_source_does,
     )
     if turn is not None:
-        # The source's own pixels are upright.
+        # The source's pixels are already upright.
         turn = Turn(*(flag & is_ours for flag in turn))
     return cut_tf(encoded, is_jpeg, pixels, choose, size, turn)
 
 
 def _is_for_tensorflow(encoded, pixel_limit):
-    """Whether it is a JPEG or PNG of no more pixels than the limit."""
+    """Returns whether it is a JPEG or PNG within the pixel limit."""
     sides = tf.case(
         [
             (
@@ -265,7 +265,7 @@ def _batch(images, stream):
 
 
 def _choices(stream: TrainingStream) -> tf.data.Dataset:
-    """Streams which images each batch holds: int32, (batch_size,)."""
+    """Streams the indices of each batch's images: int32, (batch_size,)."""
     count = len(stream.data)
     return (
         epochs(stream)
@@ -277,15 +277,15 @@ def _choices(stream: TrainingStream) -> tf.data.Dataset:
 
 
 def epochs(stream: TrainingStream) -> tf.data.Dataset:
-    """Streams the epochs of a training, from that of its first step on.
+    """Streams the epochs of a training, beginning with that of its first step.
 
     Args:
         stream: from `batches.training_batches`.
 
     Returns:
-        The seed of the epoch's order, int64, (2,), and how many images of it
-        are passed already, int64. Augmentation's seeds have steps or positions,
-        0 and up, in the second place; these have negative numbers there.
+        The seed of the epoch's order, int64, (2,), and how many of its images
+        to skip, int64. The second number of these seeds is negative. In the
+        seeds of augmentation it is a step or position, 0 or larger.
     """
     count = len(stream.data)
     first, start = divmod(stream.first_step * stream.batch_size, count)
@@ -305,7 +305,7 @@ def permutation(count: int, seed: tf.Tensor) -> tf.Tensor:
     in its order are correlated.
 
     Args:
-        count: how many.
+        count: how many numbers.
         seed: integer, (2,).
 
     Returns:
@@ -318,13 +318,13 @@ def permutation(count: int, seed: tf.Tensor) -> tf.Tensor:
 
 
 def to_host(array) -> tf.Tensor:
-    """Puts an array into host memory, which a GPU would not be for tf.data.
+    """Copies an array into host memory, because tf.data cannot use a GPU's.
 
-    A tensor made outside a dataset's functions is handed to them as it is: it
-    never becomes part of a graph, whose size is limited to 2 GB.
+    A tensor made outside a dataset's functions is passed to them directly. It
+    never becomes part of a graph, which is limited to 2 GB.
 
     Args:
-        array: whatever makes a tensor.
+        array: anything that converts to a tensor.
 
     Returns:
         The tensor.
@@ -339,14 +339,14 @@ def standardize(
     """Standardizes images inside a dataset's function.
 
     Args:
-        images: (..., height, width, channels), the last three static, 0 to
-            255.
-        standardization: that fits them.
+        images: (..., height, width, channels), values 0 to 255. The last three
+            dimensions are static.
+        standardization: a standardization of matching shape.
 
     Returns:
         float32, the same shape.
     """
-    # Spread over the image first: twice as fast as a last axis of 3.
+    # Broadcast to the whole image first: twice as fast as a last axis of 3.
     shape = images.shape[-3:]
     mean = np.broadcast_to(standardization.mean, shape)
     std = np.broadcast_to(standardization.std, shape)
@@ -354,14 +354,14 @@ def standardize(
 
 
 def finish(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:
-    """Sets what every stream has in common.
+    """Sets the options that all streams share.
 
     Args:
         batches: the stream.
         count: how many batches it has.
 
     Returns:
-        The same batches in the same order, made ahead.
+        The same batches in the same order, prefetched.
     """
     options = tf.data.Options()
     options.deterministic = True

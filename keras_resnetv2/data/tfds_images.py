@@ -7,9 +7,9 @@ import numpy as np
 from keras_resnetv2.data.image_data import EncodedImages, TFSource
 from keras_resnetv2.data.tfds_splits import LabelledSplit
 
-# Records an epoch's order is shuffled through: 0.9 GB of ImageNet's.
+# Size of the shuffle buffer in records: 0.9 GB for ImageNet.
 SHUFFLE_BUFFER = 8192
-# Shards that are read at a time, and records in turn from each.
+# Number of shards read at a time, and of records read from each in turn.
 _SHARDS, _TURN = 16, 16
 _LABELS_BATCH = 1024
 
@@ -17,22 +17,22 @@ _LABELS_BATCH = 1024
 class TFDSImages(EncodedImages):
     """One split of a dataset of labelled images in TFRecord files.
 
-    A training epoch reads the shards in a random order, `_SHARDS` at a time
-    by turns, through a buffer of `SHUFFLE_BUFFER` records that are drawn at
-    random: not every permutation can come, but TFDS has shuffled the images
-    over the shards already. Each epoch begins with filling the buffer.
+    A training epoch reads the shards in a random order, `_SHARDS` at a time.
+    Their records go through a shuffle buffer of `SHUFFLE_BUFFER` records. Not
+    every permutation is possible, but TFDS has already shuffled the images over
+    the shards. Each epoch begins by filling the buffer.
 
-    Records have no index: a training that begins inside an epoch reads what
-    comes before it once more, without decoding it. That takes as long as the
-    disk needs for those bytes: at 1.2 GB/s 10,000 images a second, a minute
+    Records have no index: a training that resumes within an epoch reads the
+    epoch's earlier records again, without decoding them. The time is that of
+    reading the bytes from disk: at 1.2 GB/s 10,000 images per second, a minute
     for half an epoch of ImageNet.
 
     Args:
         split: from `tfds_splits.find_split`.
-        places: which of its records, of step 1; `None` means all.
+        places: the indices of the records to use, with step 1; `None`: all.
 
     Raises:
-        ValueError: if it is not in TFRecord files.
+        ValueError: if the dataset is not stored in TFRecord files.
     """
 
     def __init__(self, split: LabelledSplit, places: range | None = None):
@@ -42,7 +42,7 @@ class TFDSImages(EncodedImages):
         info = split.builder.info
         if info.file_format.value != "tfrecord":
             raise ValueError(
-                f"{info.name!r} was prepared as {info.file_format.value}; "
+                f"{info.name!r} was prepared as {info.file_format.value}, but "
                 f"only 'tfrecord' can be streamed. Prepare it with TFDS's "
                 f"file_format='tfrecord', or use an image folder."
             )
@@ -72,14 +72,14 @@ class TFDSImages(EncodedImages):
         return len(self._places)
 
     def slice(self, start: int, stop: int) -> "TFDSImages":
-        """Returns the images at some places of the files.
+        """Returns a range of the images, in the order of the files.
 
         Args:
-            start: the first place, from 0.
-            stop: the place after the last one.
+            start: index of the first image, from 0.
+            stop: index after the last image.
 
         Returns:
-            These, with the same class names.
+            These images, with the same class names.
         """
         return TFDSImages(self._split, self._places[start:stop])
 
@@ -87,7 +87,7 @@ class TFDSImages(EncodedImages):
     def labels(self) -> np.ndarray:
         """int32, (N,): in evaluation order.
 
-        The first time, this reads all records, without decoding the images.
+        The first access reads all records, without decoding the images.
         """
         from keras_resnetv2.data import tensorflow_stream
 
@@ -129,12 +129,12 @@ class TFDSImages(EncodedImages):
             parts = features.deserialize_example(record, decoders=encoded)
             return parts[image_key], tf.cast(parts[label_key], tf.int32)
 
-        # Turned upright, they would no longer be TFDS's.
+        # Turning them upright would make them differ from TFDS's images.
         return TFSource(keys, read, upright=False)
 
 
 def _records(shards):
-    """Reads shards: tensors of file names, records to skip and to take."""
+    """Reads shards, given as file names, records to skip and to take."""
     import tensorflow as tf
 
     from keras_resnetv2.data import tensorflow_stream
@@ -153,7 +153,7 @@ def _records(shards):
 
 
 def _shuffle(records, seed):
-    """Shuffles as `Dataset.shuffle`, which would mix in the global seed."""
+    """Shuffles like `Dataset.shuffle`, but without the global seed."""
     import tensorflow as tf
 
     shuffled = tf.raw_ops.ShuffleDataset(

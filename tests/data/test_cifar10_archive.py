@@ -156,14 +156,14 @@ def other_pixels(path, members):
 
 
 BAD_ARCHIVES = {
-    truncated: "cut off|lacks",
-    truncated_plain_tar: "cut off|lacks",
-    corrupted: "cut off|lacks|MD5|cannot be decoded",
+    truncated: "truncated|lacks",
+    truncated_plain_tar: "truncated|lacks",
+    corrupted: "truncated|lacks|MD5|cannot be decoded",
     not_an_archive: "not a readable tar archive",
     empty: "not a readable tar archive",
-    other_archive: "holds no CIFAR-10",
+    other_archive: "contains no CIFAR-10",
     one_member_missing: "lacks data_batch_4",
-    a_link_for_a_file: "holds no CIFAR-10",
+    a_link_for_a_file: "contains no CIFAR-10",
     other_pixels: "data_batch_2.bin has the MD5 sum",
 }
 

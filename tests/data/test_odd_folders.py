@@ -55,7 +55,7 @@ def test_what_this_package_wrote_is_no_data(classes, said, file, kind, place):
     assert after.paths == before.paths
     assert after.class_names == ("cat", "dog")
     assert f"{ours} is left out: it is {kind}." in said()
-    with pytest.raises(ValueError, match=f"is {kind}, and no folder of images"):
+    with pytest.raises(ValueError, match=f"is {kind}, not a folder of images"):
         list_images(ours, "train")
 
 
