@@ -107,7 +107,7 @@ def test_what_is_read(home):
     assert image_folder.list_pictures(["~/x/a"])[0] == str(home / "x/a/1.png")
     write_contact_sheet("~/sheet.png", [home / "x/a/1.png"], [["a"]])
     assert (home / "sheet.png").exists()
-    with pytest.raises(ValueError, match=f"{home}/x is no export"):
+    with pytest.raises(ValueError, match=f"{home}/x is not an export"):
         exported.find_version("~/x")
     with pytest.raises(FileNotFoundError, match=str(home)):
         cifar10_archive.read_archive("~/x.tgz")

@@ -1,4 +1,4 @@
-"""Classifies pictures with an export, without its network."""
+"""Classifies pictures with an export, without the Keras network."""
 
 import os
 import pathlib
@@ -9,24 +9,25 @@ from keras_resnetv2._directories import EXPORT
 from keras_resnetv2._files import user_path
 from keras_resnetv2._requirements import check_installed
 
-_AT_ONCE = 16  # what TF Serving's batching.config lets through
+_AT_ONCE = 16  # TF Serving's batching.config accepts as many
 
 
 def classify(
     directory: str | os.PathLike, files: Sequence[str | os.PathLike]
 ) -> list[list[tuple[str, float]] | None]:
-    """Asks an export's signature `classify`.
+    """Calls an export's signature `classify`.
 
     Args:
-        directory: of a version, or of all versions: the newest is asked then.
+        directory: directory of one version, or of all versions; then the
+            newest is used.
         files: paths of pictures.
 
     Returns:
-        For every file [(class name, score), ...], best first, as many as the
-        export names; None if it is no picture for the export.
+        For each file [(class name, score), ...], best first, with the export's
+        `top_k` classes; None if the export cannot read it as a picture.
 
     Raises:
-        ValueError: if there is no export, or none that takes pictures.
+        ValueError: if there is no export, or it does not take pictures.
     """
     version = find_version(directory)
     check_installed("A SavedModel")
@@ -35,8 +36,8 @@ def classify(
     network = tf.saved_model.load(str(version))
     if "classify" not in network.signatures:
         raise ValueError(
-            f"The export {version} takes no pictures: its network's input is "
-            "no square of known size and three channels."
+            f"The export {version} does not take pictures: its network's input "
+            "is not a square of known size with three channels."
         )
     ask = network.signatures["classify"]
     answers = []
@@ -61,10 +62,10 @@ def find_version(directory: str | os.PathLike) -> pathlib.Path:
     """Finds an export's newest version.
 
     Args:
-        directory: of a version, or of all versions.
+        directory: directory of one version, or of all versions.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if there is no version.
     """
     directory = user_path(directory)
     numbered = (directory / str(number) for number in numbers_in(directory))
@@ -73,7 +74,7 @@ def find_version(directory: str | os.PathLike) -> pathlib.Path:
     ]
     if not found:
         raise ValueError(
-            f"{directory} is no export: it has no {EXPORT}, and no "
+            f"{directory} is not an export: it has no {EXPORT}, and no "
             "version with one. Give the directory that the export was written "
             "to."
         )
@@ -84,7 +85,8 @@ def numbers_in(directory: pathlib.Path) -> list[int]:
     """Lists the numbers of an export's versions, the newest last.
 
     Args:
-        directory: of all versions; there are none where it is no directory.
+        directory: directory of all versions. If it is not a directory, the
+            list is empty.
     """
     names = os.listdir(directory) if directory.is_dir() else ()
     return sorted(int(name) for name in names if re.fullmatch("[0-9]+", name))

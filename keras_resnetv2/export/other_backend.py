@@ -1,8 +1,8 @@
-"""Exports a network of the JAX or PyTorch backend, in a process on TensorFlow.
+"""Exports a network of the JAX or PyTorch backend, in a TensorFlow process.
 
-The process is `python -m keras_resnetv2.export.other_backend FOLDER`: the
-network and the arguments go to it as files in the folder, and the path comes
-back so.
+The process is `python -m keras_resnetv2.export.other_backend FOLDER`. It reads
+the network and the arguments from files in the folder, and writes the path of
+the export there.
 """
 
 import contextlib
@@ -34,22 +34,22 @@ def export(
     standardization: Standardization,
     **serving: Any,
 ) -> pathlib.Path:
-    """`versions.export`, in a process that runs on TensorFlow.
+    """Runs `versions.export` in a process on TensorFlow.
 
     Args:
-        model: on whatever backend.
-        directory: of all versions.
+        model: a model on any backend.
+        directory: directory of all versions.
         policy: the export's dtype policy.
-        standardization: of the pixels.
+        standardization: standardization of the pixels.
         **serving: the other fields of a `Serving`.
 
     Returns:
         The directory of the new version.
 
     Raises:
-        ImportError: if there is no TensorFlow; says what to install.
-        ValueError: as `versions.export`, and if that process cannot have a
-            layer of the user's own.
+        ImportError: if TensorFlow is missing; says what to install.
+        ValueError: see `versions.export`; also if that process cannot import a
+            custom layer.
     """
     check_installed("A SavedModel")
     arguments = {
@@ -68,13 +68,13 @@ def export(
         if (folder / _ERROR).exists():
             raise ValueError((folder / _ERROR).read_text())
         if failed:
-            raise ValueError(f"TensorFlow's process did not export: {failed}")
+            raise ValueError(f"The TensorFlow process failed: {failed}")
         version = pathlib.Path((folder / _VERSION).read_text())
     return directory / version.name
 
 
 def _modules(model):
-    """The modules that define the network's layers, but for Keras and us."""
+    """Returns the modules of the network's custom layers."""
     modules = set()
     for layer in all_layers(model):
         module = type(layer).__module__
@@ -83,19 +83,19 @@ def _modules(model):
         if module == "__main__":
             raise ValueError(
                 f"The layer {layer.name!r} is of class {type(layer).__name__}, "
-                "which this script or notebook defines: the process that "
-                "exports on TensorFlow cannot import it. Move the class into "
-                "a module of its own, or export under KERAS_BACKEND=tensorflow."
+                "which is defined in this script or notebook. The process that "
+                "exports on TensorFlow cannot import it. Move the class into a "
+                "module, or export under KERAS_BACKEND=tensorflow."
             )
         modules.add(module)
     return sorted(modules)
 
 
 def main(folder: str) -> None:
-    """Reads what `export` wrote, and exports it.
+    """Reads the files that `export` wrote, and exports the network.
 
     Args:
-        folder: with the files in it.
+        folder: folder of the files.
     """
     path = pathlib.Path(folder)
     try:
@@ -112,7 +112,7 @@ def _export(path):
 
     arguments = json.loads((path / _ARGUMENTS).read_text())
     with _told("load"):
-        # The user's modules may lie in the calling process's folder.
+        # The user's modules may be in the folder of the calling process.
         sys.path += [x for x in arguments["path"] if x not in sys.path]
         for module in arguments["modules"]:
             importlib.import_module(module)
@@ -132,13 +132,13 @@ def _export(path):
 
 
 def _run(model):
-    """Runs it once: layers may be written for another backend."""
+    """Runs the model once: layers may be written for another backend."""
     model(keras.ops.zeros([size or 64 for size in (1, *model.input_shape[1:])]))
 
 
 @contextlib.contextmanager
 def _told(what):
-    """Makes an error over the user's layers a ValueError of two sentences."""
+    """Turns an error of custom layers into a ValueError of two sentences."""
     try:
         yield
     except Exception as error:
@@ -148,9 +148,9 @@ def _told(what):
         reason = str(cause).strip().partition("\n")[0].partition(". ")[0]
         raise ValueError(
             f"TensorFlow, which the export needs, cannot {what} the network: "
-            f"{type(cause).__name__}: {reason.rstrip('.')}. Layers and "
-            "functions of your own must be registered by "
-            "keras.saving.register_keras_serializable and written with "
+            f"{type(cause).__name__}: {reason.rstrip('.')}. Register custom "
+            "layers and functions with "
+            "keras.saving.register_keras_serializable, and write them with "
             "keras.ops."
         ) from error
 

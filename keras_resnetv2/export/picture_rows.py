@@ -1,6 +1,6 @@
-"""Files of any size to the pixels a network takes, each row for itself.
+"""Decodes files of any size to a network's input, each row independently.
 
-A file's header says how many pixels it will have, before it is decoded.
+The number of pixels is read from a file's header before it is decoded.
 """
 
 from typing import NamedTuple
@@ -23,10 +23,10 @@ class Rows(NamedTuple):
     """The pictures among the rows of a request.
 
     Attributes:
-        images: float32 (M, size, size, 3), 0 to 255: of the M rows that are
-            pictures; where there is none, one that is black.
-        places: int64 (M,): their rows; N for the black one.
-        count: N, how many rows there are.
+        images: float32 (M, size, size, 3), 0 to 255: the M rows that are
+            pictures. If there is none, one black image.
+        places: int64 (M,): their row indices; N for the black image.
+        count: N, the number of rows.
     """
 
     images: tf.Tensor
@@ -34,13 +34,13 @@ class Rows(NamedTuple):
     count: tf.Tensor
 
     def spread(self, values: tf.Tensor) -> tf.Tensor:
-        """Puts what belongs to the images into their rows.
+        """Puts the values of the images into their rows.
 
         Args:
             values: (M, ...).
 
         Returns:
-            (N, ...), 0 in the rows that are no pictures.
+            (N, ...), 0 in the rows that are not pictures.
         """
         more = tf.shape(values, out_type=tf.int64)[1:]
         shape = tf.concat([self.count[None] + 1, more], axis=0)
@@ -48,7 +48,7 @@ class Rows(NamedTuple):
 
     @property
     def valid(self) -> tf.Tensor:
-        """Bool (N,): which rows are pictures."""
+        """Bool (N,): whether each row is a picture."""
         return self.spread(tf.ones_like(self.places)) > 0
 
 
@@ -57,14 +57,14 @@ def decode_rows(
 ) -> Rows:
     """Decodes, resizes and crops pictures as in evaluation.
 
-    A row that cannot be read does not fail the others: tf.data leaves it out,
-    which is what no other operation of TensorFlow's does with an error.
+    A row that cannot be read does not make the others fail, because tf.data
+    skips it. No other TensorFlow operation can ignore errors.
 
     Args:
         encoded: (N,) strings: JPEG, PNG, GIF, BMP or WebP files of any size.
         size: Side of the square in pixels.
-        resize: What the shorter side is scaled to before the centre crop.
-        pixel_limit: The most pixels of a file that are decoded.
+        resize: Length of the shorter side before the centre crop.
+        pixel_limit: The largest number of pixels of a file to decode.
 
     Returns:
         A `Rows`.
@@ -93,13 +93,13 @@ def decode_rows(
         .with_options(_options())
     )
     places, images = rows.get_single_element()
-    # The black one stays where there is no other: no network takes 0 images.
+    # Without pictures the black image stays: networks cannot take 0 images.
     pictures = tf.maximum(tf.size(places) - 1, 1)
     return Rows(images[:pictures], places[:pictures], count)
 
 
 def _options():
-    """What costs time at every request and gains none within one."""
+    """Turns off optimizations that cost each request time and save none."""
     options = tf.data.Options()
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
@@ -115,19 +115,19 @@ _GIF_EXTENSION, _GIF_IMAGE = b"!"[0], b","[0]
 
 
 def check_pixels(encoded: tf.Tensor, limit: int) -> tf.Tensor:
-    """Refuses what is no image, or one of too many pixels.
+    """Checks that a file is an image within the pixel limit.
 
     Args:
         encoded: Scalar, the bytes of a file.
-        limit: The most pixels that are decoded.
+        limit: The largest number of pixels to decode.
 
     Returns:
-        The bytes to decode: those of the first frame, of an animated GIF.
+        The bytes to decode; for an animated GIF, those of the first frame.
 
     Raises:
-        tf.errors.InvalidArgumentError: When it runs, if this is no JPEG, PNG,
-            GIF, BMP or still WebP, of more than `limit` pixels, or a JPEG of
-            too many scans.
+        tf.errors.InvalidArgumentError: At run time, if this is not a JPEG, PNG,
+            GIF, BMP or still WebP, has more than `limit` pixels, or is a JPEG
+            with too many scans.
     """
     kinds = [
         (b"\xff\xd8\xff", _jpeg),
@@ -154,11 +154,11 @@ def check_pixels(encoded: tf.Tensor, limit: int) -> tf.Tensor:
 
 
 def _jpeg(encoded):
-    # Each scan of a progressive JPEG is a pass over all pixels.
+    # Each scan of a progressive JPEG takes a pass over all pixels.
     data = tf.io.decode_raw(encoded, tf.uint8)
     is_scan = (data[:-1] == _JPEG_SCAN[0]) & (data[1:] == _JPEG_SCAN[1])
     scans = tf.math.count_nonzero(is_scan, dtype=tf.int32)
-    message = ["A JPEG of", scans, f"scans; the limit is {_MOST_SCANS}."]
+    message = ["A JPEG with", scans, f"scans; the limit is {_MOST_SCANS}."]
     with tf.control_dependencies(
         [tf.debugging.Assert(scans <= _MOST_SCANS, message)]
     ):
@@ -170,30 +170,30 @@ def _png(encoded):
 
 
 def _webp(encoded):
-    # RIFF files hold other things, too.
+    # RIFF files may contain other data.
     sides = tf.where(is_webp(encoded), webp_sides(encoded), 0)
     return sides, encoded
 
 
 def _bmp(encoded):
-    # A negative height: the rows are stored from the top.
+    # With a negative height, the rows are stored from the top.
     return tf.abs(read_numbers(encoded, 18, 2, tf.int32)), encoded
 
 
 def _unknown(encoded):
-    known = tf.debugging.Assert(False, ["No JPEG, PNG, GIF, BMP or WebP."])
+    known = tf.debugging.Assert(False, ["Not a JPEG, PNG, GIF, BMP or WebP."])
     with tf.control_dependencies([known]):
         return tf.zeros(2, tf.int32), encoded
 
 
 def _gif(encoded):
-    """Cuts the frames behind the first off.
+    """Cuts off all frames after the first.
 
-    TensorFlow would decode all of them, and drop them.
+    TensorFlow would decode all of them, and then drop them.
     """
     data = tf.io.decode_raw(encoded, tf.uint8)
-    # Blocks hold 255 bytes, but for the last of each chain. A file of tiny
-    # ones would keep the loop busy for minutes.
+    # Blocks have 255 bytes, except the last of each chain. A file of tiny
+    # blocks would keep the loop busy for minutes.
     steps = tf.size(data) // 64 + 256
 
     def go_on(position, in_chain, sides):
@@ -218,7 +218,7 @@ def _gif(encoded):
         maximum_iterations=steps,
     )
     found = tf.debugging.Assert(
-        ~go_on(position, in_chain, sides), ["A GIF of too many blocks."]
+        ~go_on(position, in_chain, sides), ["A GIF with too many blocks."]
     )
     with tf.control_dependencies([found]):
         first = tf.strings.substr(encoded, 0, position)

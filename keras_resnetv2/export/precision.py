@@ -1,4 +1,4 @@
-"""The same network computing in another precision."""
+"""Converts a network to another precision."""
 
 import itertools
 
@@ -21,18 +21,18 @@ def with_precision(model: keras.Model, policy: str) -> keras.Model:
     """Clones a functional model for another precision, weights included.
 
     The layers from the pooling on stay float32: bfloat16 has three digits,
-    too few for logits. So does the preprocessing, which has pixels.
+    which is too few for logits. Preprocessing also stays float32.
 
     Args:
-        model: of layers of whatever precision, and of networks of them.
-        policy: a dtype policy, "mixed_bfloat16" say.
+        model: a model of layers in any precision; it may contain models.
+        policy: a dtype policy, such as "mixed_bfloat16".
 
     Returns:
-        A model of the same weights, in that precision; `model` if it is in it
-        already.
+        A model with the same weights in that precision; `model` itself if it
+        already has it.
 
     Raises:
-        ValueError: names a layer that does not take the precision.
+        ValueError: if a layer does not accept the precision; names it.
     """
     head = _head(model)
 
@@ -48,7 +48,7 @@ def with_precision(model: keras.Model, policy: str) -> keras.Model:
         return model
 
     def clone(layer):
-        if not isinstance(layer, keras.layers.Layer):  # of keras.ops
+        if not isinstance(layer, keras.layers.Layer):  # a keras.ops operation
             return type(layer).from_config(layer.get_config())
         config = {**layer.get_config(), "dtype": policy_of(layer)}
         try:
@@ -71,14 +71,14 @@ def _refusal(layer, policy):
     compute = keras.DTypePolicy(policy).compute_dtype
     return ValueError(
         f"The layer {layer.name!r} of class {type(layer).__name__} cannot be "
-        f"put into {compute}: its class ignores the dtype in its config. Let "
-        "it hand that on to the layers within it, or export in "
+        f"converted to {compute}: its class ignores the dtype in its config. "
+        "Make it pass the dtype on to its inner layers, or export in "
         f"{layer.compute_dtype}."
     )
 
 
 def _head(model):
-    """The layers behind the last one that works on a map."""
+    """Returns the layers after the last one that works on a feature map."""
     return set(
         itertools.takewhile(
             lambda layer: isinstance(layer, _HEAD),
@@ -88,18 +88,18 @@ def _head(model):
 
 
 def stored_dtypes(model: keras.Model) -> list[str]:
-    """The dtype each weight is stored in: that which it is used in.
+    """Returns the dtype in which each weight is used, and should be stored.
 
     Args:
-        model: of `with_precision`.
+        model: a model from `with_precision`.
 
     Returns:
-        A name a weight, in the order of `model.weights`.
+        The dtype names, in the order of `model.weights`.
     """
     used = {
         id(weight): layer.compute_dtype
         for layer in all_layers(model)
-        # Its statistics and parameters are float32 whatever the images are.
+        # Its statistics and parameters are always float32.
         if not isinstance(layer, keras.layers.BatchNormalization)
         for weight in layer.weights
     }

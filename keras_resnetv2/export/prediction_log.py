@@ -1,9 +1,9 @@
-"""TF Serving's record of a request: what it replays to warm a model up.
+"""Writes and reads the requests that TF Serving replays to warm up a model.
 
-A server that finds `assets.extra/tf_serving_warmup_requests` beside a model
-runs these requests before it answers others. The messages are those of
-tensorflow-serving-api, which cannot be installed beside tensorflow-cpu without
-going round its requirements; the parts of them used here are declared below.
+A server that finds `assets.extra/tf_serving_warmup_requests` in a model runs
+these requests before it answers others. The messages are those of
+tensorflow-serving-api. That package cannot be installed beside tensorflow-cpu
+without ignoring its requirements, so the messages needed are declared below.
 """
 
 import pathlib
@@ -16,8 +16,8 @@ from tensorflow.core.framework import tensor_pb2
 _WARM_UP = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
 _PACKAGE = "tensorflow.serving"
 _STRING, _BYTES = "TYPE_STRING", "TYPE_BYTES"
-# Message, then field, number and type. The values of `inputs` are TensorProto,
-# which on the wire is the same as the bytes of one.
+# For each message: field, number and type. The values of `inputs` are
+# TensorProto, which have the same encoding as their bytes.
 _MESSAGES = {
     "ModelSpec": [("name", 1, _STRING), ("signature_name", 3, _STRING)],
     "Input": [("key", 1, _STRING), ("value", 2, _BYTES)],
@@ -33,11 +33,11 @@ def write(
     model: str,
     requests: list[tuple[str, dict[str, np.ndarray]]],
 ) -> None:
-    """Writes the requests that a server warms the model up with.
+    """Writes the requests with which a server warms up the model.
 
     Args:
         version: the SavedModel's directory.
-        model: its name in the server.
+        model: the model's name in the server.
         requests: signature names and their inputs.
     """
     path = version / _WARM_UP
@@ -48,7 +48,7 @@ def write(
 
 
 def read(version: pathlib.Path) -> list[tuple[str, dict[str, np.ndarray]]]:
-    """Reads what `write` wrote.
+    """Reads the requests that `write` wrote.
 
     Args:
         version: the SavedModel's directory.
@@ -85,7 +85,7 @@ def _message(name):
 
 
 def _make_pool():
-    # A pool of its own: tensorflow-serving-api may be imported as well.
+    # A separate pool, because tensorflow-serving-api may be imported as well.
     file = descriptor_pb2.FileDescriptorProto(
         name="warm_up.proto", package=_PACKAGE, syntax="proto3"
     )

@@ -1,8 +1,8 @@
-"""Replays an export's warm-up requests: its half of the self-check.
+"""Replays an export's warm-up requests for the self-check.
 
-Run as a process of its own, by the file's name and the answers':
-`python -m keras_resnetv2.export.replay serving/resnet20/1 answers.npz`. It has
-neither Keras nor the network's code, as a server has not.
+It runs in a separate process:
+`python -m keras_resnetv2.export.replay serving/resnet20/1 answers.npz`.
+Like a server, it has neither Keras nor the network's code.
 """
 
 import pathlib
@@ -12,14 +12,14 @@ import numpy as np
 
 
 def main(version: str, answers: str) -> None:
-    """Asks every signature, and keeps what it answers.
+    """Sends the requests to their signatures and saves the answers.
 
     Args:
         version: directory of the SavedModel.
-        answers: the .npz to write: of the request of that number, each output
-            by its name, as in "0/probabilities".
+        answers: the .npz file to write. A key is the number of a request and
+            the name of an output, such as "0/probabilities".
     """
-    sys.modules["keras"] = None  # an import of it would fail
+    sys.modules["keras"] = None  # makes importing it fail
     import tensorflow as tf
 
     from keras_resnetv2.export import prediction_log
@@ -31,7 +31,7 @@ def main(version: str, answers: str) -> None:
         inputs = {key: tf.constant(value) for key, value in inputs.items()}
         for key, value in signatures[name](**inputs).items():
             value = value.numpy()
-            # Strings come as objects, which would be pickled.
+            # Strings are objects here, which would be pickled.
             found[f"{i}/{key}"] = (
                 value.astype(bytes) if value.dtype == object else value
             )

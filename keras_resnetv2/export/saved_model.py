@@ -1,4 +1,4 @@
-"""A SavedModel that takes pictures, names classes, and needs no Keras."""
+"""Exports a SavedModel that takes pictures, names classes, needs no Keras."""
 
 import numbers
 import os
@@ -18,7 +18,7 @@ from keras_resnetv2._standardization import Standardization
 if TYPE_CHECKING:
     import keras
 
-# By the name that an export's has: its dtype policy.
+# The dtype policy by the precision of an export.
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 PIXEL_LIMIT = 50_000_000
 
@@ -34,11 +34,11 @@ def export_saved_model(
     precision: str = "float32",
     pixel_limit: int = PIXEL_LIMIT,
 ) -> pathlib.Path:
-    """Writes the next version of a SavedModel, as TF Serving takes it.
+    """Writes the next version of a SavedModel for TF Serving.
 
-    The graph standardises as the training did; labels are inside; every weight
-    is stored once, whatever strategy the model was made under. Signatures, of
-    N rows (any number but 0):
+    The graph standardises images as the training did. It contains the labels.
+    Each weight is stored once, whatever distribution strategy was used. The
+    signatures take N rows, at least one:
 
     =================  =====================  ============================
     name               input                  outputs
@@ -51,56 +51,59 @@ def export_saved_model(
     `features_uint8`   `images` uint8         `features`
     =================  =====================  ============================
 
-    Images are (N, H, W, C) of the model's size, 0 to 255; `probabilities`
-    (N, classes), `features` (N, channels), `classes` and `scores` (N, top_k),
-    the best first. `image_bytes` (N,) are JPEG, PNG, GIF (the first
-    frame), BMP or WebP files of any size, which are turned as their EXIF
-    orientation says, resized and cropped as in
-    evaluation. `valid`, bool (N,), tells which rows are pictures; of the others
-    the classes are "" and the numbers 0. Features are what the classifier
-    takes. A network whose input is no square of known size and three channels
-    has the signatures that take images only.
+    `images` are (N, H, W, C) of the model's size, 0 to 255. `image_bytes` (N,)
+    are JPEG, PNG, GIF (first frame), BMP or WebP files of any size. They are
+    turned according to their EXIF orientation, then resized and cropped as in
+    evaluation. Outputs: `probabilities` (N, classes), `features` (N, channels),
+    and `classes` and `scores` (N, top_k), best first. `valid`, bool (N,), says
+    which rows are pictures; in other rows the classes are "" and the numbers 0.
+    Features are the input of the classifier. If the network's input is not a
+    square of known size with three channels, only the signatures with `images`
+    exist.
 
-    The version is checked before it gets its name: a fresh process, without
-    Keras, loads it, replays the warm-up requests, and the answers must be those
-    of the model in float32. Probabilities, and features relative to the
-    largest, may be off by 1e-5 (float32) or 0.05 (bfloat16), or by ten times
-    what rounding the pixels in that precision changes, where that is more: very
-    deep networks blow it up (0.01 and 0.5 at most).
-    assets.extra/self_check.json has the figures.
+    The version is checked before it gets its name. A new process without Keras
+    loads it and replays the warm-up requests. Its answers must match the model
+    in float32. Probabilities, and features relative to the largest, may differ
+    by 1e-5 (float32) or 0.05 (bfloat16). If rounding the pixels in that
+    precision has a larger effect, as in very deep networks, ten times that
+    effect is allowed (0.01 and 0.5 at most). assets.extra/self_check.json
+    contains the figures.
 
-    Beside the versions are models.config, batching.config and serve.sh for TF
-    Serving; files of these names that are there already are left alone.
+    The directory also gets models.config, batching.config and serve.sh for TF
+    Serving. Existing files with these names are kept.
 
     Args:
-        model: a classifier from standardised images, or from pixels if it
-            includes its preprocessing; logits or probabilities. On the JAX and
-            PyTorch backends it is handed to a process that runs on TensorFlow,
-            which must be installed, and the check compares with what it is
+        model: a classifier of standardised images, or of pixels if it includes
+            its preprocessing; it gives logits or probabilities. On the JAX and
+            PyTorch backends, the export runs in a TensorFlow process.
+            TensorFlow must be installed; the check compares with the model
             there.
-        directory: of all versions; the next free number is written whole or
-            not at all. Its name is the model's in models.config.
-        standardization: what the training did to the pixels, or its name in
+        directory: directory of all versions. The next free number is written
+            completely or not at all. Its name is the model's name in
+            models.config.
+        standardization: the training's standardization, or its name in
             `STANDARDIZATIONS`. Default: the network's own, if it has published
-            weights or was trained by this package.
-        class_names: written to assets/labels.txt, a line each. Default: the
+            weights or was trained with this package.
+        class_names: written to assets/labels.txt, one per line. Default: the
             network's own, or else the classes' numbers.
-        resize: shorter side before the centre crop, in pixels. Default: the
-            network's own, or else its size, as images in memory are evaluated;
-            those that are decoded as needed are at size * 256 / 224.
+        resize: length of the shorter side before the centre crop, in pixels.
+            Default: the network's own, or else its input size, as in the
+            evaluation of images in memory. (Encoded images are evaluated at
+            size * 256 / 224.)
         top_k: how many classes `classify` names, or all if there are fewer.
-        precision: "float32", or "bfloat16": kernels are stored and convolved in
-            it; batch normalization's numbers and the classifier stay float32.
-        pixel_limit: a file of more pixels is no valid picture. It is read from
-            the file's header, before anything is decoded. At least four
-            times the square of `resize`.
+        precision: "float32" or "bfloat16". With bfloat16, kernels are stored
+            and convolved in it; batch normalization and classifier stay
+            float32.
+        pixel_limit: a file with more pixels is not a valid picture. The number
+            is read from the file's header before decoding. It must be at least
+            four times the square of `resize`.
 
     Returns:
-        The directory of the new version, `directory/1` at first.
+        The directory of the new version; the first one is `directory/1`.
 
     Raises:
-        ValueError: if the model is no classifier, an argument does not fit it,
-            or the export does not answer as the model does.
+        ValueError: if the model is not a classifier, an argument does not match
+            it, or the export's answers differ from the model's.
 
     Example::
 
@@ -132,7 +135,7 @@ def export_saved_model(
         "class_names": tuple(class_names),
         "resize": resize,
         "top_k": min(_whole("top_k", top_k, 1), classes),
-        # The pictures of the check must be within it.
+        # The pictures of the check must be within the limit.
         "pixel_limit": _whole(
             "pixel_limit", pixel_limit, 4 * (resize or 1) ** 2
         ),
@@ -157,19 +160,19 @@ def _check_model(model):
     ends = [len(getattr(model, end, ())) for end in ("inputs", "outputs")]
     if not functional or ends != [1, 1]:
         raise ValueError(
-            "model must be a functional keras.Model of one input and one "
-            "output, as the builders of this package return it; received a "
+            "model must be a functional keras.Model with one input and one "
+            "output, like those of this package's builders; received a "
             f"{type(model).__name__}"
-            + (f" of {ends[0]} and {ends[1]}." if any(ends) else ".")
+            + (f" with {ends[0]} and {ends[1]}." if any(ends) else ".")
         )
     for layer in all_layers(model):
         mode = getattr(layer, "quantization_mode", None)
         if mode is not None:
             raise ValueError(
                 f"The network {model.name!r} is quantized ({layer.name!r} to "
-                f"{mode}), and this export stores its weights as float32 or "
-                "bfloat16. Export the network as it was before quantize(), or "
-                "this one by Keras's own model.export()."
+                f"{mode}), but this export stores weights as float32 or "
+                "bfloat16. Export the network without quantize(), or use "
+                "Keras's own model.export()."
             )
 
 
@@ -181,9 +184,9 @@ def _standardization(model, origin, asked):
         return asked
     if asked != origin.standardization:
         raise ValueError(
-            f"The network {model.name!r} includes its preprocessing, which is "
-            "another one than standardization says: its images would be "
-            "standardised twice. Leave standardization out."
+            f"The network {model.name!r} includes its preprocessing, which "
+            "differs from standardization: its images would be standardised "
+            "twice. Omit standardization."
         )
     return get_standardization(model)
 
@@ -191,25 +194,25 @@ def _standardization(model, origin, asked):
 def _check_class_names(class_names, classes):
     if isinstance(class_names, str):
         raise ValueError(
-            "class_names must be a sequence of one name a class; received the "
-            f"string {class_names!r}."
+            "class_names must be a sequence of one name per class; received "
+            f"the string {class_names!r}."
         )
     if len(class_names) != classes:
         raise ValueError(
             f"The model has {classes} classes; received {len(class_names)} "
-            "class_names. Give one name a class, in the order of the labels."
+            "class_names. Give one name per class, in the order of the labels."
         )
     for name in class_names:
         # NumPy's strings end at a NUL.
         if not isinstance(name, str) or name.splitlines() != [name.strip("\0")]:
             raise ValueError(
-                "class_names are written a line each, so each must be one "
+                "class_names are written one per line, so each must be one "
                 f"line of text; received {name!r}."
             )
 
 
 def _whole(name, value, least):
-    """The number as an `int`; None, a network's size unknown, stays None."""
+    """Returns the number as an `int`; None if the network's size is unknown."""
     if value is None and least is None:
         return None
     if not isinstance(value, numbers.Integral) or value < (least or 1):

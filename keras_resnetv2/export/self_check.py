@@ -1,4 +1,4 @@
-"""An export is loaded as a server loads it, and asked what the model is."""
+"""Checks an export: loads it like a server and compares it with the model."""
 
 import json
 import pathlib
@@ -18,18 +18,18 @@ from keras_resnetv2.export.signatures import (
 )
 from keras_resnetv2.export.warm_up import Request
 
-# By dtype policy: the most that a probability may be off, and a feature
-# relative to the largest one; and the policy's unit roundoff.
+# By dtype policy: the largest difference allowed in a probability, or in a
+# feature relative to the largest feature; and the policy's unit roundoff.
 TOLERANCES = {"float32": 1e-5, "mixed_bfloat16": 0.05}
 _ROUNDOFFS = {"float32": 2**-24, "mixed_bfloat16": 2**-9}
 _SENSITIVE = 10
-# Beyond it a check would tell nothing.
+# A tolerance above these would make the check useless.
 _MOST = {"float32": 0.01, "mixed_bfloat16": 0.5}
 _REPORT = pathlib.Path("assets.extra", "self_check.json")
 
 
 class ExportError(ValueError):
-    """An export that does not answer as its model does."""
+    """An export's answers differ from its model's."""
 
 
 def allowed(
@@ -38,28 +38,28 @@ def allowed(
     expected: dict[str, np.ndarray],
     policy: str,
 ) -> float:
-    """How far an export may be off its model.
+    """Returns the largest difference allowed between an export and its model.
 
-    A very deep network blows the rounding of its pixels up, and the roundings
-    within it as much: ResNet-1001 with random weights has three digits of its
-    probabilities in float32. So it is the tolerance, or ten times what
-    rounding the pixels changes, if that is more, up to 0.01 in float32 and 0.5
-    in bfloat16.
+    A very deep network amplifies the rounding of its pixels, and its internal
+    rounding as well: in float32, three digits of the probabilities of a
+    ResNet-1001 with random weights are correct. So the result is the tolerance
+    or, if larger, ten times the effect of rounding the pixels, up to 0.01 in
+    float32 and 0.5 in bfloat16.
 
     Args:
-        answer: the model's `probabilities` and `features` of pixels.
+        answer: computes the model's `probabilities` and `features` of pixels.
         pixels: float32 (N, H, W, C), 0 to 255.
-        expected: the answer to these.
+        expected: the answer for these pixels.
         policy: a key of `TOLERANCES`.
 
     Raises:
-        ExportError: if the model answers NaN or Inf.
+        ExportError: if the model gives NaN or Inf.
     """
     if not all(np.isfinite(value).all() for value in expected.values()):
         raise ExportError(
-            "The model itself answers NaN or Inf, so its export cannot be "
-            "compared with it. Train it first (a very deep network overflows "
-            "with the statistics that it is built with)."
+            "The model itself gives NaN or Inf, so its export cannot be "
+            "compared with it. Train it first (an untrained very deep network "
+            "overflows with its initial statistics)."
         )
     signs = np.random.default_rng(0).choice([-1, 1], pixels.shape)
     rounded = answer(pixels * np.float32(1 + signs * _ROUNDOFFS[policy]))
@@ -75,25 +75,25 @@ def check(
     class_names: Sequence[str],
     tolerance: float,
 ) -> None:
-    """Replays the requests in a fresh process and compares the answers.
+    """Replays the requests in a new process and compares the answers.
 
     The largest difference is written to assets.extra/self_check.json.
 
     Args:
-        version: the SavedModel's directory, with the requests in it.
-        requests: those.
+        version: the SavedModel's directory, which contains the requests.
+        requests: the same requests.
         expected: the model's `probabilities` and `features` of their pictures.
-        class_names: one a class.
-        tolerance: of `allowed`.
+        class_names: one name per class.
+        tolerance: the result of `allowed`.
 
     Raises:
-        ExportError: if an answer is another one, or there is none.
+        ExportError: if an answer differs or is missing.
     """
     labels = (version / "assets" / "labels.txt").read_text("utf-8")
     if labels.split("\n") != [*class_names, ""]:
         raise ExportError(
-            "assets/labels.txt has not the classes that were given. Nothing "
-            "was exported."
+            "assets/labels.txt does not contain the given classes. Nothing was "
+            "exported."
         )
     answers = _replay(version)
     worst = 0.0
@@ -105,11 +105,11 @@ def check(
         }
         if set(found) != set(SIGNATURES[request.signature].outputs):
             raise ExportError(
-                f"The signature {request.signature!r} of the export answers "
+                f"The signature {request.signature!r} of the export returns "
                 f"{sorted(found) or 'nothing'}. Nothing was exported."
             )
         off = _difference(found, expected, request.valid, class_names)
-        if not off <= tolerance:  # a NaN is not, either
+        if not off <= tolerance:  # also refuses NaN
             raise ExportError(
                 f"The signature {request.signature!r} of the export differs "
                 f"from the model by {off:.2g}; {tolerance:.2g} is allowed. "
@@ -121,13 +121,13 @@ def check(
 
 
 def read_report(version: pathlib.Path) -> dict[str, float]:
-    """What the check of an export found.
+    """Reads the result of an export's check.
 
     Args:
-        version: its directory.
+        version: the export's directory.
 
     Returns:
-        "largest_difference" from the model, and what was "allowed".
+        The "largest_difference" from the model, and the "allowed" one.
     """
     return json.loads((version / _REPORT).read_text())
 
@@ -140,7 +140,7 @@ def _replay(version):
         )
         if failed:
             raise ExportError(
-                "The export does not answer in a fresh process, so nothing was "
+                "The export does not work in a new process, so nothing was "
                 f"exported: {failed}"
             )
         with np.load(path) as answers:
@@ -153,7 +153,7 @@ def _off(found, expected, key):
 
 
 def _difference(found, expected, valid, class_names):
-    """The largest difference; infinite where one is no question of degree."""
+    """Returns the largest difference; infinite for a plainly wrong answer."""
     found = dict(found)
     if not np.array_equal(found.pop(VALID, valid), valid):
         return np.inf
@@ -179,8 +179,8 @@ def _off_scores(found, expected, class_names):
 
 
 def _off_classes(found, expected, class_names):
-    """The most that a score is off the probability of the class it names."""
-    columns = {}  # of a name: ImageNet's classes have two cranes
+    """Returns the largest difference of a score from its class probability."""
+    columns = {}  # by name, several if names repeat: ImageNet has two cranes
     for column, name in enumerate(class_names):
         columns.setdefault(name.encode(), []).append(column)
     rows = zip(expected[PROBABILITIES], found[CLASSES], found[SCORES])
@@ -193,7 +193,7 @@ def _off_classes(found, expected, class_names):
     )
 
 
-# How far an output, of the rows that are pictures, is off what is expected.
+# How to compute an output's difference, in the rows that are pictures.
 _OFF = {
     PROBABILITIES: _off_probabilities,
     FEATURES: _off_features,

@@ -1,4 +1,4 @@
-"""What TensorFlow Serving is started with, beside the versions."""
+"""Writes the files with which TensorFlow Serving is started."""
 
 import json
 import pathlib
@@ -6,25 +6,25 @@ import re
 
 from keras_resnetv2._directories import SERVING
 
-# No allowed_batch_sizes: TF Serving would fill an empty batch up from its first
-# row, and end.
+# No allowed_batch_sizes: TF Serving would pad an empty batch with its first
+# row, and crash.
 _BATCH_SIZE = 32
 _WAIT_MICROSECONDS = 2000
 _WAITING_BATCHES = 100
 
 
 def model_name(directory: pathlib.Path) -> str:
-    """The directory's name, as far as an address takes its characters."""
+    """Returns the directory's name, with characters that suit a URL."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", directory.resolve().name) or "model"
 
 
 def write(directory: pathlib.Path) -> None:
     """Writes models.config, batching.config and serve.sh.
 
-    A file that is there already is left as it is: it may have been edited.
+    Existing files are kept, because they may have been edited.
 
     Args:
-        directory: of the versions.
+        directory: directory of the versions.
     """
     name = model_name(directory)
     for file, text in {
@@ -60,8 +60,8 @@ max_enqueued_batches {{ value: {_WAITING_BATCHES} }}
 def _serve(name):
     inside = f"/models/{name}"
     return f"""#!/bin/sh
-# TensorFlow Serving in Docker: gRPC on port 8500, REST on 8501. What is given
-# to this script is given to the server.
+# TensorFlow Serving in Docker: gRPC on port 8500, REST on 8501. The arguments
+# of this script are passed to the server.
 base=$(cd "$(dirname "$0")" && pwd)
 exec docker run --rm -p 8500:8500 -p 8501:8501 -v "$base:{inside}:ro" \\
   tensorflow/serving --model_config_file={inside}/models.config \\

@@ -1,4 +1,4 @@
-"""What a server is asked for: the signatures, as a table."""
+"""The signatures of an export, as a table, and their graphs."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -17,14 +17,14 @@ from keras_resnetv2.models.network import ResNet
 
 @dataclasses.dataclass(frozen=True)
 class Serving:
-    """What the graph does around the network.
+    """The settings of the graph around the network.
 
     Attributes:
-        standardization: of the pixels, the training's.
-        class_names: one a class.
-        resize: shorter side of a picture before the centre crop, in pixels.
+        standardization: the training's standardization of the pixels.
+        class_names: one name per class.
+        resize: length of a picture's shorter side before the centre crop.
         top_k: how many classes `classify` names.
-        pixel_limit: the most pixels of a picture that are decoded.
+        pixel_limit: the largest number of pixels of a picture to decode.
     """
 
     standardization: Standardization
@@ -39,8 +39,8 @@ class Signature(NamedTuple):
 
     Attributes:
         input: the argument's name.
-        dtype: the argument's.
-        outputs: the names of what it answers.
+        dtype: the argument's dtype.
+        outputs: the names of the outputs.
     """
 
     input: str
@@ -48,7 +48,7 @@ class Signature(NamedTuple):
     outputs: tuple[str, ...]
 
 
-# Their outputs: the network's two, the best classes, which rows are pictures.
+# The outputs: the network's two, the best classes, and which rows are pictures.
 PROBABILITIES, FEATURES = "probabilities", "features"
 CLASSES, SCORES = "classes", "scores"
 VALID = "valid"
@@ -63,7 +63,7 @@ SIGNATURES = {
 
 
 def takes_files(model: keras.Model) -> bool:
-    """Whether pictures can be made to fit: a square of three channels."""
+    """Returns whether the input is a square of known size with 3 channels."""
     _, height, width, channels = model.input_shape
     return height is not None and height == width and channels == 3
 
@@ -72,15 +72,15 @@ def make(model: keras.Model, serving: Serving) -> tuple[tf.Module, dict]:
     """Traces the signatures around one copy of the network and its weights.
 
     Args:
-        model: a classifier from standardised images.
-        serving: what is done around it.
+        model: a classifier of standardised images.
+        serving: the settings of the graph around it.
 
     Returns:
-        The module to save and its signatures by name; those that take files
-        only where `takes_files`.
+        The module to save and its signatures by name. Those that take files
+        exist only if `takes_files` is true.
     """
     module = tf.Module()
-    # The model itself stays out of the module: Keras would store it again.
+    # The module does not contain the model, which Keras would store again.
     module.weights = [
         tf.Variable(tf.cast(keras.ops.convert_to_numpy(weight), dtype))
         for weight, dtype in zip(model.weights, stored_dtypes(model))
@@ -97,14 +97,14 @@ def make(model: keras.Model, serving: Serving) -> tuple[tf.Module, dict]:
 
 
 def with_features(model: keras.Model) -> keras.Model:
-    """The same network with a second output: what its classifier takes.
+    """Returns the network with its classifier's input as a second output.
 
     Args:
         model: a classifier.
 
     Returns:
-        From standardised images to (features, logits); to (features,
-        probabilities) where the softmax is the classifier's own activation.
+        A model from standardised images to (features, logits), or to (features,
+        probabilities) if softmax is the classifier's own activation.
     """
     end = find_end(model)
     if end.within:
@@ -116,19 +116,19 @@ def with_features(model: keras.Model) -> keras.Model:
 
 
 def _logits(model):
-    """Whether `with_features` gives logits."""
+    """Returns whether `with_features` gives logits."""
     return find_end(model).softmax != "own"
 
 
 def named(
     features: tf.Tensor, answer: tf.Tensor, logits: bool
 ) -> dict[str, tf.Tensor]:
-    """The two outputs by name, in float32.
+    """Returns the two outputs by name, in float32.
 
     Args:
         features: (N, channels).
         answer: (N, classes): logits or probabilities.
-        logits: which of them.
+        logits: whether `answer` is logits.
     """
     answer = tf.cast(answer, tf.float32)
     return {
@@ -140,20 +140,21 @@ def named(
 def answer_of(
     model: keras.Model, standardization: Standardization
 ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """What the model itself answers, layer by layer.
+    """Returns a function that computes the model's answers, layer by layer.
 
     Args:
         model: a classifier.
-        standardization: of the pixels.
+        standardization: standardization of the pixels.
 
     Returns:
-        From pixels, float32 (N, H, W, C), 0 to 255, to `named`.
+        A function from pixels, float32 (N, H, W, C), 0 to 255, to the result
+        of `named`.
     """
     both = with_features(model)
     logits = _logits(model)
 
     def answer(pixels):
-        # GPUs multiply in TensorFloat-32, which has three digits.
+        # GPUs multiply in TensorFloat-32, which has only three digits.
         with tf.device("/CPU:0"):
             found = named(
                 *both(standardization(pixels), training=False), logits
@@ -164,7 +165,7 @@ def answer_of(
 
 
 def _network(model, weights, serving):
-    """From pixels to features and probabilities, traced once for all."""
+    """Returns the function from pixels to `named`; traced only once."""
     both = with_features(model)
     mean, std = serving.standardization.mean, serving.standardization.std
 
@@ -176,7 +177,7 @@ def _network(model, weights, serving):
     def network(pixels):
         with keras.StatelessScope() as scope:
             for weight, stored in zip(model.weights, weights):
-                # Given to the scope's constructor it would become float32.
+                # The scope's constructor would convert it to float32.
                 scope.add_update((weight, stored))
             features, answer = both((pixels - mean) / std, training=False)
         return named(features, answer, _logits(model))
@@ -185,7 +186,7 @@ def _network(model, weights, serving):
 
 
 def _files(network, model, serving):
-    """From files to the same, and to whether each is a picture."""
+    """Returns the function from files to `named` and to `VALID`."""
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
     def files(encoded):
@@ -203,10 +204,10 @@ def _files(network, model, serving):
 
 
 def _refusals(name, given):
-    """Assertions in the graph; a server's session checks types alone."""
+    """Returns graph assertions, because servers check only the types."""
     # Unstacking fails for a tensor of another rank.
     rows, *sizes = tf.unstack(tf.shape(given), given.shape.rank)
-    empty = [f"{name} is an empty batch; send a row or more."]
+    empty = [f"{name} is an empty batch; send at least one row."]
     return [tf.debugging.Assert(rows > 0, empty)] + [
         tf.debugging.Assert(
             size == wanted,

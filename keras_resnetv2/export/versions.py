@@ -1,4 +1,4 @@
-"""Versions of a model in a directory: a number each, and what is in one."""
+"""Writes numbered versions of a model into a directory."""
 
 import errno
 import os
@@ -23,26 +23,26 @@ from keras_resnetv2.export.precision import with_precision
 from keras_resnetv2.export.signatures import Serving
 
 _PART = ".part-"
-_ABANDONED = 24 * 3600  # seconds after which a part is nobody's
+_ABANDONED = 24 * 3600  # seconds after which a part counts as abandoned
 
 
 def export(
     model: keras.Model, directory: pathlib.Path, policy: str, serving: Serving
 ) -> pathlib.Path:
-    """Adds a version of a model, checked, and the files beside all of them.
+    """Adds a checked version of a model, and the files for the server.
 
     Args:
         model: a classifier.
-        directory: of all versions.
+        directory: directory of all versions.
         policy: the export's dtype policy.
-        serving: what the graph does around the network.
+        serving: the settings of the graph around the network.
 
     Returns:
         The directory of the new version.
 
     Raises:
-        ValueError: if `directory` is a file, or the export does not answer as
-            the model does.
+        ValueError: if `directory` is a file, or the export's answers differ
+            from the model's.
     """
     name = server_files.model_name(directory)
     version = add(
@@ -55,15 +55,15 @@ def export(
 def add(
     directory: pathlib.Path, write: Callable[[pathlib.Path], None]
 ) -> pathlib.Path:
-    """Adds the next version; others may do the same at the same time.
+    """Adds the next version; several processes may do so at the same time.
 
     Args:
-        directory: of all versions; made if it is not there.
-        write: makes a directory of the path it is given. If it raises,
-            nothing is added.
+        directory: directory of all versions; created if missing.
+        write: writes a directory at the given path. If it raises, nothing is
+            added.
 
     Returns:
-        The new version: `directory/1` at first.
+        The new version; the first one is `directory/1`.
 
     Raises:
         ValueError: if `directory` is a file.
@@ -113,12 +113,12 @@ def write(
     Args:
         model: a classifier.
         path: the directory to write.
-        name: the model's in the server.
-        policy: its dtype policy there.
-        serving: what the graph does around the network.
+        name: the model's name in the server.
+        policy: the export's dtype policy.
+        serving: the settings of the graph around the network.
 
     Raises:
-        ValueError: if the export does not answer as the model does.
+        ValueError: if the export's answers differ from the model's.
     """
     served = with_precision(model, policy)
     pixels, requests = warm_up.make(model, serving)
@@ -139,12 +139,12 @@ def write(
 def write_graph(
     model: keras.Model, path: pathlib.Path, serving: Serving
 ) -> None:
-    """Writes the SavedModel itself, neither checked nor warmed up.
+    """Writes only the SavedModel, without check and warm-up requests.
 
     Args:
-        model: a classifier, in the precision it is to have.
+        model: a classifier, already in the export's precision.
         path: the directory to write.
-        serving: a `Serving`.
+        serving: the settings of the graph around the network.
     """
     module, served = signatures.make(model, serving)
     path.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The requests an export carries: for warming a server up and for its check."""
+"""Makes an export's requests: for warming up a server and for the check."""
 
 import io
 from typing import NamedTuple
@@ -22,8 +22,8 @@ class Request(NamedTuple):
     """One request.
 
     Attributes:
-        signature: its name.
-        inputs: by name; the rows that are pictures are the first.
+        signature: the signature's name.
+        inputs: inputs by name; the rows that are pictures come first.
         valid: bool (N,): which rows are pictures.
     """
 
@@ -33,11 +33,11 @@ class Request(NamedTuple):
 
 
 class WarmUp(NamedTuple):
-    """All requests, and what the network is to see in each.
+    """All requests, and the pixels that the network should get.
 
     Attributes:
-        pixels: float32 (N, H, W, C), 0 to 255. A request shows the first ones.
-        requests: one a signature.
+        pixels: float32 (N, H, W, C), 0 to 255. A request has the first ones.
+        requests: one request per signature.
     """
 
     pixels: np.ndarray
@@ -45,15 +45,15 @@ class WarmUp(NamedTuple):
 
 
 def make(model: keras.Model, serving: Serving) -> WarmUp:
-    """One request a signature, of every format and a row that is no picture.
+    """Makes one request per signature, with all formats and an invalid row.
 
-    The pictures have the size that needs no scaling and are decoded here by
-    Pillow, so that what the network is to see is known without TensorFlow. One
-    more is wider than high and is scaled, as the evaluation does it.
+    The pictures need no scaling and are decoded here by Pillow, so that the
+    network's input is known without TensorFlow. One more picture is wider than
+    high and is scaled as in evaluation.
 
     Args:
-        model: a classifier from standardised images.
-        serving: what its export does around it.
+        model: a classifier of standardised images.
+        serving: the settings of the graph around it.
     """
     height, width, channels = (
         side or _UNKNOWN_SIZE for side in model.input_shape[1:]
@@ -67,7 +67,7 @@ def make(model: keras.Model, serving: Serving) -> WarmUp:
     requests = []
     for name, signature in SIGNATURES.items():
         if signature.input == "images":
-            # What is scaled does not go into 8 bits.
+            # The scaled picture is not rounded to 8 bits.
             whole = pixels[: len(_FORMATS)]
             inputs = whole.astype(signature.dtype.as_numpy_dtype)
         elif files:
@@ -80,7 +80,7 @@ def make(model: keras.Model, serving: Serving) -> WarmUp:
 
 
 def _pictures(rng, size, resize):
-    """Files, and float32 (N, size, size, 3): what is to be seen of them."""
+    """Returns files, and their expected pixels: float32 (N, size, size, 3)."""
     edge = (resize - size) // 2
     inside = slice(edge, edge + size)
     files = [_picture(rng, kind, resize, resize) for kind in _FORMATS]

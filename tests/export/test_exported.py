@@ -33,5 +33,5 @@ def test_the_newest_version_is_found(tmp_path):
             (tmp_path / name / "saved_model.pb").touch()
     assert exported.find_version(tmp_path) == tmp_path / "10"
     assert exported.find_version(tmp_path / "2") == tmp_path / "2"
-    with pytest.raises(ValueError, match="11 is no export"):
+    with pytest.raises(ValueError, match="11 is not an export"):
         exported.find_version(tmp_path / "11")

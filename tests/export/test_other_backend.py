@@ -112,5 +112,5 @@ def test_a_layer_of_the_notebook_is_named(export, monkeypatch):
             return x
 
     monkeypatch.setattr(Here, "__module__", "__main__")
-    with pytest.raises(ValueError, match="'here' .* into a module of its own"):
+    with pytest.raises(ValueError, match="'here' .* the class into a module"):
         export(Here())

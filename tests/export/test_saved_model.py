@@ -256,7 +256,7 @@ def quantized_within():
             lambda: keras.Sequential([keras.layers.Dense(10, "softmax")]),
             "functional keras.Model .* a Sequential",
         ),
-        (two_inputs, "one input .* of 2 and 1"),
+        (two_inputs, "one input .* with 2 and 1"),
         (quantized, "quantized .'predictions' to int8"),
         (quantized_within, "quantized .'predictions' to int8"),
     ],

@@ -219,6 +219,6 @@ def test_an_export_that_does_not_load_is_removed(
         (version / "saved_model.pb").write_bytes(b"broken")
 
     monkeypatch.setattr(prediction_log, "write", write)
-    with pytest.raises(ValueError, match="does not answer in a fresh process"):
+    with pytest.raises(ValueError, match="does not work in a new process"):
         export_saved_model(model, tmp_path, standardization=standardization)
     assert not list(tmp_path.iterdir())

@@ -134,5 +134,5 @@ def test_wrong_requests(name, version):
                 session.run(wanted, {given: value})
                 pytest.fail(f"{what} was taken")
             if what == "empty batch":
-                assert "send a row or more" in str(error.value)
+                assert "send at least one row" in str(error.value)
         session.run(wanted, {given: good})
