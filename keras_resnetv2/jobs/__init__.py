@@ -1,1 +1,1 @@
-"""Trainings in processes of their own, one or several at once."""
+"""Runs trainings in separate processes, one or several at a time."""

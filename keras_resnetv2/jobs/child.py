@@ -1,9 +1,9 @@
-"""A job in a process of its own, which ends with the one that began it.
+"""Does a job in a child process, which ends with its parent.
 
-The first line of its standard input is the job. Standard input ends with the
-process that began it, and that stops a training after its step. What the job
-came to goes as JSON into the pipe whose number is the argument: its "result",
-or its "failure", a name in `processes.FAILURES`, with the "reason".
+The first line of standard input is the job. When the parent ends, standard
+input closes, and the training stops after its current step. The outcome is
+written as JSON to the pipe given as the argument: its "result", or its
+"failure" (a name in `processes.FAILURES`) and the "reason".
 """
 
 import errno
@@ -21,11 +21,11 @@ from keras_resnetv2.jobs.job import DescribeData, Evaluate, from_line
 from keras_resnetv2.training.errors import DivergedError
 from keras_resnetv2.training.experiment import Experiment
 
-_LONGEST = 4000  # characters of a reason; a pipe holds more
+_LONGEST = 4000  # characters of a reason; fits into a pipe
 
 
 def main() -> None:
-    """Does the job, and says in the last line what went wrong."""
+    """Does the job. If it fails, the last line printed is the reason."""
     quiet_tensorflow()
     line = sys.stdin.buffer.readline()
     threading.Thread(target=_stop_with_the_other, daemon=True).start()
@@ -49,13 +49,13 @@ def _failure(error):
 
 
 def stops_all(error: BaseException) -> bool:
-    """Whether any other training would end in the same way.
+    """Returns whether any other training would fail in the same way.
 
-    So it is where something is missing or cannot be written. A want of memory
-    may be one network's own.
+    That is so if something is missing or cannot be written. Running out of
+    memory may be due to one network.
 
     Args:
-        error: what was raised.
+        error: the exception raised.
     """
     cause = error
     while cause is not None:
@@ -70,7 +70,7 @@ def _do(job):
 
     if isinstance(job, DescribeData):
         return describe_data(job.experiment, job.data_dir)
-    # One whose beginner was killed may still write its checkpoint.
+    # A child whose parent was killed may still be writing its checkpoint.
     with locked(pathlib.Path(job.workdir), wait=True):
         if isinstance(job, Evaluate):
             return training.evaluate(job.workdir, data_dir=job.data_dir)
@@ -87,15 +87,15 @@ def _do(job):
 def describe_data(
     experiment: Experiment, data_dir: str | os.PathLike | None
 ) -> dict:
-    """What has to be known of the data before a training begins.
+    """Returns the facts about the data that are needed before a training.
 
     Args:
-        experiment: of which data.
-        data_dir: where TensorFlow Datasets keeps its data.
+        experiment: the settings, which name the data.
+        data_dir: TensorFlow Datasets' folder of datasets.
 
     Returns:
-        "classes" (how many), "input_shape" [H, W, C], and the numbers of
-        "images" to train on, and of those "tested" on while training.
+        The number of "classes", the "input_shape" [H, W, C], the number of
+        training "images", and the number of images "tested" during training.
     """
     from keras_resnetv2.training.data_facts import shape_of
     from keras_resnetv2.training.images import load_training
@@ -114,15 +114,16 @@ def begin_from(
     workdir: str | os.PathLike,
     experiment: Experiment,
 ) -> None:
-    """Lets a training go on from another one's last step, momentum and all.
+    """Makes a training continue from the last step of another, with momentum.
 
-    They are the same but for the number of epochs, to which the schedule is
+    The two differ only in the number of epochs, to which the schedule is
     stretched.
 
     Args:
-        previous: work directory of a training of fewer epochs.
-        workdir: of the longer one; nothing is done where it has begun.
-        experiment: its settings.
+        previous: work directory of a training with fewer epochs.
+        workdir: work directory of the longer one. If it has already begun,
+            nothing is done.
+        experiment: settings of the longer one.
     """
     from keras_resnetv2.training.workdir import Workdir
 
@@ -133,12 +134,12 @@ def begin_from(
     shutil.copytree(source.checkpoints, target.checkpoints)
     shutil.copy(source.metrics, target.metrics)
     _, facts = source.read()
-    # Last: without it the directory counts as not begun.
+    # Written last: without it, the training counts as not begun.
     target.write(experiment, facts, source.data_dir())
 
 
 def _stop_with_the_other():
-    # Not through sys.stdin, whose lock Python would wait for at its end.
+    # Not through sys.stdin: Python would wait for its lock at exit.
     while os.read(0, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

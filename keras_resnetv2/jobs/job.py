@@ -1,4 +1,4 @@
-"""What a process of its own can be asked to do, as one line of JSON."""
+"""The jobs that a child process can do, as one line of JSON."""
 
 import dataclasses
 import json
@@ -9,15 +9,15 @@ from keras_resnetv2.training.experiment import Experiment
 
 @dataclasses.dataclass(frozen=True)
 class Train:
-    """Trains, or goes on where the training was cut off.
+    """Trains, or resumes an interrupted training.
 
     Attributes:
-        workdir: of the training.
+        workdir: the training's work directory.
         experiment: its settings.
-        data_dir: where TensorFlow Datasets keeps its data.
-        begin_from: work directory of a shorter training, from whose last step
-            this one goes on.
-        checkpoint_steps: steps between checkpoints; None for one an epoch.
+        data_dir: TensorFlow Datasets' folder of datasets.
+        begin_from: work directory of a shorter training. This training
+            continues from its last step.
+        checkpoint_steps: steps between checkpoints; None for one per epoch.
     """
 
     workdir: str
@@ -28,7 +28,7 @@ class Train:
 
     @property
     def replicas(self) -> int | None:
-        """Number of devices that it needs; None for one."""
+        """Number of devices it needs; None for one."""
         return self.experiment.replicas
 
 
@@ -37,8 +37,8 @@ class Evaluate:
     """Tests a trained network; the result is that of `training.evaluate`.
 
     Attributes:
-        workdir: of the training.
-        data_dir: where TensorFlow Datasets keeps its data.
+        workdir: the training's work directory.
+        data_dir: TensorFlow Datasets' folder of datasets.
     """
 
     workdir: str
@@ -48,14 +48,14 @@ class Evaluate:
 
 @dataclasses.dataclass(frozen=True)
 class DescribeData:
-    """Finds out what has to be known of the data; see `child.describe_data`.
+    """Finds the facts about the data; see `child.describe_data`.
 
-    In a process of its own, as the backend may take all of a GPU's memory to
-    read a data set.
+    This is a separate process because the backend may take all of a GPU's
+    memory to read a data set.
 
     Attributes:
-        experiment: of which data.
-        data_dir: where TensorFlow Datasets keeps its data.
+        experiment: the settings, which name the data.
+        data_dir: TensorFlow Datasets' folder of datasets.
     """
 
     experiment: Experiment
@@ -68,7 +68,7 @@ _KINDS = {kind.__name__: kind for kind in typing.get_args(Job)}
 
 
 def to_line(job: Job) -> str:
-    """A job as one line of JSON."""
+    """Returns a job as one line of JSON."""
     fields = dataclasses.asdict(job)
     return json.dumps({"kind": type(job).__name__, **fields}) + "\n"
 

@@ -1,4 +1,4 @@
-"""Several jobs at once, over the devices there are."""
+"""Runs several jobs at once on the available devices."""
 
 import collections
 import concurrent.futures
@@ -24,9 +24,9 @@ class Task(NamedTuple):
     """A job for a pool.
 
     Attributes:
-        job: what is done.
-        log: file to which what its process prints is appended.
-        echo: called with the lines that its process prints, as they come.
+        job: the job.
+        log: file to which the output of its process is appended.
+        echo: called with each line that its process prints.
     """
 
     job: Job
@@ -35,11 +35,11 @@ class Task(NamedTuple):
 
 
 class Pool:
-    """Runs jobs; where one cannot go on for want of something, all stop.
+    """Runs jobs. If one fails in a way that any other would, all stop.
 
     Args:
-        parallel: number of jobs at once. One alone sees this process's
-            devices; of several each gets as many GPUs as it has replicas.
+        parallel: number of jobs at a time. A single job sees the devices of
+            this process. Of several, each gets as many GPUs as it has replicas.
 
     Attributes:
         parallel: the same.
@@ -52,7 +52,7 @@ class Pool:
         check_count("parallel", parallel)
         self.parallel = parallel
         self._gpus = Gpus(visible_gpus()) if parallel > 1 else None
-        self._live = weakref.WeakSet()  # an ended process is let go
+        self._live = weakref.WeakSet()  # ended processes are dropped
         self._stopped = threading.Event()
         self._lock = threading.Lock()
 
@@ -62,15 +62,15 @@ class Pool:
         """Does all jobs.
 
         Args:
-            tasks: by their names.
+            tasks: tasks by name.
 
         Yields:
-            A job's name as it ends, and how it failed, if it did.
+            A job's name when it ends, and its error if it failed.
 
         Raises:
-            KeyboardInterrupt: after Ctrl-C; no step that was done is lost.
-            AllStoppedError: where any other job would end in the same way;
-                likewise.
+            KeyboardInterrupt: after Ctrl-C; no completed step is lost.
+            AllStoppedError: if any other job would fail in the same way; no
+                completed step is lost.
         """
         calls = {
             name: functools.partial(self._failure, task)
@@ -81,13 +81,13 @@ class Pool:
     def call(
         self, functions: Mapping[str, Callable[[], _T]]
     ) -> Iterator[tuple[str, _T]]:
-        """Calls functions that do jobs, at most `parallel` at once.
+        """Calls functions that do jobs, at most `parallel` at a time.
 
         Args:
-            functions: by their names; each calls `do`, and waits with `pause`.
+            functions: functions by name. They call `do`, and wait with `pause`.
 
         Yields:
-            A function's name as it ends, and what it returned.
+            A function's name when it ends, and its result.
 
         Raises:
             Exception: the first that a function raises; all jobs stop.
@@ -100,7 +100,7 @@ class Pool:
         try:
             for future in concurrent.futures.as_completed(futures):
                 yield futures[future], future.result()
-        except BaseException:  # also the end of one who listens no longer
+        except BaseException:  # also when the generator is closed early
             self._stop(threads)
             raise
         threads.shutdown()
@@ -109,26 +109,26 @@ class Pool:
         """Waits, unless the jobs have stopped.
 
         Args:
-            seconds: how long.
+            seconds: how long to wait.
 
         Raises:
-            AllStoppedError: as soon as another job has stopped all.
+            AllStoppedError: as soon as another job has stopped all jobs.
         """
         if self._stopped.wait(seconds):
-            raise processes.AllStoppedError("Another job has stopped all.")
+            raise processes.AllStoppedError("Another job has stopped all jobs.")
 
     def do(self, task: Task) -> dict | None:
         """Does a job now.
 
         Args:
-            task: the job.
+            task: the task.
 
         Returns:
-            What it came to, as `processes.run` says.
+            Its result; see `processes.run`.
 
         Raises:
             KeyboardInterrupt: after Ctrl-C.
-            AllStoppedError: where another job would end in the same way, or
+            AllStoppedError: if any other job would fail in the same way, or
                 one has.
             TrainingFailedError: with the reason.
         """
@@ -169,7 +169,7 @@ class Pool:
 
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
-# Several trainings on one GPU: none may take all of its memory at once.
+# Several trainings may share a GPU, so none may reserve all of its memory.
 _SHARED = {
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
@@ -177,16 +177,16 @@ _SHARED = {
 
 
 def visible_gpus() -> list[str]:
-    """Names the GPUs that this process's children would see.
+    """Returns the names of the GPUs that child processes would see.
 
-    No backend is asked: it would take the GPUs' memory for this process.
+    It does not ask a backend, which would take the GPUs' memory.
 
     Returns:
-        What CUDA_VISIBLE_DEVICES lists, or else all that nvidia-smi finds.
+        The GPUs in CUDA_VISIBLE_DEVICES, or else all that nvidia-smi finds.
     """
     if (listed := os.environ.get(_VISIBLE)) is not None:
         names = [name.strip() for name in listed.split(",")]
-        # CUDA reads the list up to the first that is none.
+        # CUDA ignores the list from the first invalid entry on.
         ends = (i for i, name in enumerate(names) if name in ("", "-1"))
         return names[: next(ends, len(names))]
     if not shutil.which("nvidia-smi"):
@@ -200,10 +200,10 @@ def visible_gpus() -> list[str]:
 
 
 class Gpus:
-    """Hands GPUs out to jobs that run at once, in turn.
+    """Distributes GPUs among jobs that run at the same time.
 
     Args:
-        names: of the GPUs, as CUDA_VISIBLE_DEVICES has them.
+        names: names of the GPUs, as in CUDA_VISIBLE_DEVICES.
     """
 
     def __init__(self, names: Sequence[str]):
@@ -213,16 +213,16 @@ class Gpus:
 
     @contextlib.contextmanager
     def environment(self, replicas: int | None) -> Iterator[dict[str, str]]:
-        """Inside it, a job has the GPUs that have the fewest jobs.
+        """Reserves the GPUs with the fewest jobs for a job, in this context.
 
-        Where there is one GPU, or none, a job sees what there is.
+        With one GPU or none, a job sees all devices.
 
         Args:
-            replicas: how many GPUs it needs; None for one. Where there are
-                fewer, it gets all, and refuses them itself.
+            replicas: how many GPUs it needs; None for one. If there are fewer,
+                it gets all of them and raises its own error.
 
         Yields:
-            Variables for the job's process.
+            Environment variables for the job's process.
         """
         if len(self._names) < 2:
             yield dict(_SHARED)

@@ -1,4 +1,4 @@
-"""The other side of `child`: starts it, listens, judges its end."""
+"""The parent of `child`: starts it, reads its output and its exit status."""
 
 import json
 import os
@@ -17,18 +17,18 @@ _PROGRESS = ("Images: ", "Network: ", "Resuming", "epoch ")
 
 
 class TrainingFailedError(RuntimeError):
-    """A training came to no result; others still may."""
+    """A training has failed; others may still succeed."""
 
 
 class TrainingDivergedError(TrainingFailedError):
-    """The loss or a weight became NaN or infinite; a retry would end alike."""
+    """The loss or a weight became NaN or infinite; a retry would not help."""
 
 
 class AllStoppedError(OSError):
-    """The fault is no setting's: a full disk, data that are not there."""
+    """The settings are not the cause: the disk is full, or data is missing."""
 
 
-# Of what a job can say of its own failure.
+# The errors by the failures that a job can report.
 FAILURES = {
     "failed": TrainingFailedError,
     "diverged": TrainingDivergedError,
@@ -43,27 +43,27 @@ def run(
     begun: Callable[[subprocess.Popen], None] = lambda process: None,
     environment: Mapping[str, str] = types.MappingProxyType({}),
 ) -> dict | None:
-    """Does a job in a process of its own, whose memory ends with it.
+    """Does a job in a separate process, which frees its memory at the end.
 
-    A process that is killed, for want of memory, say, is a failed training
-    and no more.
+    If the process is killed, for example because it runs out of memory, only
+    this training fails.
 
     Args:
-        job: what it does.
-        log: file to which what the process prints is appended.
-        echo: called with its lines, as they come.
-        begun: called with the process, once it has its job. Where another
-            thread closes its standard input, it stops after its step.
-        environment: variables of the process, beside this one's.
+        job: the job.
+        log: file to which the output of the process is appended.
+        echo: called with each line that it prints.
+        begun: called with the process after it has received the job. If
+            another thread closes its standard input, it stops after its step.
+        environment: variables to add to this process's environment.
 
     Returns:
-        What the job came to, see `Job`; None of a training.
+        The result of the job, see `Job`; None for a training.
 
     Raises:
-        KeyboardInterrupt: after Ctrl-C, when the process has ended as well.
-        AllStoppedError: where another training would end in the same way.
+        KeyboardInterrupt: after Ctrl-C, when the process has ended too.
+        AllStoppedError: if any other training would fail in the same way.
         TrainingDivergedError: if the training diverged.
-        TrainingFailedError: with the reason, which is in the log, too.
+        TrainingFailedError: with the reason, which is also in the log.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     reads, writes = os.pipe()
@@ -93,8 +93,8 @@ def run(
             raise KeyboardInterrupt
         if code in _ended_by(signal.SIGTERM):
             raise AllStoppedError(
-                "A training was asked to end (SIGTERM). The same command goes "
-                "on from there"
+                "A training was asked to stop (SIGTERM). Run the same command "
+                "to resume it"
             )
         if not outcome:
             outcome = {"failure": "failed", "reason": _how_it_ended(code)}
@@ -112,24 +112,24 @@ def _start(pipe, environment):
         text=True,
         errors="replace",
         pass_fds=[pipe],
-        # Ctrl-C in a terminal would reach it, too, and a second request to
-        # stop ends a training at once.
+        # Otherwise Ctrl-C in a terminal would reach it too, and a second
+        # request to stop ends a training at once.
         process_group=0,
     )
 
 
 def tell(line: str) -> None:
-    """Prints a line whole, whatever other threads print meanwhile."""
+    """Prints a line that other threads cannot interrupt."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def tell_progress(whose: str, line: str) -> None:
-    """Prints a line of a training's, if it is worth a terminal's.
+    """Prints a line of a training's output if it shows progress.
 
     Args:
-        whose: what stands before it.
-        line: any that the training prints.
+        whose: prefix that names the training.
+        line: a line that the training prints.
     """
     if line.startswith(_PROGRESS):
         tell(f"{whose}{line}")
@@ -143,7 +143,7 @@ def _listen(process, file, echo):
 
 
 def _ended_by(number):
-    """After its step, or at once: it was still importing."""
+    """Exit codes after its step, or at once if it was still importing."""
     return 128 + number, -number
 
 
@@ -151,5 +151,5 @@ def _how_it_ended(code):
     if code >= 0:
         return f"the process ended with status {code}"
     name = signal.Signals(-code).name
-    hint = ", perhaps for want of memory" if code == -signal.SIGKILL else ""
+    hint = ", perhaps out of memory" if code == -signal.SIGKILL else ""
     return f"the process was ended by {name}{hint}"
