@@ -1,4 +1,4 @@
-"""Refusals that are worded alike everywhere."""
+"""Checks of arguments whose messages are the same everywhere."""
 
 import math
 import numbers
@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 
 def check_choice(what: str, value, choices: Iterable) -> None:
-    """Refuses a value that is not one of the choices.
+    """Checks that a value is one of the choices.
 
     Args:
         what: the argument's name.
-        value: what came.
-        choices: what is expected; of a table, its keys.
+        value: the received value.
+        choices: the expected values, or a table with them as keys.
 
     Raises:
-        ValueError: says what came and what is expected.
+        ValueError: names the received and the expected values.
     """
     choices = tuple(choices)
     if value not in choices:
@@ -25,10 +25,10 @@ def check_choice(what: str, value, choices: Iterable) -> None:
 
 
 def check_finite(what: str, value) -> None:
-    """Refuses what is not a finite number.
+    """Checks that a value is a finite number.
 
     Raises:
-        ValueError: says what came.
+        ValueError: names the received value.
     """
     if (
         not isinstance(value, numbers.Real)
@@ -39,14 +39,14 @@ def check_finite(what: str, value) -> None:
 
 
 def check_count(what: str, value) -> None:
-    """Refuses what is no whole number of at least 1.
+    """Checks that a value is a whole number of at least 1.
 
     Args:
         what: the argument's name.
-        value: what came.
+        value: the received value.
 
     Raises:
-        ValueError: says what came and what is expected.
+        ValueError: names the received and the expected values.
     """
     if not is_count(value):
         raise ValueError(
@@ -55,7 +55,7 @@ def check_count(what: str, value) -> None:
 
 
 def is_count(value) -> bool:
-    """Whether it is a whole number of at least 1."""
+    """Returns whether a value is a whole number of at least 1."""
     return (
         isinstance(value, numbers.Integral)
         and not isinstance(value, bool)
@@ -64,14 +64,14 @@ def is_count(value) -> bool:
 
 
 def check_positive(what: str, value) -> None:
-    """Refuses a learning rate, or a factor on one, that is not above 0.
+    """Checks that a learning rate, or a factor on one, is above 0.
 
     Raises:
-        ValueError: says what came, and what to do instead of 0.
+        ValueError: names the received value, and says what to do instead of 0.
     """
     check_finite(what, value)
     if value <= 0:
         raise ValueError(
             f"{what} must be larger than 0; received {value!r}. To keep layers "
-            "as they are, freeze them (training.freeze)."
+            "unchanged, freeze them (training.freeze)."
         )

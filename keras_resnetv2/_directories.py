@@ -1,4 +1,4 @@
-"""Whether a directory is free, in use, or holds work to resume."""
+"""Checks whether a directory is free, in use, or contains work to resume."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ _NO_SETTINGS = (
     json.JSONDecodeError,
 )
 
-# The file that a directory of each kind is known by.
+# The file that identifies each kind of directory.
 TRAINING, SEARCH, STUDY = "experiment.json", "search.json", "study-{}.json"
 SERVING, EXPORT = "models.config", "saved_model.pb"
 _KINDS = {
@@ -28,13 +28,13 @@ _KINDS = {
 
 
 def kind_of_ours(path: str | os.PathLike) -> str | None:
-    """Tells what this package has made of a directory.
+    """Returns what kind of directory of this package a directory is.
 
     Args:
-        path: of the directory.
+        path: path of the directory.
 
     Returns:
-        In words; None if it is not one of this package's.
+        A description, or None if this package did not write it.
     """
     path = pathlib.Path(path)
     found = (k for pattern, k in _KINDS.items() if any(path.glob(pattern)))
@@ -43,31 +43,31 @@ def kind_of_ours(path: str | os.PathLike) -> str | None:
 
 @contextlib.contextmanager
 def refused_unless_settings(settings: pathlib.Path, kind: str):
-    """Inside it, a file is read, which may hold something else.
+    """Context in which a settings file is read, to check its content.
 
     Args:
         settings: the file.
-        kind: what it should hold the settings of.
+        kind: what the settings belong to.
 
     Raises:
-        ValueError: says what is wrong with it, and what to give instead.
+        ValueError: says what is wrong with it, and what to use instead.
     """
     try:
         yield
     except _NO_SETTINGS as error:
         raise ValueError(
-            f"{settings} cannot be read as a {kind}'s settings "
+            f"{settings} cannot be read as the settings of a {kind} "
             f"({type(error).__name__}: {error}). Give the --workdir of a "
-            f"{kind} by this version of the package."
+            f"{kind} made with this version of the package."
         ) from error
 
 
 def check_free(settings: pathlib.Path, kind: str) -> None:
-    """Refuses a directory that has no settings in it, but something else.
+    """Checks that a directory without settings is empty or missing.
 
     Args:
-        settings: the file that would be in it.
-        kind: what the directory would be.
+        settings: the settings file that the directory lacks.
+        kind: the kind of directory that it is to become.
 
     Raises:
         ValueError: if it is not empty, or not a directory.
@@ -76,29 +76,29 @@ def check_free(settings: pathlib.Path, kind: str) -> None:
     if path.exists() and not path.is_dir():
         raise ValueError(f"workdir={str(path)!r} is a file. Give a directory.")
     if path.exists() and any(
-        # A session killed at its beginning leaves something hidden at most.
+        # A session killed at its start leaves only hidden files.
         not entry.name.startswith(".")
         for entry in path.iterdir()
     ):
         raise ValueError(
             f"workdir={str(path)!r} is neither empty nor a {kind} "
-            f"({settings.name} is missing). Give a new or an empty directory."
+            f"({settings.name} is missing). Give a new or empty directory."
         )
 
 
 def check_same(
     settings: pathlib.Path, kind: str, before: dict, now: dict
 ) -> None:
-    """Refuses to go on with other settings.
+    """Checks that work is resumed with the same settings.
 
     Args:
-        settings: the file that the earlier ones are from.
-        kind: what they are of.
+        settings: the file with the earlier settings.
+        kind: what the settings belong to.
         before: the settings by name, from the file.
-        now: those asked for.
+        now: the requested settings.
 
     Raises:
-        ValueError: names the differences.
+        ValueError: if they differ; lists the differences.
     """
     differences = [
         f"{name}: {before.get(name)!r} there, {now[name]!r} asked for"
@@ -107,28 +107,28 @@ def check_same(
     ]
     if differences:
         raise ValueError(
-            f"workdir={str(settings.parent)!r} holds a {kind} with other "
-            f"settings ({'; '.join(differences)}). Go on with its own "
+            f"workdir={str(settings.parent)!r} contains a {kind} with other "
+            f"settings ({'; '.join(differences)}). Resume with the same "
             "settings, or give another directory."
         )
 
 
 class LockedError(ValueError):
-    """Another process works there."""
+    """Another process is using the directory."""
 
 
 @contextlib.contextmanager
 def locked(directory: pathlib.Path, wait: bool = False):
-    """Inside it, no other process is inside it; a killed one leaves no trace.
+    """Locks a directory for one process; a killed process releases the lock.
 
-    The lock is on the file ".lock", as 0.1.0's is: the two respect each other.
+    The lock is on the file ".lock", as in 0.1.0: both versions respect it.
 
     Args:
-        directory: made where it is not there.
-        wait: whether to wait for the other one's end.
+        directory: created if missing.
+        wait: whether to wait until the lock is free.
 
     Raises:
-        LockedError: if there is another one, and it is not waited for.
+        LockedError: if another process has the lock and `wait` is false.
     """
     directory.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(directory / ".lock", blocking=wait)
@@ -136,8 +136,8 @@ def locked(directory: pathlib.Path, wait: bool = False):
         held = lock.acquire()
     except filelock.Timeout as error:
         raise LockedError(
-            f"Another process is at work in {str(directory)!r}. Wait for its "
-            "end, or give another directory."
+            f"Another process is using {str(directory)!r}. Wait until it ends, "
+            "or give another directory."
         ) from error
     with held:
         yield

@@ -1,4 +1,4 @@
-"""Paths as users write them, and files written whole or not at all."""
+"""Expands users' paths, and writes files atomically."""
 
 import contextlib
 import os
@@ -6,20 +6,20 @@ import pathlib
 
 
 def user_path(path: str | os.PathLike[str]) -> pathlib.Path:
-    """A path that a user gave, with the home directory for `~`.
+    """Returns a user's path with `~` expanded to the home directory.
 
-    A shell puts it in where `~` begins a word, not in --workdir=~/runs.
+    A shell expands `~` at the start of a word, but not in --workdir=~/runs.
     """
     return pathlib.Path(os.path.expanduser(path))
 
 
 def absolute_path(path: str | os.PathLike[str]) -> str:
-    """Likewise, for what is found from any other directory, too."""
+    """Returns a user's path as an absolute path, with `~` expanded."""
     return os.path.abspath(user_path(path))
 
 
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
-    """Writes a file whole or not at all; a text as UTF-8."""
+    """Writes a file completely or not at all; text is encoded as UTF-8."""
     if isinstance(content, str):
         content = content.encode()
     part = path.with_name(f".{path.name}.part")
@@ -33,7 +33,7 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
 
 @contextlib.contextmanager
 def removed_on_error(part: pathlib.Path):
-    """Removes what was written so far, which would keep a full disk full."""
+    """Removes a partly written file on an error, so that a disk is freed."""
     try:
         yield
     except Exception:

@@ -1,4 +1,4 @@
-"""What our plots share: how they are written, and how lines are told apart."""
+"""Shared by all plots: line styles, the axis of epochs, and writing files."""
 
 import os
 import pathlib
@@ -23,18 +23,18 @@ _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 def line_styles(
     number: int, widest: float = 2.8, thinnest: float = 1.2
 ) -> list[dict]:
-    """Of each line; the later ones are thinner and leave the earlier in sight.
+    """Returns line styles; later lines are thinner, so earlier ones show.
 
-    Colours are told apart with a colour vision deficiency, too (Okabe and Ito,
-    2008); where they come again, the line is dashed.
+    The colours also suit readers with a colour vision deficiency (Okabe and
+    Ito, 2008). When colours repeat, the lines are dashed.
 
     Args:
-        number: of lines.
-        widest: width of the first, in points.
-        thinnest: width of the last.
+        number: number of lines.
+        widest: width of the first line, in points.
+        thinnest: width of the last line.
 
     Returns:
-        A line's keywords for `matplotlib.axes.Axes.plot`.
+        For each line, keywords for `matplotlib.axes.Axes.plot`.
     """
     widths = np.linspace(widest, thinnest, number) if number > 1 else (1.8,)
     return [
@@ -48,12 +48,12 @@ def line_styles(
 
 
 def draw_epochs(axes, epochs: Sequence[int], rates: Sequence[float]) -> None:
-    """Draws the axis of epochs; a dotted line where the learning rate falls.
+    """Draws the epoch axis, with dotted lines where the learning rate drops.
 
     Args:
-        axes: of matplotlib.
-        epochs: their numbers.
-        rates: the learning rate of each.
+        axes: the axes of matplotlib.
+        epochs: the numbers of the epochs.
+        rates: the learning rate of each epoch.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -70,7 +70,7 @@ def draw_epochs(axes, epochs: Sequence[int], rates: Sequence[float]) -> None:
 
 
 def save_figure(figure, path: pathlib.Path, dpi: int) -> None:
-    """Writes a figure of the kind of its suffix, whole or not at all."""
+    """Writes a figure atomically, in the format given by the suffix."""
     part = path.with_name(f".{path.name}")
     with removed_on_error(part):
         figure.savefig(part, dpi=dpi)

@@ -234,7 +234,7 @@ def test_one_that_begins_too_late_is_asked_as_well():
 
 def test_two_processes_do_not_share_a_directory(trainings, tmp_path):
     with locked(tmp_path):
-        with pytest.raises(ValueError, match="Another process is at work"):
+        with pytest.raises(ValueError, match="Another process is using"):
             run_study(PLAN, tmp_path)
 
 

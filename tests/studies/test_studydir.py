@@ -80,7 +80,7 @@ def test_a_directory_of_something_else_is_refused(tmp_path):
 def test_a_damaged_plan_is_refused(directory, text):
     (directory.path / "study-tiny.json").write_text(text)
     with pytest.raises(
-        ValueError, match="cannot be read as a study's settings"
+        ValueError, match="cannot be read as the settings of a study"
     ):
         directory.plans()
 
