@@ -1,4 +1,4 @@
-"""The paper's studies as data, their runs, their report."""
+"""The paper's studies as data, with their runs and their report."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Whether our ranking of a table's rows is the published one."""
+"""Compares our ranking of a table's rows with the published one."""
 
 import dataclasses
 import math
@@ -22,8 +22,8 @@ class Agreement:
         tau: 1 for the same ranking, -1 for the opposite one.
         low: lower end of its 95 % interval.
         high: upper end.
-        rows: number of rows that both rank.
-        runs: number of runs of the row that has the fewest.
+        rows: number of rows in both rankings.
+        runs: the smallest number of runs of a row.
     """
 
     tau: float
@@ -37,35 +37,35 @@ def rank_agreement(
     rows: Iterable[tuple[float | str | None, Sequence[Result]]],
     fails_above: float = math.inf,
 ) -> Agreement:
-    """Compares our medians with published figures, by rank.
+    """Compares the ranks of our medians with those of published figures.
 
-    What fails ranks last, tied with all else that does. The interval is a
-    bootstrap over the seeds: each row's runs are drawn anew from its runs, with
-    replacement. It knows nothing of the published figures' own noise.
+    Failed rows rank last and tie with each other. The interval is a bootstrap
+    over the seeds: each row's runs are resampled with replacement. It ignores
+    the noise in the published figures.
 
     Reference: Kendall, "The treatment of ties in ranking problems", 1945;
     Efron, "Bootstrap methods: another look at the jackknife", 1979.
 
     Args:
-        rows: the published test error in %, or "fail", and the runs of each.
-            Where there is no figure or no run, the row is left out.
-        fails_above: a median of ours above it, in %, is a fail as well.
+        rows: for each row the published test error in %, or "fail", and the
+            runs. Rows without a figure or a run are left out.
+        fails_above: our medians above this value, in %, also count as fails.
 
     Raises:
-        ValueError: where there are too few rows or runs to tell, or all tie;
-            says what is there and what it needs.
+        ValueError: if there are too few rows or runs, or all rows tie; says
+            how many there are and how many are needed.
     """
     rows = [row for row in rows if row[0] is not None and row[1]]
     if len(rows) < MIN_ROWS:
         raise ValueError(
-            f"Rows with a published figure and a run: {len(rows)}; it needs "
-            f"{MIN_ROWS}."
+            f"Rows with a published figure and a run: {len(rows)}; at least "
+            f"{MIN_ROWS} are needed."
         )
     fewest = min(len(runs) for _, runs in rows)
     if fewest < MIN_RUNS:
         raise ValueError(
-            f"A row has {fewest} run{'s' * (fewest > 1)}; it needs {MIN_RUNS} "
-            "of every row with a published figure."
+            f"A row has only {fewest} run{'s' * (fewest > 1)}; at least "
+            f"{MIN_RUNS} runs of every row with a published figure are needed."
         )
     from scipy.stats import kendalltau
 
@@ -85,6 +85,6 @@ def rank_agreement(
         tau([random.choice(row, len(row)) for row in ours])
         for _ in range(_RESAMPLES)
     ]
-    # A drawing in which all rows tie ranks nothing.
+    # If all rows of a resample tie, its tau is NaN.
     low, high = np.nanquantile(drawn, (0.025, 0.975))
     return Agreement(float(found), float(low), float(high), len(rows), fewest)

@@ -1,4 +1,4 @@
-"""Error by epoch, as a picture."""
+"""Plots errors by epoch."""
 
 import io
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ _LAST = {
     "test": lambda summary: summary.median,
     "train": lambda summary: summary.train,
 }
-# Largest over smallest, from which on: the ticks of a decade.
+# The ticks in a decade, by the least ratio of the largest to smallest error.
 _TICKS = ((15, (1, 2, 5)), (1, (1, 1.5, 2, 3, 4, 5, 7)))
 _FLOOR = 0.01  # %: a logarithm of 0 cannot be drawn
 _SETTINGS = {
     "font.size": 11,
-    # A row's label is no formula.
+    # Labels of rows are not formulas.
     "text.parse_math": False,
-    # The same on every machine, in every call: no fonts, no random ids.
+    # Without fonts and random ids, every machine and call gives the same file.
     "svg.fonttype": "path",
     "svg.hashsalt": "keras_resnetv2",
 }
@@ -33,19 +33,18 @@ _SETTINGS = {
 def error_curves(
     rows: Sequence[tuple[str, Sequence[Result]]], split: str
 ) -> str | None:
-    """Draws the rows' errors over each other, by epoch.
+    """Plots the errors of all rows by epoch.
 
-    A line is the median over the runs, the band behind it reaches from the
-    lowest to the highest; a run that diverged counts as 100 %. Both end where
-    the median run diverged. The picture is narrow, for a phone shows it as wide
-    as it is.
+    A line is the median over the runs. The band behind it spans the lowest to
+    the highest error. A diverged run counts as 100 %. Line and band end where
+    the median run diverged. The picture is narrow, to suit a phone.
 
     Args:
-        rows: (label, runs) of each. Those without runs are left out.
+        rows: (label, runs) for each row. Rows without runs are left out.
         split: "test" or "train".
 
     Returns:
-        An SVG, the same for the same results; None where there is no epoch.
+        An SVG, the same for the same results; None if there is no epoch.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -84,7 +83,7 @@ def error_curves(
 
 
 def _band(runs):
-    """(epoch, lowest / median / highest) in %, as far as there is a median."""
+    """Returns (epoch, lowest / median / highest) in %, while medians exist."""
     length = max(map(len, runs))
     errors = np.full((len(runs), length), np.inf)
     for row, run in zip(errors, runs):

@@ -1,4 +1,4 @@
-"""`write_report`: a directory of studies as one HTML page and as Markdown."""
+"""`write_report`: reports a directory of studies as HTML and Markdown."""
 
 import base64
 import os
@@ -16,10 +16,10 @@ TITLE = "Ablation studies"
 
 
 def write_report(workdir: str | os.PathLike) -> Studydir:
-    """Writes report.html, report.md and the figures of the latter.
+    """Writes report.html, report.md and the figures of report.md.
 
-    It reads `study-*.json` and `results.jsonl`. What is not there yet is blank;
-    the same results give the same files.
+    It reads `study-*.json` and `results.jsonl`. Missing results are blank. The
+    same results always give the same files.
 
     Args:
         workdir: the directory of studies.
@@ -28,7 +28,7 @@ def write_report(workdir: str | os.PathLike) -> Studydir:
         The directory.
 
     Raises:
-        ValueError: if it holds no study, or unreadable results.
+        ValueError: if it contains no study, or unreadable results.
         ImportError: if a package is missing; says what to install.
     """
     check_installed("A report")
@@ -45,10 +45,10 @@ def write_report(workdir: str | os.PathLike) -> Studydir:
 
 
 def markdown_report(title: str, sections: Sequence[Section]) -> str:
-    """Writes the report.
+    """Returns the report as Markdown.
 
     Args:
-        title: of all.
+        title: title of the report.
         sections: the studies.
     """
     blocks = map(escape_markdown, HOW_TO_READ)
@@ -59,7 +59,7 @@ def markdown_report(title: str, sections: Sequence[Section]) -> str:
 
 
 def captioned_table(table: Table) -> str:
-    """A table, under a line with its caption; numbers on the right."""
+    """Returns a table below its caption, with numbers aligned right."""
     head, *rows = (
         tuple(map(escape_markdown, row)) for row in (table.head, *table.rows)
     )
@@ -104,7 +104,7 @@ h1, h2, h3 { line-height: 1.2; }
 h2 { border-top: 1px solid var(--line); padding-top: 1.5rem; }
 .caution { border-left: .3rem solid #d55e00; background: #d55e0022;
   padding: .6rem .9rem; font-weight: 600; }
-/* A shadow on the side to which a table scrolls. */
+/* A shadow on the side towards which a table scrolls. */
 .table { overflow-x: auto; margin: 1rem 0; background:
   linear-gradient(to left, Canvas 40%, transparent) right / 3rem 100% local,
   linear-gradient(to left, #8889, transparent) right / 1rem 100% scroll;
@@ -133,10 +133,10 @@ pre { overflow-x: auto; padding: .6rem; background: var(--shade); }
 
 
 def html_report(title: str, sections: Sequence[Section]) -> str:
-    """Writes the page.
+    """Returns the report as an HTML page.
 
     Args:
-        title: of all.
+        title: title of the report.
         sections: the studies.
     """
     explained = "\n".join(
@@ -196,7 +196,7 @@ def _html_table(table: Table):
         f'<th scope="col">{escape(cell)}</th>' for cell in table.head
     )
     rows = "\n".join(map(_html_row, table.rows))
-    # What scrolls must be reachable by keyboard.
+    # Scrollable elements must be reachable by keyboard.
     return f"""\
 <div class="table" role="region" aria-label="{caption}" tabindex="0">
 <table>

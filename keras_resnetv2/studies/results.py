@@ -1,4 +1,4 @@
-"""The result of a run, the runs of a row in numbers, and results.jsonl."""
+"""The result of a run, the summary of a row's runs, and results.jsonl."""
 
 import dataclasses
 import datetime
@@ -22,29 +22,29 @@ STATUSES = ("completed", "diverged")
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
         run: its name, see `run_name`.
         status: "completed" or "diverged".
-        reason: what a diverged training said; else None.
-        seed: of the run.
+        reason: the error message of a diverged training; else None.
+        seed: the run's seed.
         experiment: the fields of its `Experiment`.
         config: the fields of its network's `ResNetConfig`.
-        schedule: recipe, steps and epochs (whole ones) in all, batch_size, and
-            the learning rate at the end of every epoch.
-        train_error: by epoch, a fraction: over the epoch, of augmented images
-            and changing weights.
+        schedule: recipe, total steps and (whole) epochs, batch_size, and the
+            learning rate at the end of every epoch.
+        train_error: by epoch, a fraction: measured over the epoch, on augmented
+            images, while the weights change.
         test_error: by epoch, a fraction of the whole test set.
-        last: the last epoch's test error, which is the one to report; None
-            where the training diverged.
-        best: the lowest test error of an epoch. It was chosen on the test set
-            and serves no comparison. None where there is none.
-        seconds: the epochs took, with everything.
-        finished: the end, ISO 8601 in UTC.
-        versions: of the packages; where it went on with another one, "3.15.1,
-            3.16.0".
-        device: on which it ran, likewise.
+        last: the test error of the last epoch, which is the one to report; None
+            if the training diverged.
+        best: the lowest test error of any epoch. It was chosen on the test set
+            and must not be compared. None if there is none.
+        seconds: total time of the epochs.
+        finished: when it ended, ISO 8601 in UTC.
+        versions: versions of the packages; several, such as "3.15.1, 3.16.0",
+            if it resumed with another version.
+        device: the device or devices on which it ran.
     """
 
     run: str
@@ -67,14 +67,15 @@ class Result:
 
 
 def result_of(workdir: Workdir, diverged: str | None = None) -> Result:
-    """Gathers the result of a training that has ended.
+    """Collects the result of a finished training.
 
     Args:
         workdir: its work directory.
-        diverged: what it said, if it diverged.
+        diverged: its error message, if it diverged.
 
     Raises:
-        ValueError: if this is not a training's work directory, or lacks epochs.
+        ValueError: if this is not a training's work directory, or epochs are
+            missing.
     """
     experiment, facts = workdir.read()
     rows = read_rows(workdir.metrics)
@@ -86,9 +87,9 @@ def result_of(workdir: Workdir, diverged: str | None = None) -> Result:
     missing = [row.epoch for row in rows] != list(range(1, len(rows) + 1))
     if missing or not (diverged or rows and rows[-1].step == steps):
         raise ValueError(
-            f"{workdir.metrics} has not all epochs of this training's "
-            f"{steps:,} steps. Put it back, or remove the run's directory to "
-            "train again."
+            f"{workdir.metrics} does not contain all epochs of this training's "
+            f"{steps:,} steps. Restore the file, or remove the run's directory "
+            "to train again."
         )
     versions, device = _made_by(workdir)
     return Result(
@@ -122,7 +123,7 @@ def result_of(workdir: Workdir, diverged: str | None = None) -> Result:
 
 
 def _made_by(workdir):
-    """What the sessions of a training had, in order; mostly it was one."""
+    """Returns versions and device of a training's sessions, in order."""
     sessions = workdir.sessions()
     names = dict.fromkeys(name for one in sessions for name in one["versions"])
     versions = {
@@ -137,13 +138,13 @@ def _joined(values):
 
 
 def read_results(path: pathlib.Path) -> dict[str, Result]:
-    """Reads results.jsonl; no file is no results.
+    """Reads results.jsonl; without the file there are no results.
 
     Returns:
-        The results by their run's name, in the file's order.
+        The results by run name, in the file's order.
 
     Raises:
-        ValueError: if it is not as `write_results` leaves it.
+        ValueError: if the file is not in the format of `write_results`.
     """
     if not path.exists():
         return {}
@@ -156,15 +157,15 @@ def read_results(path: pathlib.Path) -> dict[str, Result]:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{path}, line {number}, is not a run's result "
-                f"({type(error).__name__}: {error}). Remove the line: the next "
-                "call writes it again from the run's work directory."
+                f"({type(error).__name__}: {error}). Remove the line. The next "
+                "call restores it from the run's work directory."
             ) from error
         found[result.run] = result
     return found
 
 
 def _checked(result):
-    """Refuses what a report could not compute with."""
+    """Checks the values that a report computes with."""
     check_choice("status", result.status, STATUSES)
     errors = [*result.train_error, *result.test_error]
     if result.status == "completed":
@@ -174,28 +175,28 @@ def _checked(result):
     for name in ("steps", "epochs", "batch_size"):
         check_finite(name, result.schedule[name])
     if result.last is not None and not result.train_error:
-        raise ValueError("a completed run has epochs")
+        raise ValueError("a completed run must have epochs")
     return result
 
 
 def write_results(path: pathlib.Path, results: Iterable[Result]) -> None:
-    """Writes results.jsonl, whole or not at all."""
+    """Writes results.jsonl completely or not at all."""
     lines = [json.dumps(dataclasses.asdict(result)) for result in results]
     write_atomically(path, "".join(line + "\n" for line in lines))
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What the runs of a row came to; errors in %, None where there is none.
+    """Summary of a row's runs; errors in %, None without runs.
 
     Attributes:
-        runs: number of them, those that diverged too.
-        diverged: number of these.
-        median: of the last epochs' test errors, as the paper reports; "fail"
-            where half of the runs diverged, or more.
-        mean: likewise; None where a run diverged.
-        spread: their sample standard deviation; None of one run alone, and
-            where a run diverged.
+        runs: number of runs, including diverged ones.
+        diverged: number of diverged runs.
+        median: median of the last epochs' test errors, as in the paper; "fail"
+            if at least half of the runs diverged.
+        mean: their mean; None if a run diverged.
+        spread: their sample standard deviation; None for a single run, or if
+            a run diverged.
         train: median of the last epochs' train errors, or "fail".
     """
 
@@ -208,12 +209,12 @@ class Summary:
 
 
 def summarize(results: Sequence[Result]) -> Summary:
-    """Sums the runs of a row up.
+    """Summarizes the runs of a row.
 
-    The best epoch of a run plays no part: it was chosen on the test set.
+    It does not use a run's best epoch, which was chosen on the test set.
 
     Args:
-        results: of the same network, one a seed; may be empty.
+        results: results of the same network, one per seed; may be empty.
     """
     errors = last_errors(results)
     train = [
@@ -232,7 +233,7 @@ def summarize(results: Sequence[Result]) -> Summary:
 
 
 def last_errors(results: Sequence[Result]) -> list[float]:
-    """Test errors in % after the last step; one that diverged is infinite."""
+    """Returns the final test errors in %; infinite for diverged runs."""
     return [
         math.inf if result.last is None else 100 * result.last
         for result in results

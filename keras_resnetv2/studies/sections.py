@@ -1,4 +1,4 @@
-"""A study's part of a report, whatever it is then written in."""
+"""A study's part of a report, independent of the output format."""
 
 import collections
 import dataclasses
@@ -21,19 +21,20 @@ from keras_resnetv2.studies.tables import (
 from keras_resnetv2.training.recipes import find_recipe
 
 HOW_TO_READ = (
-    "Errors are in %, of the last epoch. Median, mean and spread (the sample "
-    "standard deviation) are of the runs' test errors, error that of a row's "
-    "only run. The paper's figures are medians of 5 runs. Train is the median "
-    "of the train errors, of augmented images and over the epoch. A blank "
-    "cell: there is no such number. Fail: ours diverged; the published error "
-    "was above 20 %.",
-    "A curve is the median over the runs, the band behind it goes from the "
-    "lowest to the highest, its number is the last epoch's.",
-    "Rankings are compared by Kendall's tau-b: 1 is the same order, -1 the "
-    "opposite one. The interval is a bootstrap over the seeds; it is a rough "
-    "one with so few of them, and leaves the published figures' own noise out. "
-    "What fails ranks last; beside published fails, and after the recipe's "
-    "full schedule, ours above 20 % do, too.",
+    "Errors are in %, after the last epoch. Median, mean and spread (the "
+    "sample standard deviation) are taken over the runs' test errors. If rows "
+    "have one run only, the column error gives its test error. The paper's "
+    "figures are medians of 5 runs. Train is the median train error, measured "
+    "over the epoch on augmented images. A blank cell means that there is no "
+    "such number. Fail means that our runs diverged, or that the published "
+    "error was above 20 %.",
+    "A curve is the median over the runs. The band behind it spans the lowest "
+    "to the highest error. The number in the legend is the last epoch's error.",
+    "Rankings are compared by Kendall's tau-b: 1 means the same order, -1 the "
+    "opposite order. The interval is a bootstrap over the seeds. It is rough "
+    "with so few seeds, and it ignores the noise in the published figures. "
+    "Failed rows rank last. In a comparison with published fails, our errors "
+    "above 20 % after the recipe's full schedule also count as failed.",
 )
 
 
@@ -42,8 +43,8 @@ class Figure:
     """A picture.
 
     Attributes:
-        file: its name beside the report.
-        alt: what it shows.
+        file: its file name, in the report's directory.
+        alt: its description.
         svg: its source.
     """
 
@@ -54,13 +55,13 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """One of a study's tables, and what belongs to it.
+    """One of a study's tables, with agreement and figures.
 
     Attributes:
-        title: of the table.
-        table: ours and the published errors.
-        agreement: sentences, one a source; none where there is no run.
-        figures: the curves; none where there is no run.
+        title: title of the table.
+        table: our errors and the published ones.
+        agreement: one sentence per source; none if there is no run.
+        figures: the curves; none if there is no run.
     """
 
     title: str
@@ -74,13 +75,14 @@ class Section:
     """A study.
 
     Attributes:
-        title: of the study.
-        cautions: what has to be read before the numbers.
+        title: title of the study.
+        cautions: warnings to read before the numbers.
         comparisons: its tables.
-        notes: the study's own, and what diverged.
+        notes: the study's notes, and the diverged runs.
         facts: hardware, software, time.
-        command: that gives these results; "" of a study that is not shipped.
-        runs: a line a run.
+        command: the command that gives these results; "" if the study is not
+            part of the package.
+        runs: a table with one line per run.
     """
 
     title: str
@@ -93,11 +95,11 @@ class Section:
 
 
 def section_of(plan: Plan, results: Mapping[str, Result]) -> Section:
-    """Gathers what there is to say of a study.
+    """Collects a study's part of a report.
 
     Args:
         plan: the study and how it is run.
-        results: by the names of their runs; of other studies, too.
+        results: results by run name; may include those of other studies.
     """
     study = plan.study
     found = plan.results(results)
@@ -145,7 +147,7 @@ def _comparison(plan, number, title, names, found):
 
 
 def _limit(plan, pairs):
-    """The paper's 20 %, where its fails and full trainings are compared."""
+    """Returns the paper's 20 % if its fails and full trainings are compared."""
     has_fails = any(published == FAIL for published, _ in pairs)
     return 20.0 if has_fails and not is_shortened(plan) else math.inf
 
@@ -169,17 +171,17 @@ def _agreement(plan, results):
             continue
         yield (
             f"{head}Kendall's tau-b {found.tau:.2f}, 95 % interval "
-            f"{found.low:.2f} to {found.high:.2f}, of {found.rows} rows with "
-            f"{found.runs} runs or more each."
+            f"{found.low:.2f} to {found.high:.2f}, from {found.rows} rows with "
+            f"at least {found.runs} runs each."
         )
 
 
 def facts(plan: Plan, results: Sequence[Result]) -> dict[str, str]:
-    """Hardware, software and time, each in a line.
+    """Returns hardware, software and time, one line each.
 
     Args:
         plan: the study and how it is run.
-        results: all its runs that there are.
+        results: all its runs so far.
     """
     diverged = sum(result.last is None for result in results)
     found = {
@@ -196,10 +198,10 @@ def facts(plan: Plan, results: Sequence[Result]) -> dict[str, str]:
     seconds = [result.seconds for result in results]
     if sum(seconds):  # not all diverged in their first epoch
         found["Time"] = (
-            f"{duration(sum(seconds))} in all, "
-            f"{duration(statistics.median(seconds))} a run (median), "
-            f"{sum(map(_images, results)) / sum(seconds):,.0f} images/s a run; "
-            "tests included, start-up excluded; runs that shared a device "
+            f"{duration(sum(seconds))} in total, "
+            f"{duration(statistics.median(seconds))} per run (median), "
+            f"{sum(map(_images, results)) / sum(seconds):,.0f} images/s per "
+            "run; includes tests, excludes start-up; runs that shared a device "
             "count in full"
         )
     days = sorted(
@@ -211,11 +213,14 @@ def facts(plan: Plan, results: Sequence[Result]) -> dict[str, str]:
 
 
 def command(plan: Plan, results: Mapping[str, Sequence[Result]]) -> str:
-    """The command that gives these results; "" of a study that is not shipped.
+    """Returns the command that gives these results.
 
     Args:
         plan: the study and how it is run.
-        results: the runs of each row, by its name.
+        results: the runs of each row, by row name.
+
+    Returns:
+        The command; "" if the study is not part of the package.
     """
     if plan.study.name not in STUDIES:
         return ""
@@ -241,7 +246,7 @@ def _versions(results):
 
 
 def _images(result):
-    """Number of training images that passed."""
+    """Returns the number of training images that were processed."""
     schedule = result.schedule
     done = len(result.train_error) / schedule["epochs"]
     return done * schedule["steps"] * schedule["batch_size"]
@@ -255,15 +260,15 @@ _PUBLISHED_ON = {"cifar10", "cifar100"}
 
 
 def schedule_line(plan: Plan, results: Iterable[Sequence[Result]]) -> str:
-    """Length, precision and number of runs: what the head of a table says.
+    """Returns length, precision and number of runs, for a table's caption.
 
     Args:
         plan: the study and how it is run.
         results: the runs of each of the table's rows.
 
     Returns:
-        "10 epochs, 3,910 steps of 128, mixed_bfloat16, 1 run a row". The steps
-        are those of the runs there are.
+        For example "10 epochs, 3,910 steps of 128, mixed_bfloat16, 1 run per
+        row". The steps are those of the existing runs.
     """
     results = list(results)
     schedules = [result.schedule for runs in results for result in runs]
@@ -278,28 +283,28 @@ def schedule_line(plan: Plan, results: Iterable[Sequence[Result]]) -> str:
 
 
 def cautions(plan: Plan) -> list[str]:
-    """Why the study's errors are not to be held against the published ones."""
+    """Returns the reasons not to compare the errors with published ones."""
     study = plan.study
     full = find_recipe(study.recipe).epochs
     found = []
     if is_shortened(plan):
         found.append(
             f"A shortened schedule: {_epochs(plan):g} of the {full:.0f} epochs "
-            f"of the recipe {study.recipe!r}. The published errors are of full "
-            "trainings: compare these rows with each other, not with them."
+            f"of the recipe {study.recipe!r}. The published errors are from "
+            "full trainings: compare these rows with each other only."
         )
     others = {row.dataset for row in study.rows} - _PUBLISHED_ON
     if others:
         found.append(
             f"Trained and tested on {', '.join(sorted(others))}, not on the "
-            "data of the published errors: no comparison with them means "
-            "anything."
+            "data of the published errors: a comparison with them is "
+            "meaningless."
         )
     return found
 
 
 def is_shortened(plan: Plan) -> bool:
-    """Whether a study's runs are shorter than its recipe's."""
+    """Returns whether a study's runs are shorter than its recipe."""
     return _epochs(plan) < find_recipe(plan.study.recipe).epochs
 
 
@@ -314,4 +319,4 @@ def _runs_a_row(results):
     if not high:
         return "no run yet"
     some = "" if low == high else f"{low} to "
-    return f"{some}{_runs(high)} a row"
+    return f"{some}{_runs(high)} per row"

@@ -1,6 +1,7 @@
 """`STUDIES`: the paper's tables, and the ablations on a ResNet-20, as data.
 
-Reference: He et al., 2016, Tables 1, 2 and 3; figures are medians of 5 runs.
+Reference: He et al., 2016, Tables 1, 2 and 3. The figures are medians of 5
+runs.
 """
 
 import dataclasses
@@ -16,12 +17,12 @@ _ORDERS = {
     "full_preactivation": "full pre-activation",
 }
 _GATES_NOTE = (
-    'The paper\'s "exclusive gating, b_g 0 to -5: fail" stands for several '
-    "settings; b_g = -5 is run, the one nearest to those that learn."
+    'The paper\'s "exclusive gating, b_g 0 to -5: fail" covers several '
+    "settings. Only b_g = -5 is run here, the closest to those that learn."
 )
 _STANDARDIZATION_NOTE = (
-    "Per-channel mean and standard deviation are taken off the images, where "
-    "the paper takes the per-pixel mean."
+    "Images are standardized by per-channel mean and standard deviation. The "
+    "paper subtracts the per-pixel mean."
 )
 
 _TABLE_1 = "the paper's Table 1"
@@ -192,15 +193,15 @@ table3 = Study(
     },
     sources=(_TABLE_3,),
     notes=(
-        "ResNet-1001 is trained with 128 images a step, as the table's row; "
-        "with 64 the paper has 4.62.",
+        "ResNet-1001 is trained with 128 images per step, like the table's "
+        "row. With 64 images the paper reports 4.62.",
         _STANDARDIZATION_NOTE,
     ),
 )
 
 _PAPER = "the paper, ResNet-110"
 _STUDY = "a ResNet-20 study"
-# Table 1's rows that are trained here, and the study's errors.
+# The rows of Table 1 that are trained here, and the study's errors.
 _SHORTCUT_ERRORS = {
     "original": 8.56,
     "scaling_0.5_0.5": 8.5,
@@ -274,12 +275,12 @@ resnet20 = Study(
     tables=_TABLES,
     sources=(_PAPER, _STUDY),
     notes=(
-        "The ResNet-20 study does not say which scales and gate biases it has; "
-        "here they are those that learn in the paper's Table 1. Its ranks of "
-        "what has no figure: shortcut-only gating, dropout, exclusive gating "
-        "after the three shortcuts with one; ReLU-only pre-activation between "
-        "full pre-activation and original, BN after addition and ReLU before "
-        "addition behind them.",
+        "The ResNet-20 study does not say which scales and gate biases it "
+        "uses. Here they are those that learn in the paper's Table 1. For rows "
+        "without a figure, it gives ranks: shortcut-only gating, dropout and "
+        "exclusive gating come after the three shortcuts with a figure. "
+        "ReLU-only pre-activation is between full pre-activation and original. "
+        "BN after addition and ReLU before addition come after these.",
         _STANDARDIZATION_NOTE,
     ),
     seeds=3,
@@ -294,9 +295,9 @@ quick = dataclasses.replace(
         for row in resnet20.rows
     ),
     notes=(
-        "2,560 training and 500 test images: this shows that the study runs, "
-        "not which network is best (a test error of 50% has a standard error "
-        "of 2.2 points).",
+        "With 2,560 training and 500 test images, this shows that the study "
+        "runs, not which network is best (a test error of 50% has a standard "
+        "error of 2.2 points).",
         *resnet20.notes,
     ),
     epochs=10,

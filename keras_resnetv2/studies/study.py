@@ -1,4 +1,4 @@
-"""A study as data: its rows, and the figures published for them."""
+"""A study as data: its rows and their published figures."""
 
 import collections
 import dataclasses
@@ -18,17 +18,17 @@ FAIL = "fail"  # as the paper writes it: a test error above 20 %
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A network of a study, and what others found of it.
+    """A network of a study, with its published errors.
 
     Attributes:
-        name: of the row, unique in its study: "exclusive_gating".
-        label: what the tables call it.
-        published: a source (one of `Study.sources`) to its test error in %, or
-            "fail". A source that gives none is left out.
+        name: name of the row, unique in its study: "exclusive_gating".
+        label: its name in the tables.
+        published: maps sources (of `Study.sources`) to test errors in %, or
+            "fail". Sources without a figure are left out.
         model: a name in MODELS.
         options: fields of `ResNetConfig` that differ from the model's own.
-        dataset: as an `Experiment` takes it.
-        batch_size: images a step; None for the recipe's.
+        dataset: see `Experiment`.
+        batch_size: images per step; None for the recipe's.
     """
 
     name: str
@@ -50,20 +50,19 @@ class Study:
     """Networks that are trained alike and compared by test error.
 
     Attributes:
-        name: what `--study` takes, of letters, digits, ".", "_" and "-".
-        title: a line.
+        name: the value of `--study`: letters, digits, ".", "_" and "-".
+        title: its title, one line.
         rows: the networks, in the order in which they are trained.
-        tables: title to names of the rows that are compared in that table.
-        sources: heads of the columns of published figures.
-        notes: what a reader has to know of the choices made, a sentence each.
+        tables: maps titles of tables to the names of their rows.
+        sources: headings of the columns of published figures.
+        notes: notes for the reader about the choices made.
         recipe: a name in `RECIPES`.
         epochs: default length; None for the recipe's.
-        seeds: default number of runs a row, with the seeds 0, 1, ...
+        seeds: default number of runs per row, with the seeds 0, 1, ...
 
     Raises:
-        ValueError: for names that come twice or belong to no row, a table
-            without rows, figures that are none, and rows of which no
-            `Experiment` can be made.
+        ValueError: for duplicate or unknown row names, a table without rows,
+            invalid figures, and rows that do not make an `Experiment`.
     """
 
     name: str
@@ -83,20 +82,21 @@ class Study:
     def __post_init__(self):
         if not re.fullmatch(r"[\w.-]+", self.name):
             raise ValueError(
-                "A study's name is of letters, digits, '.', '_' and '-', as it "
-                f"is a part of file names; received {self.name!r}."
+                "A study's name may contain only letters, digits, '.', '_' and "
+                f"'-', because it is part of file names; received "
+                f"{self.name!r}."
             )
         counts = collections.Counter(row.name for row in self.rows)
         if twice := [name for name, count in counts.items() if count > 1]:
             raise ValueError(
                 f"Study {self.name!r}: received two rows called "
-                f"{', '.join(map(repr, twice))}. Give each a name of its own."
+                f"{', '.join(map(repr, twice))}. Give each row its own name."
             )
         for title, names in self.tables.items():
             if not names:
                 raise ValueError(
                     f"Study {self.name!r}: received the table {title!r} "
-                    "without rows. Name some, or leave it out."
+                    "without rows. Add rows, or remove the table."
                 )
             if unknown := [name for name in names if name not in counts]:
                 raise ValueError(
@@ -118,12 +118,12 @@ class Study:
             is_error = isinstance(figure, numbers.Real) and 0 <= figure <= 100
             if not is_error and figure != FAIL:
                 raise ValueError(
-                    f"Row {row.name!r}: a published figure is a test error in "
-                    f"% or {FAIL!r}; received {figure!r}."
+                    f"Row {row.name!r}: a published figure must be a test "
+                    f"error in % or {FAIL!r}; received {figure!r}."
                 )
 
     def row(self, name: str) -> Row:
-        """The row of that name."""
+        """Returns the row with a name."""
         return {row.name: row for row in self.rows}[name]
 
     def experiment(
@@ -133,20 +133,20 @@ class Study:
         epochs: int | None = None,
         precision: str = "float32",
     ) -> Experiment:
-        """The training of a row.
+        """Returns the training of a row.
 
         Args:
             row: one of `rows`.
-            seed: of the run.
-            epochs: replaces the study's; the schedule is scaled to it.
+            seed: the run's seed.
+            epochs: replaces the study's epochs; the schedule is scaled to it.
             precision: a precision that `Experiment` takes.
         """
         own = dataclasses.asdict(find_config(row.model))
         return Experiment(
             model=row.model,
             dataset=row.dataset,
-            # Without what is the model's own anyway: two studies may say it or
-            # not, and it is the same run. What is unknown is refused there.
+            # Options equal to the model's own are dropped, so that setting a
+            # default makes no other run. `Experiment` refuses unknown options.
             options={
                 name: value
                 for name, value in row.options.items()
@@ -161,7 +161,7 @@ class Study:
 
     @classmethod
     def from_json(cls, values: dict) -> "Study":
-        """The inverse of `dataclasses.asdict`, out of JSON, too."""
+        """Returns the study; the inverse of `dataclasses.asdict` and JSON."""
         return cls(
             **{
                 **values,
@@ -177,16 +177,17 @@ class Study:
 
 
 def run_name(experiment: Experiment) -> str:
-    """What tells a run from all others: its settings that are not the default.
+    """Returns a run's unique name, made of its settings that are not default.
 
-    The same training in two studies is the same run, and done once.
+    The same training in two studies is the same run, and is done once.
 
     Args:
         experiment: the run's settings.
 
     Returns:
-        "PreActResNet20-cifar10-activation_order=original-epochs=10-seed=0",
-        also the name of its work directory.
+        For example
+        "PreActResNet20-cifar10-activation_order=original-epochs=10-seed=0".
+        It is also the name of the work directory.
     """
     settings = {
         field.name: experiment.options[field.name]

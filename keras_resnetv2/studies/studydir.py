@@ -1,4 +1,4 @@
-"""A directory of studies: what lies where, and what was asked for."""
+"""A directory of studies: its files, and the plans of its studies."""
 
 import dataclasses
 import json
@@ -26,16 +26,16 @@ from keras_resnetv2.training.workdir import Workdir
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A study as it is run in a directory.
+    """A study, and how it is run.
 
     Attributes:
-        study: what is trained.
-        epochs: of every run; None for the recipe's length.
-        precision: of every run.
-        seeds: number of runs a row.
+        study: the study.
+        epochs: epochs of every run; None for the recipe's length.
+        precision: precision of every run.
+        seeds: number of runs per row.
 
     Raises:
-        ValueError: if it cannot be run so; says what is expected.
+        ValueError: if a value is invalid; says what is expected.
     """
 
     study: Study
@@ -51,18 +51,18 @@ class Plan:
 
     @property
     def length(self) -> int | None:
-        """Epochs of every run, the study's own where none were asked for."""
+        """Epochs of every run; the study's own if the plan sets none."""
         return self.study.epochs if self.epochs is None else self.epochs
 
     def experiment(self, row: Row, seed: int) -> Experiment:
-        """A run."""
+        """Returns the experiment of a run."""
         return self.study.experiment(row, seed, self.epochs, self.precision)
 
     def runs(self) -> dict[tuple[str, int], Experiment]:
-        """All runs by the name of their row and their seed.
+        """Returns all runs by row name and seed.
 
-        A seed goes through all rows before the next one begins: what there is
-        when time runs out can be compared.
+        All rows are run with one seed before the next seed begins. So the runs
+        are comparable whenever time runs out.
         """
         return {
             (row.name, seed): self.experiment(row, seed)
@@ -71,10 +71,10 @@ class Plan:
         }
 
     def results(self, results: dict[str, Result]) -> dict[str, list[Result]]:
-        """The results there are of every row, by its name, in order of seeds.
+        """Returns the existing results by row name, in the order of seeds.
 
         Args:
-            results: by the names of their runs.
+            results: results by run name.
         """
         found = {row.name: [] for row in self.study.rows}
         for (row, _), experiment in self.runs().items():
@@ -84,13 +84,14 @@ class Plan:
 
 
 class Studydir:
-    """Names of the files of a directory of studies.
+    """The files of a directory of studies.
 
-    Several studies may share one: a run that two of them have is done once.
+    Several studies may share a directory. A run that two of them share is done
+    once.
 
     Attributes:
         path: the directory.
-        results_file: results.jsonl, a line a run.
+        results_file: results.jsonl, one line per run.
         html: report.html.
         markdown: report.md.
     """
@@ -106,22 +107,22 @@ class Studydir:
         return f"Studydir({str(self.path)!r})"
 
     def run(self, name: str) -> Workdir:
-        """A run's own work directory, as of any training."""
+        """Returns the work directory of a run."""
         return Workdir(self.path / "runs" / name)
 
     def log(self, name: str) -> pathlib.Path:
-        """What a run's process prints."""
+        """Returns the file with the output of a run's process."""
         return self.path / "logs" / f"{name}.txt"
 
     def check(self, plan: Plan) -> Plan | None:
-        """Checks that a plan may be run here, and writes nothing.
+        """Checks that a plan may be run here, without writing anything.
 
         Returns:
-            The plan of this study as it was begun here, if it was.
+            The plan with which this study was begun here, or None.
 
         Raises:
-            ValueError: if this directory holds something else, or the same
-                study with other settings or rows that are left out.
+            ValueError: if this directory contains something else, or the same
+                study with other settings or with rows that the plan lacks.
         """
         settings = self._settings(plan.study.name)
         if settings.exists():
@@ -133,10 +134,10 @@ class Studydir:
         return None
 
     def claim(self, plan: Plan) -> None:
-        """Writes down a plan that is to be run here.
+        """Saves a plan that is to be run here.
 
-        A second call may ask for more runs a row, or have more rows; where it
-        asks for fewer runs, the plan keeps the larger number.
+        A later call may have more runs per row, or more rows. If it has fewer
+        runs per row, the plan keeps the larger number.
 
         Raises:
             ValueError: see `check`.
@@ -152,7 +153,7 @@ class Studydir:
         )
 
     def plans(self) -> list[Plan]:
-        """The plans that were begun here, by the names of their studies.
+        """Returns the plans that were begun here, sorted by study name.
 
         Raises:
             ValueError: if there is none.
@@ -166,7 +167,7 @@ class Studydir:
         return plans
 
     def results(self) -> dict[str, Result]:
-        """The results there are, by the names of their runs."""
+        """Returns the existing results by run name."""
         return read_results(self.results_file)
 
     def write_results(self, results: dict[str, Result]) -> None:
@@ -186,7 +187,7 @@ class Studydir:
 
 
 def _check_same(settings, before, now):
-    """Texts and figures may change, seeds and rows be added."""
+    """Allows changed texts and figures, and added seeds and rows."""
     stored, asked = (
         {
             "epochs": plan.length,

@@ -1,4 +1,4 @@
-"""The tables of a report as texts, whatever they are then written in."""
+"""The tables of a report as text, independent of the output format."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ _SUMMARY_COLUMNS = {
     "spread": lambda summary: _error(summary.spread),
     "train": lambda summary: _error(summary.train),
 }
-# Of one run they are all one number.
+# With a single run, median and mean are the same number.
 _ONE_RUN_COLUMNS = {
     "error": _SUMMARY_COLUMNS["median"],
     "train": _SUMMARY_COLUMNS["train"],
@@ -32,13 +32,13 @@ _RUN_COLUMNS = {
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table of texts; "" is a blank cell.
+    """A table of text; "" is a blank cell.
 
     Attributes:
-        caption: what it shows, and of what.
-        head: of the columns.
-        rows: the cells, as many a row as the head has. The first one is the
-            row's head.
+        caption: the caption.
+        head: the headings of the columns.
+        rows: the cells of each row, as many as headings. The first cell is the
+            heading of the row.
     """
 
     caption: str
@@ -52,13 +52,13 @@ def comparison_table(
     results: Mapping[str, Sequence[Result]],
     caption: str,
 ) -> Table:
-    """Our errors of some rows, and the published ones beside them.
+    """Returns a table of our errors beside the published ones.
 
     Args:
         study: the study.
-        names: of the rows.
+        names: names of the rows.
         results: the runs of each row.
-        caption: of the table.
+        caption: caption of the table.
     """
     rows = [study.row(name) for name in names]
     sources = [
@@ -84,10 +84,10 @@ def comparison_table(
 
 
 def runs_table(results: Mapping[str, Sequence[Result]]) -> Table:
-    """Every run there is, one a line.
+    """Returns a table of all runs, one per line.
 
     Args:
-        results: the runs of each row, by its name: labels may come again in
+        results: the runs of each row, by row name: labels may repeat in
             another table.
     """
     return Table(

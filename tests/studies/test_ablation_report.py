@@ -130,7 +130,7 @@ def page(directory):
 def test_the_tables_of_page_and_markdown(directory, page):
     tables, _, _ = read_markdown(directory.markdown)
     assert page.tables == tables
-    schedule = "4 epochs, 1,564 steps of 128, float32, 0 to 1 run a row"
+    schedule = "4 epochs, 1,564 steps of 128, float32, 0 to 1 run per row"
     assert tables[0] == [f"Test error (%), {schedule}", [HEAD, *SMALL]]
     assert tables[1][1] == [HEAD, *ALL]
     caption, (head, *runs) = tables[2]
@@ -156,10 +156,10 @@ def test_what_is_said_beside_the_tables(directory, page, kind):
         "A note of <one> sentence.",
         "Diverged: dropout, seed 0: loss is nan at step 800",
         "NVIDIA H200 (3 runs)",
-        "10:00 in all, 4:00 a run (median), 834 images/s a run",
+        "10:00 in total, 4:00 per run (median), 834 images/s per run",
         "keras 3.15.1, backend jax, jax 0.5.0",
         "3 of 4 done, 1 diverged",
-        "Ranking agreement with paper: none. A row has 1 run; it needs 3",
+        "Ranking agreement with paper: none. A row has only 1 run; at least 3",
         "Ranking agreement with a <study>: none. Rows with a published figure",
         "Ranking agreement with paper: Kendall's tau-b 0.67, 95 % interval",
         "2025-11-20 to 2025-11-22",

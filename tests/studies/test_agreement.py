@@ -74,11 +74,11 @@ def test_the_same_runs_give_the_same_interval(monkeypatch):
     [
         (
             [row(6.6, 0.1), *[row(7, 0.1, 0.1, 0.1)] * 2],
-            "has 1 run; it needs 3 of",
+            "has only 1 run; at least 3 runs of",
         ),
         (
             [row(6.6, *[0.1] * 3)] * 2 + [row(None, 0.1), row(7)],
-            "a run: 2; it",
+            "a run: 2; at least 3",
         ),
         ([row(6.6, *[0.1] * 3)] * 3, "All rows tie"),
     ],

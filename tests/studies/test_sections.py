@@ -10,10 +10,10 @@ from keras_resnetv2.studies.sections import cautions, command, schedule_line
 def test_length_precision_and_runs():
     runs = [result(PLAN, "original", seed, 0.1) for seed in range(3)]
     assert schedule_line(PLAN, [runs, runs]) == (
-        "4 epochs, 1,564 steps of 128, float32, 3 runs a row"
+        "4 epochs, 1,564 steps of 128, float32, 3 runs per row"
     )
-    assert schedule_line(PLAN, [runs[:1]]).endswith(", 1 run a row")
-    assert schedule_line(PLAN, [runs, []]).endswith(", 0 to 3 runs a row")
+    assert schedule_line(PLAN, [runs[:1]]).endswith(", 1 run per row")
+    assert schedule_line(PLAN, [runs, []]).endswith(", 0 to 3 runs per row")
 
 
 def test_batch_sizes_that_differ():
