@@ -1,4 +1,4 @@
-"""The paper's equations, measured on a network."""
+"""Measures the paper's equations on a network."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""Where 0.1.0 had what is now `keras_resnetv2.studies`."""
+"""The name that `keras_resnetv2.studies` had in 0.1.0."""
 
 import warnings
 

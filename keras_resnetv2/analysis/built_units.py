@@ -1,4 +1,4 @@
-"""The residual units of a built network, as places in its graph."""
+"""Finds the residual units of a built network in its graph."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import keras
 from keras_resnetv2.models import layer_names
 from keras_resnetv2.models.network_configs import config_of
 
-# What carries the signal where channels or size change, by its layer.
+# The transition by the layer that carries a signal whose shape changes.
 TRANSITIONS = {
     "shortcut_padding": "padding",
     "shortcut_projection": "projection",
@@ -16,17 +16,17 @@ TRANSITIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Unit:
-    """One residual unit: y = h(x) + F(x), x' = f(y), as places in a graph.
+    """One residual unit: y = h(x) + F(x), x' = f(y), as tensors of a graph.
 
     Attributes:
         name: "stage2_unit1".
         kind: the shortcut's name in Fig. 2, "identity" for the original.
-        layers: its layers, by their names without the unit's.
-        x: what it takes, (batch, H, W, C).
-        shortcut: h(x), the first of the two that are added.
-        residual: F(x), the second, with its scale, gate or drop.
+        layers: its layers by name, without the unit's prefix.
+        x: its input, (batch, H, W, C).
+        shortcut: h(x), the first addend.
+        residual: F(x), the second addend, including its scale, gate or drop.
         y: the sum.
-        output: x', what the next unit takes.
+        output: x', the input of the next unit.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Unit:
 
     @property
     def transition(self) -> str:
-        """What bridges a change of shape; empty where there is none."""
+        """The kind of transition where the shape changes; otherwise empty."""
         if self.kind == "conv":
             changes = self.x.shape[-1] != self.y.shape[-1]
             changes |= self.layers["shortcut_conv"].strides != (1, 1)
@@ -52,13 +52,13 @@ class Unit:
 
     @property
     def gate(self) -> keras.KerasTensor | None:
-        """1 - g(x), the factor on the shortcut, where there is a gate."""
+        """1 - g(x), the factor on the shortcut; None without a gate."""
         layer = self.layers.get("one_minus_gate")
         return layer and layer.output
 
     @property
     def carried(self) -> keras.KerasTensor:
-        """What goes down the shortcut, in front of its own factor if any."""
+        """The signal on the shortcut, before its own factor if it has one."""
         if self.gate is not None:
             carried, _ = self.layers["shortcut_gated"].input
             return carried
@@ -69,7 +69,7 @@ class Unit:
 
 
 def find_units(model: keras.Model) -> list[Unit]:
-    """Finds all units of a network of ours, built or loaded, first to last.
+    """Finds all units of a network of this package, first to last.
 
     Raises:
         ValueError: if it has none, or computes in half precision.
@@ -104,17 +104,16 @@ def find_units(model: keras.Model) -> list[Unit]:
         )
     if not units:
         raise ValueError(
-            f"No residual units in {getattr(model, 'name', model)!r}: a network"
-            " of keras_resnetv2 is needed, whose layers are called "
-            "stage1_unit1_conv1 and so on. Where it is a layer of another "
-            "model, give it alone."
+            f"No residual units in {getattr(model, 'name', model)!r}. Give a "
+            "network of keras_resnetv2, with layers called stage1_unit1_conv1 "
+            "and so on. If it is a layer of another model, pass that layer."
         )
     if units[0].y.dtype not in ("float32", "float64"):
         raise ValueError(
-            f"{model.name} computes in {units[0].y.dtype}, where the gradients "
-            "of deep networks are zero. Measure it in float32: "
+            f"{model.name} computes in {units[0].y.dtype}, in which gradients "
+            "of deep networks become zero. Measure it in float32: use "
             'training.load_trained(workdir, "float32"), or build it under that '
-            "dtype policy and give it these weights."
+            "dtype policy and set its weights."
         )
     return units
 

@@ -1,4 +1,4 @@
-"""Eq. (4), (5), (7) and (8): signal and gradient, measured at every unit."""
+"""Eq. (4), (5), (7) and (8): measures signal and gradient at every unit."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,23 +13,23 @@ from keras_resnetv2.analysis.steps import Step
 
 
 def sample_norms(values: np.ndarray) -> np.ndarray:
-    """Euclidean norm of each sample: (N, ...) to (N,)."""
+    """Returns the Euclidean norm of each sample: (N, ...) to (N,)."""
     flat = values.reshape(len(values), -1).astype("float64")
     return np.sqrt(np.einsum("ij,ij->i", flat, flat))
 
 
 def norm(values: np.ndarray) -> float:
-    """Euclidean norm of the whole batch."""
+    """Returns the Euclidean norm of the whole batch."""
     return float(np.linalg.norm(sample_norms(values)))
 
 
 def rms_norm(values: np.ndarray) -> float:
-    """Root mean square of the samples' norms."""
+    """Returns the root mean square of the samples' norms."""
     return float(norm(values) / np.sqrt(len(values)))
 
 
 def ratio(part: float, whole: float) -> float:
-    """The part over the whole, NaN for nothing of nothing."""
+    """Returns part / whole; NaN if the whole is 0."""
     return float(part / whole) if whole else float("nan")
 
 
@@ -43,15 +43,15 @@ class Gap(NamedTuple):
 def forward_gaps(
     units: Sequence[Unit], steps: Sequence[Step], training: bool
 ) -> list[Gap]:
-    """Follows the equation from the beginning of each stage, with NumPy's F.
+    """Evaluates the equation from the start of each stage, with NumPy's F.
 
     Args:
         units: all units, first to last.
-        steps: theirs.
-        training: as the steps were run.
+        steps: their steps.
+        training: the mode in which the steps were run.
 
     Returns:
-        A unit's `Gap`.
+        A `Gap` for each unit.
     """
     signal, gaps = steps[0].x, []
     for unit, step in zip(units, steps, strict=True):
@@ -76,7 +76,7 @@ def forward_gaps(
 
 
 def _kept(unit, residual, training):
-    """Stochastic depth's factor on F, (N, 1, 1, 1): what it drops is zero."""
+    """Returns stochastic depth's factor on F, (N, 1, 1, 1); 0 if dropped."""
     drop = unit.layers.get("residual_drop")
     if drop is None or not (training and drop.trainable):
         return 1.0
@@ -86,11 +86,11 @@ def _kept(unit, residual, training):
 
 @dataclasses.dataclass(frozen=True)
 class Arrival:
-    """What arrives at the input of one unit.
+    """The gradient at the input of one unit.
 
     Attributes:
         gradient: dE/dx_l, (N, H, W, C).
-        direct: of it, what came down the shortcuts and through f alone.
+        direct: the part that went only through shortcuts and f.
         factor: `UnitRow.factor`.
     """
 
@@ -102,15 +102,15 @@ class Arrival:
 def backward(
     units: Sequence[Unit], steps: Sequence[Step], gradient: np.ndarray
 ) -> list[Arrival]:
-    """Carries a gradient, and its direct part, from the last unit to the first.
+    """Propagates a gradient and its direct part from last to first unit.
 
     Args:
         units: all units, first to last.
-        steps: theirs.
+        steps: their steps.
         gradient: dE/dx_L, at the last unit's output.
 
     Returns:
-        A unit's `Arrival`, first to last.
+        An `Arrival` for each unit, first to last.
     """
     direct, arrivals = gradient, []
     for unit, step in reversed(list(zip(units, steps, strict=True))):
@@ -124,11 +124,11 @@ def backward(
 def feature_gradient(
     classifier: keras.layers.Dense, features: np.ndarray, labels: np.ndarray
 ) -> np.ndarray:
-    """dE/d(features), E the sum of the samples' cross entropies; in float64.
+    """Returns dE/d(features); E is the sum of cross entropies, in float64.
 
     Args:
         classifier: the last layer, with or without a softmax.
-        features: what it takes, (N, C).
+        features: its input, (N, C).
         labels: (N,).
     """
     kernel = keras.ops.convert_to_numpy(classifier.kernel).astype("float64")

@@ -1,7 +1,7 @@
-"""A residual unit in NumPy, float64, from the weights alone.
+"""A residual unit in NumPy, float64, computed from the weights.
 
-An independent witness: it shares the layers' names and weights with the
-network, not one operation. Maps are (N, H, W, C).
+It is an independent check: it shares layer names and weights with the network,
+but no operations. Feature maps are (N, H, W, C).
 """
 
 import keras
@@ -11,14 +11,14 @@ from keras_resnetv2.analysis.built_units import Unit
 
 
 def residual(unit: Unit, x: np.ndarray, training: bool) -> np.ndarray:
-    """F(x, W) as it is added, its scale or gate included (Fig. 2, Fig. 4).
+    """Returns F(x, W) including its scale or gate (Fig. 2, Fig. 4).
 
-    Without stochastic depth, which drops all of it or nothing.
+    Stochastic depth, which drops all of it or nothing, is not applied.
 
     Args:
         unit: the unit.
-        x: what it takes.
-        training: whether BN takes the batch's statistics, or the stored ones.
+        x: its input.
+        training: whether BN uses the batch's statistics or the moving ones.
     """
     y = x
     for layer in _branch(unit.layers):
@@ -31,12 +31,12 @@ def residual(unit: Unit, x: np.ndarray, training: bool) -> np.ndarray:
 
 
 def shortcut(unit: Unit, signal: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Applies h to a signal, where no shape changes; without dropout.
+    """Applies h to a signal, without change of shape and without dropout.
 
     Args:
         unit: the unit.
-        signal: what goes down the shortcut.
-        x: what the unit takes, from which its gate is.
+        signal: the signal on the shortcut.
+        x: the unit's input, which determines the gate.
     """
     layers = unit.layers
     if "shortcut_scale" in layers:
@@ -49,12 +49,12 @@ def shortcut(unit: Unit, signal: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def gate(unit: Unit, x: np.ndarray) -> np.ndarray:
-    """g(x) = sigmoid(W_g x + b_g)."""
+    """Returns g(x) = sigmoid(W_g x + b_g)."""
     return _sigmoid(_conv(unit.layers["gate"], x))
 
 
 def _branch(layers):
-    """The layers between x and the addition, first to last."""
+    """Returns the layers between x and the addition, first to last."""
     names = ["preact_bn", "preact_relu"]
     for i in (1, 2, 3):
         names += [f"conv{i}", f"conv{i}_bn", f"conv{i}_relu"]
@@ -66,7 +66,7 @@ def _kind(layer):
 
 
 def _conv(layer, x, training=False):
-    """With symmetric zero padding, half the kernel's size on each side."""
+    """Convolves with zero padding of half the kernel's size on each side."""
     kernel = _array(layer.kernel)
     (size, _, _, filters), (stride, _) = kernel.shape, layer.strides
     pad = size // 2

@@ -1,4 +1,4 @@
-"""`measure`: the equations at every unit of a network, built or trained."""
+"""`measure`: evaluates the equations at every unit of a network."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ from keras_resnetv2.training.images import found, images_to_test, load_split
 from keras_resnetv2.training.trained import load_trained
 from keras_resnetv2.training.workdir import Workdir
 
-# Claim (ii) of section 2: a sample's gradient is all but cancelled.
+# Claim (ii) of section 2: below this ratio a gradient counts as cancelled.
 CANCELLED = 0.1
 
 _ACTIVATIONS = (keras.activations.linear, keras.activations.softmax)
@@ -36,31 +36,30 @@ def measure(
 ) -> Propagation:
     """Measures the paper's equations on a network and a batch.
 
-    Runs the network unit by unit, forward and backward, on any of Keras's
-    backends; its weights, statistics and draws are what they were afterwards.
-    Every F is computed once more in NumPy from the weights, which takes most of
-    the time where images are large. The memory is that of one and a half
-    training steps.
+    It runs the network unit by unit, forward and backward, on any Keras
+    backend. Weights, statistics and random states do not change. Every F is
+    also computed in NumPy from the weights, which takes most of the time for
+    large images. The memory is that of one and a half training steps.
 
     Reference: He et al., 2016, section 2, eq. (3) to (5), section 3, eq. (6)
     to (8).
 
     Args:
-        model: one of ours with a classifier, fresh, trained or loaded, that
-            computes in float32 or float64.
+        model: a network of this package with a classifier, new, trained or
+            loaded, that computes in float32 or float64.
         images: standardised, (N, H, W, C).
         labels: (N,), 0 to classes - 1.
-        training: whether BN takes the batch's statistics and dropout drops, as
-            in a training step. With False it takes the moving ones, which say
-            nothing in a network that was not trained.
+        training: whether BN uses the batch's statistics and dropout drops, as
+            in a training step. With False, BN uses the moving statistics, which
+            are meaningless in an untrained network.
 
     Returns:
         A `Propagation`.
 
     Raises:
-        ValueError: for a model that is none of ours, has no classifier or
-            computes in half precision, where gradients this small are zero, and
-            for images or labels that do not fit it.
+        ValueError: if the model is not of this package, has no classifier, or
+            computes in half precision (such small gradients become zero), or if
+            images or labels do not match it.
 
     Example:
         >>> import keras_resnetv2
@@ -115,7 +114,7 @@ def _rows(units, steps, last_gradient, training):
 
 
 def _cancelled(norms, last_norms):
-    """Of the samples that have a gradient at all."""
+    """Returns the share among the samples that have a gradient."""
     there = (last_norms > 0) & np.isfinite(norms)
     if not there.any():
         return float("nan")
@@ -124,7 +123,7 @@ def _cancelled(norms, last_norms):
 
 @contextlib.contextmanager
 def _left_as_it_was(model):
-    """Puts BN's statistics and the state of random draws back afterwards."""
+    """Restores BN's statistics and the random states at the end."""
     before = [
         keras.ops.convert_to_numpy(variable)
         for variable in model.non_trainable_variables
@@ -133,7 +132,7 @@ def _left_as_it_was(model):
         if keras.backend.backend() == "torch":
             import torch
 
-            # Keras's dropout draws from the global generator there.
+            # On this backend, dropout uses the global generator.
             stack.enter_context(torch.random.fork_rng())
         try:
             yield
@@ -154,19 +153,19 @@ def measure_trained(
 
     Args:
         workdir: the training's directory.
-        images: how many, evenly spread over the split (of a data set that
-            TFDS streams, the first). Defaults to 64, or 8 above 64 pixels.
+        images: how many images, evenly spread over the split (the first ones,
+            if TFDS streams them). Defaults to 64, or 8 above 64 pixels.
         split: "test", "train" or "held_out".
-        data_dir: where TensorFlow Datasets keeps its data; None for where the
-            training found it.
+        data_dir: TensorFlow Datasets' folder of datasets; None for the one that
+            the training used.
         training: see `measure`.
 
     Returns:
         A `Propagation`.
 
     Raises:
-        ValueError: if the directory does not fit, or the split has not that
-            many images.
+        ValueError: if the directory is not a training's, or the split has
+            fewer images.
     """
     model, experiment, facts, _ = load_trained(workdir, "float32")
     data = load_split(
@@ -179,10 +178,10 @@ def measure_trained(
         images = min(len(data), 64 if facts.image_shape[0] <= 64 else 8)
     if not (isinstance(images, int) and 1 <= images <= len(data)):
         raise ValueError(
-            f"images must lie in 1..{len(data)}, the {split} images there "
-            f"are; received {images}."
+            f"images must be in 1..{len(data)}, the number of {split} images; "
+            f"received {images}."
         )
-    if hasattr(data, "select"):  # a folder's are sorted by class
+    if hasattr(data, "select"):  # images of a folder are sorted by class
         chosen = np.zeros(len(data), bool)
         chosen[np.linspace(0, len(data) - 1, images).round().astype(int)] = True
         data = data.select(chosen)
@@ -207,8 +206,8 @@ def find_classifier(model: keras.Model) -> keras.layers.Dense:
     """Finds the layer that gives the logits, with or without its softmax.
 
     Raises:
-        ValueError: as `find_end`, and if the model does not end in a
-            classifier, or it is one of less than two classes, or is quantized.
+        ValueError: see `find_end`; also if the model does not end in a
+            classifier of at least two classes, or it is quantized.
     """
     end = find_end(model)
     dense = end.layer
@@ -219,10 +218,10 @@ def find_classifier(model: keras.Model) -> keras.layers.Dense:
         or dense.quantization_mode is not None
     ):
         raise ValueError(
-            f"{model.name!r} must end in one classifier: a Dense layer of two "
-            "classes or more, not quantized, that gives logits or is followed "
-            f"by softmax; received {dense.name!r} at its end. The builders "
-            "make one with include_top=True."
+            f"{model.name!r} must end in one classifier: a Dense layer with at "
+            "least two classes, not quantized, that gives logits or is "
+            f"followed by softmax; received {dense.name!r} at its end. The "
+            "builders make one with include_top=True."
         )
     return dense
 
@@ -230,10 +229,10 @@ def find_classifier(model: keras.Model) -> keras.layers.Dense:
 def check_batch(
     model: keras.Model, images: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns images and labels as arrays that fit a model.
+    """Returns images and labels as arrays that match a model.
 
     Raises:
-        ValueError: says what came and what is expected.
+        ValueError: if they do not; says what was received and expected.
     """
     images, labels = np.asarray(images), np.asarray(labels)
     shape = model.input_shape[1:]
@@ -246,8 +245,8 @@ def check_batch(
         )
     ):
         raise ValueError(
-            f"images must be of shape (N, {', '.join(map(str, shape))}), as "
-            f"{model.name} takes them; received {images.shape}."
+            f"images must have the shape (N, {', '.join(map(str, shape))}) for "
+            f"{model.name}; received {images.shape}."
         )
     takes = model.inputs[0].dtype
     if takes.startswith("float") and images.dtype.kind != "f":
@@ -259,12 +258,12 @@ def check_batch(
     classes = model.output_shape[-1]
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"labels must be {len(images)} integers, one an image; received "
+            f"labels must be {len(images)} integers, one per image; received "
             f"{labels.dtype} of shape {labels.shape}."
         )
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(
-            f"labels must lie in 0..{classes - 1}, as {model.name} has "
+            f"labels must be in 0..{classes - 1}, because {model.name} has "
             f"{classes} classes; received {labels.min()}..{labels.max()}."
         )
     return images.astype(takes), labels

@@ -1,4 +1,4 @@
-"""The table of a measurement: a row a unit."""
+"""The table of a measurement, with one row per unit."""
 
 import dataclasses
 
@@ -7,38 +7,42 @@ from keras_resnetv2._text import brief, csv_table
 
 @dataclasses.dataclass(frozen=True)
 class UnitRow:
-    """What was measured at unit l of L; norms are a sample's, rms over all.
+    """The measurements at unit l of L. Norms are rms over the samples' norms.
 
     Attributes:
         unit: name of the unit, "stage2_unit1".
         shortcut: h, a name of Fig. 2.
         transition: "padding" (option A), "projection" (option B) or "conv"
-            where channels or size change, otherwise empty. The forward
-            equation begins anew behind it.
+            where channels or size change; otherwise empty. The forward
+            equation starts again after it.
         signal: ||x_l||.
         residual: ||F(x_l)||.
         forward_gap: ||x_{l+1} - (h...h(x_k) + sum of h...h(F(x_i)))|| /
-            ||x_{l+1}||, where k is the first unit of the stage (behind its
-            transition), h what the shortcuts do to what passes them and F
-            NumPy's. For identity shortcuts it is eq. (4), x_k + sum F(x_i);
-            what f does after the addition shows here.
+            ||x_{l+1}||. Here k is the first unit of the stage (after its
+            transition), h is the shortcut function, and F is computed by NumPy.
+            For identity shortcuts this is eq. (4), x_k + sum F(x_i). The effect
+            of f after the addition shows here.
         numpy_difference: largest `|F - NumPy's F|` over the largest `|F|`.
-        factor: the shortcut's own: lambda of constant scaling; the mean over
-            all values of a gate's 1 - g and of what dropout multiplies by; of
-            a conv shortcut, whose map is W, ||W|| / sqrt(filters), which is by
-            how much it lengthens a gradient of no preferred direction; else 1.
-            A transition's padding or projection is not in it.
-        product: of the factors from this unit to the last, eq. (8)'s.
-        gradient: ||dE/dx_l||, E the sum of the samples' cross entropies.
-        direct: of what comes of dE/dx_L straight down the shortcuts: the first
-            term of eq. (5) and (8), with the gates held. It passes what stands
-            on the way: f after each addition, and the transitions; padding
-            takes off what arrives at the channels it has added. Where neither
-            is on the way, and the factor is a constant, it is product *
-            ||dE/dx_L||.
-        rest: of dE/dx_l less that, which went through some F or gate.
-        cancelled: share of the samples with ||dE/dx_l|| < 0.1 ||dE/dx_L||, x_L
-            the last unit's output. NaN if no sample has a gradient there.
+        factor: the factor of the shortcut. For constant scaling: lambda. For a
+            gate: the mean of 1 - g over all values. For dropout: the mean of
+            its multiplier. For a conv shortcut with kernel W: ||W|| /
+            sqrt(filters), by which it lengthens a gradient without preferred
+            direction. Otherwise 1. It excludes the padding or projection of a
+            transition.
+        product: product of the factors from this unit to the last, as in
+            eq. (8).
+        gradient: ||dE/dx_l||, where E is the sum of the samples' cross
+            entropies.
+        direct: norm of the part of dE/dx_L that comes straight through the
+            shortcuts: the first term of eq. (5) and (8), with constant gates.
+            On its way it passes f after each addition, and the transitions;
+            padding drops the gradient of the channels it has added. Without
+            these, and with constant factors, it is product * ||dE/dx_L||.
+        rest: norm of the remainder of dE/dx_l, which went through some F or
+            gate.
+        cancelled: share of the samples with ||dE/dx_l|| < 0.1 ||dE/dx_L||,
+            where x_L is the last unit's output. NaN if no sample has a gradient
+            there.
     """
 
     unit: str
@@ -63,15 +67,15 @@ class UnitRow:
 
 @dataclasses.dataclass(frozen=True)
 class Propagation:
-    """What `measure` returns.
+    """The result of `measure`.
 
     Attributes:
         model: the model's name.
         samples: number of images.
-        training: whether BN took the batch's statistics.
-        rows: a `UnitRow` a unit, first to last.
-        last_signal: ||x_L||, of the last unit's output, rms over the samples.
-        last_gradient: ||dE/dx_L||, likewise.
+        training: whether BN used the batch's statistics.
+        rows: a `UnitRow` for each unit, first to last.
+        last_signal: ||x_L|| of the last unit's output, rms over the samples.
+        last_gradient: ||dE/dx_L||, rms over the samples.
     """
 
     model: str
@@ -84,12 +88,12 @@ class Propagation:
     __repr__ = brief
 
     def csv(self) -> str:
-        """All rows as CSV, with a header, and "output" for x_L at the end."""
+        """Returns all rows as CSV with a header; the last is "output", x_L."""
         rows = [*map(dataclasses.astuple, self.rows), self._last()]
         return csv_table(_NAMES, rows)
 
     def table(self) -> str:
-        """Each stage's first and last unit, and x_L, as text for a terminal."""
+        """Returns first and last unit of each stage, and x_L, as plain text."""
         rows = [
             dataclasses.astuple(row)
             for row, before, after in zip(

@@ -1,4 +1,4 @@
-"""A network run unit by unit, with the ways back, on every Keras backend."""
+"""Runs a network unit by unit, with pullbacks, on every Keras backend."""
 
 import dataclasses
 import weakref
@@ -13,19 +13,19 @@ from keras_resnetv2.models.network import ResNet
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One unit's values in the forward pass, and the parts of its way back.
+    """One unit's values in the forward pass, and its backward functions.
 
     Attributes:
-        x: what the unit takes, (N, H, W, C).
-        carried: what goes down the shortcut, in front of `scale`.
-        scale: the shortcut's own factor on it: lambda, 1 - g(x), what dropout
-            multiplies by, or 1; a number, or as `carried`.
+        x: the unit's input, (N, H, W, C).
+        carried: the signal on the shortcut, before `scale`.
+        scale: the shortcut's factor: lambda, 1 - g(x), dropout's multiplier, or
+            1. It is a number, or an array like `carried`.
         residual: F(x).
         output: f(h(x) + F(x)).
-        back_through_f: from a gradient at the output to that at the sum.
-        back_through_addends: from gradients at h(x) and F(x) to that at x.
-        back_through_shortcut: from one at h(x) alone to that at x, the gate's
-            value held.
+        back_through_f: maps a gradient at the output to one at the sum.
+        back_through_addends: maps gradients at h(x) and F(x) to one at x.
+        back_through_shortcut: maps a gradient at h(x) to one at x, with a
+            constant gate.
     """
 
     x: np.ndarray
@@ -42,7 +42,7 @@ class Route:
     """A network cut at its units.
 
     Attributes:
-        units: first to last.
+        units: the units, first to last.
         classifier: the last `Dense` layer.
     """
 
@@ -60,8 +60,8 @@ class Route:
         """Runs a batch.
 
         Returns:
-            (a `Step` a unit, what the classifier takes, from a gradient there
-            to that at the last unit's output).
+            (a `Step` for each unit, the classifier's input, a function from a
+            gradient there to one at the last unit's output).
         """
         (x,) = self._stem.values(images, training)
         steps = []
@@ -73,7 +73,7 @@ class Route:
 
 
 def route_of(model: keras.Model, classifier: keras.layers.Dense) -> Route:
-    """Returns the model's `Route`, which is made once: cuts add graph nodes."""
+    """Returns the model's `Route`; cached, because cuts add graph nodes."""
     if model not in _ROUTES:
         _ROUTES[model] = Route(model, classifier)
     return _ROUTES[model]
@@ -131,12 +131,11 @@ class _UnitCuts:
 
 
 class Cut:
-    """What a network computes between one place and some others.
+    """The part of a network between one tensor and some others.
 
     Args:
-        start: a place in its graph.
-        ends: places that depend on it, and on nothing else; `start` itself may
-            be among them.
+        start: a tensor of its graph.
+        ends: tensors that depend only on `start`; may include `start` itself.
     """
 
     def __init__(self, start, ends):
@@ -153,15 +152,15 @@ class Cut:
         return [keras.ops.convert_to_numpy(value) for value in found]
 
     def linearize(self, x, training: bool):
-        """Computes the values at the ends, and how to go back from them.
+        """Computes the values at the ends, and the pullback from them.
 
         Args:
             x: the value at the start.
-            training: as of a Keras call.
+            training: see `keras.Model`.
 
         Returns:
-            (values, pullback). `pullback` takes one array an end, dE/d(end),
-            or None for none, and returns what of dE/d(start) comes by it.
+            (values, pullback). `pullback` takes for each end an array
+            dE/d(end), or None for zero, and returns its part of dE/d(start).
         """
         found, back = [], None
         if self._model is not None:
@@ -195,7 +194,7 @@ class Cut:
 
 
 def _flat(values):
-    """One output comes without its list."""
+    """Returns a list; a single output is not in a list."""
     return keras.tree.flatten(values)
 
 
