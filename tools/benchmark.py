@@ -1,9 +1,10 @@
-"""Training speed beside the same network on keras.layers.BatchNormalization.
+"""Compares training speed with that of keras.layers.BatchNormalization.
 
     python tools/benchmark.py --model=PreActResNet20 --batch_size=128
 
-Same graph, same weights, same optimizer, in one process; the repeats take
-turns, and medians are compared. Random images: no input pipeline.
+Graph, weights and optimizer are the same, in one process. The repeats
+alternate, and medians are compared. Images are random: there is no input
+pipeline.
 """
 
 import statistics
@@ -18,14 +19,14 @@ from keras_resnetv2 import BatchNormalization, ResNetV2, training
 from keras_resnetv2.models.configs import find_config
 
 _MODEL = flags.DEFINE_string("model", "PreActResNet20", "A name in MODELS.")
-_BATCH = flags.DEFINE_integer("batch_size", 128, "Images a step.")
-_STEPS = flags.DEFINE_integer("steps", 20, "Steps a repeat.")
+_BATCH = flags.DEFINE_integer("batch_size", 128, "Images per step.")
+_STEPS = flags.DEFINE_integer("steps", 20, "Steps per repeat.")
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Repeats of each.")
 _PRECISION = flags.DEFINE_string("precision", "float32", "Dtype policy.")
 
 
 def with_keras_batch_norm(layer):
-    """Clones a layer; ours becomes Keras's batch normalization."""
+    """Clones a layer, replacing our batch normalization by Keras's."""
     config = layer.get_config()
     if isinstance(layer, BatchNormalization):
         config.pop("network_config", None)
@@ -34,7 +35,7 @@ def with_keras_batch_norm(layer):
 
 
 def main(argv):
-    """Prints images/s and seconds to the first step of both, and the ratio."""
+    """Prints images/s and the first step's seconds of both, and the ratio."""
     config = find_config(_MODEL.value)
     with training.precision(_PRECISION.value):
         ours = ResNetV2(config, classifier_activation=None)

@@ -1,9 +1,9 @@
-"""Memory that an image more takes in a training step, beside `complexity`.
+"""Compares a training step's memory per image with that of `complexity`.
 
     python tools/benchmark_activations.py
 
-The peak of a process that trains on twice the images less that of another:
-weights, program and optimizer cancel out. Linux, float32, without XLA.
+It subtracts the peaks of two processes, one of which trains on twice as many
+images: weights, program and optimizer cancel out. Linux, float32, without XLA.
 """
 
 import resource
@@ -18,11 +18,11 @@ from keras_resnetv2.models.configs import find_config
 
 _MODEL = flags.DEFINE_string("model", "PreActResNet110", "A name in MODELS.")
 _BATCH = flags.DEFINE_integer("batch_size", 64, "Images of the smaller step.")
-_ALONE = flags.DEFINE_bool("alone", False, "This batch's peak in bytes only.")
+_ALONE = flags.DEFINE_bool("alone", False, "Only print this batch's peak.")
 
 
 def peak():
-    """Trains two steps; returns the most bytes that the process has held."""
+    """Trains two steps; returns the peak memory of the process in bytes."""
     config = find_config(_MODEL.value)
     model = ResNetV2(config, classifier_activation=None)
     training.compile(model, "paper", total_steps=10**6, jit_compile=False)
@@ -33,7 +33,7 @@ def peak():
 
 
 def main(argv):
-    """Prints MB an image, measured and counted, and their ratio."""
+    """Prints MB per image, measured and counted, and their ratio."""
     if _ALONE.value:
         print(peak())
         return
@@ -47,7 +47,7 @@ def main(argv):
     )
     measured = (large - small) / _BATCH.value / 1e6
     counted = 4 * complexity(find_config(_MODEL.value)).activations / 1e6
-    print(f"{measured:.2f} MB an image, {counted:.2f} counted: ", end="")
+    print(f"{measured:.2f} MB per image, {counted:.2f} counted: ", end="")
     print(f"ratio {measured / counted:.2f}")
 
 

@@ -1,14 +1,16 @@
-r"""Speed of the training input alone: reading, augmenting, standardising.
+r"""Measures the speed of the input: reading, augmenting, standardising.
+
+On one core (without taskset, on all cores):
 
     taskset --cpu-list 0 python tools/benchmark_input.py
 
-on one core; without taskset, on all. Of encoded images:
+With encoded images:
 
     python tools/benchmark_input.py --make_jpegs=512 \
       --augmentation=scale_aspect_ratio --steps=60
 
-makes JPEGs of ImageNet's mean size for it; --dataset takes a folder or a TFDS
-name instead.
+This makes JPEGs of ImageNet's mean size. Or give --dataset a folder or a name
+of TFDS.
 """
 
 import contextlib
@@ -21,18 +23,18 @@ from absl import app, flags
 
 from keras_resnetv2 import data
 
-_DATASET = flags.DEFINE_string("dataset", "cifar10", "As train.py's.")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "TFDS's folder.")
-_JPEGS = flags.DEFINE_integer("make_jpegs", 0, "Make that many, and use them.")
-_AUGMENTATION = flags.DEFINE_string("augmentation", "crop_flip", "Which.")
-_SIZE = flags.DEFINE_integer("image_size", 224, "Of encoded images.")
-_BATCH = flags.DEFINE_integer("batch_size", 128, "Images a step.")
-_STEPS = flags.DEFINE_integer("steps", 4000, "Steps that are timed.")
-_FRAMEWORK = flags.DEFINE_string("framework", "tensorflow", "or numpy.")
+_DATASET = flags.DEFINE_string("dataset", "cifar10", "See train.py.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "TFDS's folder of datasets.")
+_JPEGS = flags.DEFINE_integer("make_jpegs", 0, "Number of JPEGs to make, use.")
+_AUGMENTATION = flags.DEFINE_string("augmentation", "crop_flip", "Its name.")
+_SIZE = flags.DEFINE_integer("image_size", 224, "Size of encoded images.")
+_BATCH = flags.DEFINE_integer("batch_size", 128, "Images per step.")
+_STEPS = flags.DEFINE_integer("steps", 4000, "Number of steps to time.")
+_FRAMEWORK = flags.DEFINE_string("framework", "tensorflow", "Or numpy.")
 
 
 def make_jpegs(root, count):
-    """Writes parts of matplotlib's photograph: 500 x 375, some 110 kB each."""
+    """Writes crops of matplotlib's photograph: 500 x 375, about 110 kB each."""
     import matplotlib.cbook
     from PIL import Image
 
@@ -50,7 +52,7 @@ def make_jpegs(root, count):
 
 
 def open_data(root):
-    """Opens what the flags say; `root` is an empty folder."""
+    """Opens the data that the flags select; `root` is an empty folder."""
     if _JPEGS.value:
         make_jpegs(root, _JPEGS.value)
         return data.open_images(root), {"image_size": _SIZE.value}

@@ -1,9 +1,9 @@
-"""Memory of a keras-tuner search in one process, ours against Keras's SGD.
+"""Compares the memory of a keras-tuner search, with ours and Keras's SGD.
 
 benchmark_memory.py --trials=20
 
-The same small networks, trained for an epoch each and forgotten. Prints the
-resident memory after the third trial and after the last.
+Both train the same small networks for one epoch each, in one process. It prints
+the resident memory after the third and the last trial.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ from keras_resnetv2 import data, training, tuning
 
 _TRIALS = flags.DEFINE_integer("trials", 20, "Number of trials, at least 4.")
 _OPTIMIZER = flags.DEFINE_enum(
-    "optimizer", None, ["ours", "keras"], "One of them only, every trial's."
+    "optimizer", None, ["ours", "keras"], "Measure only this optimizer."
 )
 
 
@@ -47,7 +47,7 @@ class _Measured(keras_tuner.RandomSearch):
 
 
 def main(argv):
-    """Runs both, each in a process of its own."""
+    """Runs both, each in a separate process."""
     if _OPTIMIZER.value is None:
         for optimizer in ("keras", "ours"):
             subprocess.run([*sys.orig_argv, f"--optimizer={optimizer}"])

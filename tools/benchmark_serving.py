@@ -1,9 +1,10 @@
-"""Exports beside Keras's own model.export: size, and images a second.
+"""Compares exports with Keras's own model.export: size, images per second.
 
     python tools/benchmark_serving.py --model=ResNet50V2 --batch_size=8
 
-The same network and weights, loaded by tf.saved_model.load in one process; the
-repeats take turns, and medians are compared. Random pixels.
+The network and its weights are the same. tf.saved_model.load loads all exports
+in one process. The repeats alternate, and medians are compared. Pixels are
+random.
 """
 
 import pathlib
@@ -19,13 +20,13 @@ from keras_resnetv2 import ResNetV2, export_saved_model
 from keras_resnetv2.models.configs import find_config
 
 _MODEL = flags.DEFINE_string("model", "ResNet50V2", "A name in MODELS.")
-_BATCH = flags.DEFINE_integer("batch_size", 8, "Images a request.")
-_REQUESTS = flags.DEFINE_integer("requests", 10, "Requests a repeat.")
+_BATCH = flags.DEFINE_integer("batch_size", 8, "Images per request.")
+_REQUESTS = flags.DEFINE_integer("requests", 10, "Requests per repeat.")
 _REPEATS = flags.DEFINE_integer("repeats", 7, "Repeats of each.")
 
 
 def export(model, folder):
-    """The paths of the exports, by name, the peer's first."""
+    """Exports the model; returns the paths by name, Keras's first."""
     peer = folder / "keras" / "1"
     model.export(str(peer), verbose=False)
     paths = {"keras model.export": peer}
@@ -40,7 +41,7 @@ def export(model, folder):
 
 
 def main(argv):
-    """Prints megabytes of weights and images/s of each, and the ratios."""
+    """Prints each export's megabytes of weights, images/s and ratio."""
     model = ResNetV2(find_config(_MODEL.value))
     pixels = tf.constant(
         np.random.default_rng(0).uniform(

@@ -1,4 +1,4 @@
-"""Says which type stubs are behind `MODELS`; writes them with --write."""
+"""Lists type stubs that do not match `MODELS`; updates them with --write."""
 
 import inspect
 import sys
@@ -34,7 +34,7 @@ from keras_resnetv2.models.configs import (
 
 
 def stale() -> dict[Path, str]:
-    """Returns the stubs that are behind, with the text they should have."""
+    """Returns the outdated stubs, with the text they should have."""
     names = PACKAGE / "__init__.pyi"
     stubs = {
         names: _with_builders(names.read_text("utf-8")),
@@ -90,14 +90,16 @@ def _written(kind):
 
 
 def main(argv):
-    """Writes the stubs that are behind, or names them and fails."""
+    """Writes the outdated stubs, or lists them and fails."""
     behind = stale()
     if _WRITE.value:
         for path, text in behind.items():
             path.write_text(text, "utf-8")
     elif behind:
         names = ", ".join(str(path.relative_to(PACKAGE)) for path in behind)
-        sys.exit(f"Stale: {names}. python tools/generate_stubs.py --write")
+        sys.exit(
+            f"Outdated: {names}. Run: python tools/generate_stubs.py --write"
+        )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Prints the documents' generated tables; puts them there with --write."""
+"""Prints the generated tables; writes them into the documents with --write."""
 
 from pathlib import Path
 
 from absl import app, flags
 from tables import formats, models, options, results, weights
 
-_WRITE = flags.DEFINE_bool("write", False, "Put them into the documents.")
+_WRITE = flags.DEFINE_bool("write", False, "Write them into the documents.")
 
 ROOT = Path(__file__).parents[1]
 _BEGIN = "<!-- tools/generate_tables.py: {} -->\n"
@@ -21,12 +21,12 @@ _TABLES = {
 
 
 def documents() -> list[Path]:
-    """Returns the documents that may have a table."""
+    """Returns the documents that may contain tables."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def filled(text: str) -> str:
-    """Returns a document's text with the tables of now in their places."""
+    """Returns a document's text with its tables updated."""
     for name, table in _TABLES.items():
         before, begin, rest = text.partition(_BEGIN.format(name))
         if begin:

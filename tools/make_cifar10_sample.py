@@ -2,9 +2,9 @@
 
     python tools/make_cifar10_sample.py
 
-Reads CIFAR-10 from TFDS (tools/prepare_cifar10.py puts it there). Rule: of
-each class the first 256 training and the first 50 test images in the order of
-the official files, kept in that order; each one's id goes into the CSV.
+It reads CIFAR-10 from TFDS (prepared by tools/prepare_cifar10.py). The sample
+is the first 256 training and the first 50 test images of each class, in the
+order of the official files. The CSV contains their ids.
 """
 
 from pathlib import Path

@@ -2,9 +2,9 @@
 
 tools/publish.py --workdir=runs/resnet20
 
-Writes the weights into the package and their answers beside the tests, and
-prints the row for keras_resnetv2/models/published.py; then put it there and run
-tools/generate_tables.py --write.
+It writes the weights into the package, and their answers into the tests. It
+prints the row for keras_resnetv2/models/published.py. Add the row there, then
+run tools/generate_tables.py --write.
 """
 
 import json
@@ -23,17 +23,17 @@ ROOT = Path(__file__).parents[1]
 _FOLDER = flags.DEFINE_string(
     "folder",
     str(ROOT / "keras_resnetv2" / "models" / "pretrained"),
-    "Where the .weights.h5 file goes.",
+    "Folder of the .weights.h5 file.",
 )
 _RECORDS = flags.DEFINE_string(
     "records",
     str(ROOT / "tests" / "models" / "published_predictions.json"),
-    "Where the answers on the bundled test images go.",
+    "File of the answers on the bundled test images.",
 )
 
 
 def main(argv):
-    """Publishes, and prints the row."""
+    """Publishes the weights and prints the row."""
     row = publishing.publish(
         common.WORKDIR.value, _FOLDER.value, common.DATA_DIR.value
     )

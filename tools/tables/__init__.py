@@ -1,1 +1,1 @@
-"""The documents' tables that are generated, one a module."""
+"""The generated tables of the documents, one per module."""

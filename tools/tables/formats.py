@@ -14,7 +14,7 @@ _HEAD = (
 
 
 def table() -> str:
-    """A row a format: every path but serving reads all of them."""
+    """Returns one row per format: everything but serving reads all of them."""
     return markdown_table(_HEAD, map(_row, FORMATS.items())) + "\n"
 
 

@@ -27,13 +27,13 @@ _PAPERS_ERRORS = {
 
 
 def table() -> str:
-    """A row a model, with its counts."""
+    """Returns one row per model, with its counts."""
     rows = (_row(name, config) for name, config in MODELS.items())
     return markdown_table(_HEAD, rows) + "\n"
 
 
 def short_table() -> str:
-    """A row a model, with what one chooses by."""
+    """Returns one row per model, with what matters for choosing one."""
     head = ("network", "layers", "parameters", "input", "the paper's error")
     rows = (
         (

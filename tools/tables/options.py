@@ -11,7 +11,7 @@ _HEAD = ("option", "what it is", "values, the default first", "where")
 
 
 def table() -> str:
-    """A row an option that every builder takes."""
+    """Returns one row for each option that all builders take."""
     rows = (
         (
             f"`{field.name}`",

@@ -1,4 +1,4 @@
-"""The table of the study that was run, from results/."""
+"""The table of a study's results, from results/."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ RESULTS = Path(__file__).parents[2] / "results" / "resnet20-10-epochs"
 
 
 def table() -> str:
-    """All rows of the study, under a line with runs and schedule."""
+    """Returns all rows of the study, below a line with runs and schedule."""
     directory = Studydir(RESULTS)
     [plan] = directory.plans()
     results = plan.results(directory.results())

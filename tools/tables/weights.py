@@ -6,17 +6,17 @@ from keras_resnetv2.models.published import PUBLISHED
 _HEAD = (
     "network",
     "`weights=`",
-    "test error on the 10,000",
+    "error on the 10,000 test images",
     "steps",
     "seed",
-    "command, and --workdir",
+    "command (add --workdir)",
     "MB",
     "SHA-256",
 )
 
 
 def table() -> str:
-    """A row a file."""
+    """Returns one row per file."""
     return markdown_table(_HEAD, map(_row, PUBLISHED)) + "\n"
 
 
