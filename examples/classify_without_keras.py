@@ -3,10 +3,10 @@
     python examples/classify_without_keras.py \
         --model=demo/serving/1 --output=predictions.png demo/pictures
 
-Two networks side by side: --model=here=demo/serving/1
+To compare two networks: --model=here=demo/serving/1
 --model=published=demo/published/1
 
-Needs TensorFlow alone: neither Keras nor this package is imported.
+It needs TensorFlow, Matplotlib and Pillow, but neither Keras nor this package.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import os
 import pathlib
 import sys
 
-# Not needed here; None makes an import of either fail, as proof.
+# None makes importing them fail, which proves that they are not needed.
 sys.modules["keras"] = None
 sys.modules["keras_resnetv2"] = None
 
@@ -27,7 +27,7 @@ RIGHT, WRONG = "darkgreen", "firebrick"
 
 
 def answers_of(folder, paths):
-    """Names and scores of the likeliest classes, by an exported network."""
+    """Returns names and scores of the most likely classes, from an export."""
     files = tf.constant([path.read_bytes() for path in paths])
     network = tf.saved_model.load(folder)
     answers = network.signatures["classify"](image_bytes=files)
@@ -36,7 +36,7 @@ def answers_of(folder, paths):
 
 
 def draw(axes, path, truth, lines):
-    """One picture; under it every network's answer, in its colour."""
+    """Draws a picture with the networks' answers below it, in colour."""
     axes.imshow(Image.open(path))
     axes.set_axis_off()
     axes.set_title(f"is: {truth}", fontsize=11)
@@ -61,15 +61,15 @@ def main():
         "--model",
         required=True,
         action="append",
-        help="an exported version, or NAME=VERSION; also more than one",
+        help="an exported version, or NAME=VERSION; may be repeated",
     )
     parser.add_argument(
         "--output",
         required=True,
         type=os.path.expanduser,
-        help="the picture to write",
+        help="the image file to write",
     )
-    parser.add_argument("folder", type=pathlib.Path, help="of PNG pictures")
+    parser.add_argument("folder", type=pathlib.Path, help="folder of PNG files")
     args = parser.parse_args()
 
     paths = sorted(args.folder.glob("*.png"))

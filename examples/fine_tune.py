@@ -1,9 +1,9 @@
-"""Fine-tunes on a few pictures a class, and compares with scratch.
+"""Fine-tunes on a few pictures per class, compared with random weights.
 
     python examples/fine_tune.py folder
 
 A ResNet-20 learns five classes of the bundled sample. Then it learns the other
-five from ten pictures each: from its own weights, and from random ones.
+five from ten pictures each, starting from its own and from random weights.
 """
 
 import pathlib

@@ -1,17 +1,16 @@
-"""From an export to answers: a server, queries, a comparison, and clean-up.
+"""Serves an export, sends queries, checks the answers and cleans up.
 
     python examples/serving/end_to_end.py
     python examples/serving/end_to_end.py --export=serving/cifar my/*.jpg
 
-Serves an export of `tools/export.py`, or without --export the published
-PreActResNet20, with the best server there is (it says which). Sends picture
-files, or without any the bundled sample's held-out ones, over REST, and over
-gRPC where the server has it. Compares the answers with the SavedModel's own,
-which the export has compared with the network's.
+It serves an export of `tools/export.py`, or the published PreActResNet20, with
+the best server on this machine, and prints which one. It sends the given
+picture files, or held-out pictures of the bundled sample, over REST and, if the
+server supports it, over gRPC. It compares the answers with those of the
+SavedModel. (The export has compared these with the network.)
 
-A server that runs already is taken where TF_SERVING_URL=http://host:8501 names
-it and --export is the directory it watches; TF_SERVING_GRPC is host:8500 unless
-given.
+To use a running server, set TF_SERVING_URL=http://host:8501 and give --export
+the directory that it serves. TF_SERVING_GRPC defaults to host:8500.
 """
 
 import argparse
@@ -30,18 +29,18 @@ import tensorflow as tf
 
 import keras_resnetv2 as kr
 
-TOLERANCE = 1e-3  # of a score: one of both may run on a GPU
+TOLERANCE = 1e-3  # of a score: one of the two may run on a GPU
 
 
 def export_published(folder):
-    """The export of the published PreActResNet20."""
+    """Exports the published PreActResNet20."""
     network = kr.PreActResNet20(weights="cifar10")
     kr.export_saved_model(network, folder / "cifar")
     return folder / "cifar"
 
 
 def own_answers(version, pictures):
-    """What the SavedModel says of each picture, in the form of the clients."""
+    """Returns the SavedModel's answers in the format of the clients."""
     loaded = tf.saved_model.load(str(version))
     columns = loaded.signatures["classify"](image_bytes=tf.constant(pictures))
     rows = zip(*(columns[k].numpy() for k in ("classes", "scores", "valid")))
@@ -52,24 +51,26 @@ def own_answers(version, pictures):
 
 
 def largest_difference(answers, own):
-    """Of all scores.
+    """Returns the largest difference of all scores.
 
     Raises:
-        RuntimeError: if it is large, or other pictures or classes are named.
+        RuntimeError: if it is too large, or the valid pictures differ.
     """
     worst = 0.0
     for answer, expected in zip(answers, own, strict=True):
         if (answer is None) != (expected is None):
-            raise RuntimeError("A picture was taken for something else.")
+            raise RuntimeError(
+                "Server and SavedModel disagree on which files are pictures."
+            )
         for name, score in answer or ():
             worst = max(worst, abs(score - expected.get(name, 0)))
     if worst > TOLERANCE:
-        raise RuntimeError(f"The server's scores are off by {worst:.1e}.")
+        raise RuntimeError(f"The server's scores differ by {worst:.1e}.")
     return worst
 
 
 def run(args, folder):
-    """Everything; what it writes is in the folder."""
+    """Runs everything; all files are written into the folder."""
     base_path = (args.export or export_published(folder)).resolve()
     version = servers.newest(base_path)
     files = args.pictures
@@ -82,7 +83,7 @@ def run(args, folder):
     with servers.serving(base_path, version.name) as server:
         clients = [("REST", rest_client, server.url)]
         if server.grpc:
-            import grpc_client  # it needs tensorflow-serving-api
+            import grpc_client  # needs tensorflow-serving-api
 
             clients.append(("gRPC", grpc_client, server.grpc))
         for api, client, address in clients:
@@ -90,7 +91,7 @@ def run(args, folder):
             off = largest_difference(answers, own)
             print(
                 f"{server.label}, {api} at {address}: {len(answers)} files, "
-                f"{answers.count(None)} of them no pictures; scores within "
+                f"{answers.count(None)} of them not pictures; scores within "
                 f"{off:.0e} of the SavedModel's"
             )
     for path, answer in zip(files, answers):
@@ -104,13 +105,13 @@ def main():
     parser.add_argument(
         "--export",
         type=lambda path: pathlib.Path(path).expanduser(),
-        help="of all versions",
+        help="directory of all versions",
     )
     parser.add_argument("pictures", nargs="*", type=pathlib.Path)
     args = parser.parse_args()
     if os.environ.get("TF_SERVING_URL") and args.export is None:
-        parser.error("TF_SERVING_URL needs --export, the directory it watches")
-    # Makes SIGTERM clean up as Ctrl-C does.
+        parser.error("TF_SERVING_URL needs --export, the directory it serves")
+    # Makes SIGTERM clean up like Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Terminated."))
     try:
         with tempfile.TemporaryDirectory() as folder:

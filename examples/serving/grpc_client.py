@@ -1,14 +1,14 @@
-"""Asks TF Serving over gRPC what is on picture files.
+"""Classifies picture files with TF Serving over gRPC.
 
     python examples/serving/grpc_client.py \
         --server=localhost:8500 --model=cifar demo/pictures/*.png
 
-Needs tensorflow-serving-api (`pip install --no-deps tensorflow-serving-api
-grpcio`) and, on disk, a TensorFlow wheel of any kind: the API's messages hold
-TensorFlow's own (TensorProto), which only that wheel carries. It is not
-imported: its messages load alone, in 0.2 instead of 4 seconds and in 35 MB.
-Its command line is rest_client.py's, beside it. A program that needs
-TensorFlow itself imports `classify` from here as usual.
+It needs tensorflow-serving-api (`pip install --no-deps tensorflow-serving-api
+grpcio`) and any installed TensorFlow wheel: the API's messages contain
+TensorFlow's (TensorProto), which only that wheel has. TensorFlow itself is not
+imported: its messages load in 0.2 instead of 4 seconds and need 35 MB. The
+command line is that of rest_client.py, in the same folder. Programs that use
+TensorFlow can import `classify` from here as usual.
 """
 
 import importlib.util
@@ -21,7 +21,7 @@ MAX_BYTES = 256 * 2**20  # of a message; gRPC's default is 4 MiB
 
 
 def import_messages():
-    """Makes `import tensorflow.core...` find the messages and nothing else."""
+    """Makes `import tensorflow.core...` find only the messages."""
     found = importlib.util.find_spec("tensorflow")
     if found is None:
         sys.exit("TensorFlow is not installed: pip install tensorflow-cpu")
@@ -47,15 +47,15 @@ except ImportError as error:
 
 WHAT_TO_DO = {
     grpc.StatusCode.UNAVAILABLE: "Start a server (see examples/serving/"
-    "README.md), or correct --server: the gRPC port, 8500 unless changed.",
+    "README.md), or correct --server: the gRPC port, by default 8500.",
     grpc.StatusCode.NOT_FOUND: "Give --model the server's --model_name.",
-    grpc.StatusCode.DEADLINE_EXCEEDED: "The server is busy; ask again.",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "The server is busy; try again.",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "Send fewer or smaller pictures.",
 }
 
 
 def classify(server, model, pictures):
-    """For each picture's bytes: [(class, score), ...], best first, or None.
+    """Returns [(class, score), ...] or None for each picture's bytes.
 
     Raises:
         RuntimeError: if the server does not answer; says what to do.
@@ -75,7 +75,7 @@ def classify(server, model, pictures):
                 response = stub.Predict(request, timeout=rest_client.TIMEOUT)
             except grpc.RpcError as error:
                 code = error.code()
-                todo = WHAT_TO_DO.get(code, "The request is at fault.")
+                todo = WHAT_TO_DO.get(code, "The request is invalid.")
                 reason = " ".join(error.details().split())[:300]
                 raise RuntimeError(
                     f"{server}: {code.name}: {reason}. {todo}"
@@ -96,7 +96,7 @@ def _request(model, pictures):
 
 
 def _rows(outputs):
-    """Values lie flat, row after row, in the field of their type."""
+    """Yields rows from flat values, stored in the field of their type."""
     classes = [name.decode() for name in outputs["classes"].string_val]
     scores = outputs["scores"].float_val
     k = outputs["classes"].tensor_shape.dim[1].size

@@ -10,11 +10,11 @@ from PIL import Image
 
 import keras_resnetv2
 
-EACH = 2  # pictures a class
+EACH = 2  # pictures per class
 
 
 def write(folder):
-    """Writes them into a folder, which is made if needed."""
+    """Writes the pictures into a folder, which is created if missing."""
     folder = pathlib.Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     test = keras_resnetv2.load_arrays("cifar10_sample", "test")

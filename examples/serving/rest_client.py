@@ -1,15 +1,15 @@
-"""Asks TF Serving over REST what is on picture files.
+"""Classifies picture files with TF Serving over REST.
 
     python examples/serving/rest_client.py \
         --url=http://localhost:8501 --model=cifar demo/pictures/*.png
 
-Needs Python alone. The request names its input once, in column form; row form
-("instances") stands in README.md:
+It needs only Python. The request is in column form, which names its input once;
+for row form ("instances") see README.md:
 
     {"signature_name": "classify",
      "inputs": {"image_bytes": [{"b64": "..."}, {"b64": "..."}]}}
 
-The answer has a column an output, {"outputs": {"classes": [[...], [...]],
+The answer has one column per output, {"outputs": {"classes": [[...], [...]],
 "scores": [[...], [...]], "valid": [true, true]}}.
 
 Reference: https://www.tensorflow.org/tfx/serving/api_rest
@@ -25,18 +25,18 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-PICTURES = 16  # a request: no more rows than the server's max_batch_size
+PICTURES = 16  # per request: at most the server's max_batch_size
 TIMEOUT = 60  # seconds
 
 WHAT_TO_DO = {
     404: "Give --model the server's --model_name.",
     413: "Send fewer or smaller pictures.",
-    503: "The server is busy or still loading; ask again.",
+    503: "The server is busy or still loading; try again.",
 }
 
 
 def classify(url, model, pictures):
-    """For each picture's bytes: [(class, score), ...], best first, or None.
+    """Returns [(class, score), ...] or None for each picture's bytes.
 
     Raises:
         RuntimeError: if the server does not answer; says what to do.
@@ -72,15 +72,15 @@ def _ask(url, model, pictures):
         ) from None
     except (ValueError, KeyError, http.client.HTTPException) as error:
         raise RuntimeError(
-            f"{url} does not speak TF Serving's REST API ({error!r}). Give "
-            "--url the REST port: http://localhost:8501, say."
+            f"{url} does not support TF Serving's REST API ({error!r}). Give "
+            "--url the REST port, such as http://localhost:8501."
         ) from None
     except OSError as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, TimeoutError):
             raise RuntimeError(
                 f"{url} did not answer within {TIMEOUT} seconds. It may be "
-                "busy: ask again, or send fewer or smaller pictures."
+                "busy: try again, or send fewer or smaller pictures."
             ) from None
         raise RuntimeError(
             f"No server answers at {url} ({reason}). "
@@ -89,7 +89,7 @@ def _ask(url, model, pictures):
 
 
 def _reason(error):
-    """TF Serving's {"error": ...}, or what else was sent, on one line."""
+    """Returns TF Serving's {"error": ...}, or the whole answer, on one line."""
     body = error.read().decode(errors="replace")
     try:
         body = json.loads(body)["error"]
@@ -99,10 +99,10 @@ def _reason(error):
 
 
 def main(classify, flag, address, description):
-    """Asks with `classify` about the files that the command line names."""
+    """Calls `classify` for the files on the command line."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(flag, dest="address", default=address)
-    parser.add_argument("--model", required=True, help="the server's name")
+    parser.add_argument("--model", required=True, help="its name on the server")
     parser.add_argument("files", nargs="+", type=pathlib.Path)
     args = parser.parse_args()
     try:
@@ -115,9 +115,9 @@ def main(classify, flag, address, description):
 
 
 def describe(answer):
-    """One line about an answer of `classify`."""
+    """Returns a line of text for an answer of `classify`."""
     if answer is None:
-        return "not a picture that the server reads"
+        return "not a picture that the server can read"
     return ", ".join(f"{name} {score:.3f}" for name, score in answer)
 
 

@@ -1,12 +1,12 @@
-"""A development server: TensorFlow Serving's REST API, where there is none.
+"""A development server with TensorFlow Serving's REST API.
 
     pip install fastapi uvicorn
     python examples/serving/server.py \
         --model_name=cifar --model_base_path=serving/cifar
 
-Serves the newest version of an export on this machine alone: predictions, in
-rows and columns, and status. Needs TensorFlow, and neither Keras nor the
-package. For production, gRPC and metadata, take TensorFlow Serving.
+It serves the newest version of an export to this machine only: predictions, in
+rows and columns, and status. It needs TensorFlow, but neither Keras nor this
+package. For production, gRPC and metadata, use TensorFlow Serving.
 
 Reference: https://www.tensorflow.org/tfx/serving/api_rest
 """
@@ -38,14 +38,14 @@ WRONG = ArithmeticError, AttributeError, RecursionError, TypeError, ValueError
 
 
 def make_app(model_name, base_path):
-    """The API of one model; ValueError if it has no version."""
+    """Returns the API of one model; ValueError if it has no version."""
     path = servers.newest(pathlib.Path(base_path).expanduser())
     loaded = tf.saved_model.load(str(path))
 
     def check(name: str, version: str = path.name):
         if (name, version) != (model_name, path.name):
             served = f"{model_name}, version {path.name}"
-            raise HTTPException(404, f"Not found. Served is {served}.")
+            raise HTTPException(404, f"Not found. The model is {served}.")
 
     app = fastapi.FastAPI(dependencies=[fastapi.Depends(check)])
 
@@ -70,15 +70,15 @@ def make_app(model_name, base_path):
 
 
 def answer(signatures, body):
-    """What a request with this body is answered; HTTPException 400 if bad."""
+    """Returns the answer to a request; raises HTTPException 400 if bad."""
     try:
         request = json.loads(body)
         name = request.get("signature_name", "serving_default")
         if name not in signatures:
             known = ", ".join(sorted(signatures))
-            raise ValueError(f"signature_name {name!r} is none of {known}")
+            raise ValueError(f"signature_name {name!r} is not one of {known}")
         if ("instances" in request) == ("inputs" in request):
-            raise ValueError("give one of the keys 'instances' and 'inputs'")
+            raise ValueError("give either 'instances' or 'inputs'")
         # Every signature of an export has one input.
         (spec,) = signatures[name].structured_input_signature[1].values()
         values = request.get("instances", request.get("inputs"))
@@ -89,7 +89,7 @@ def answer(signatures, body):
         raise HTTPException(400, f"Bad request: {reason}") from None
     columns = {key: _plain(value) for key, value in outputs.items()}
     rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
-    if len(columns) == 1:  # an only output has no name
+    if len(columns) == 1:  # a single output has no name
         (columns,) = columns.values()
         rows = columns
     if "inputs" in request:
@@ -98,7 +98,7 @@ def answer(signatures, body):
 
 
 def _decoded(value, name):
-    """Values as JSON has them, without base64 and without the input's name."""
+    """Returns JSON values, decoded from base64, without the input's name."""
     if isinstance(value, list):
         return [_decoded(item, name) for item in value]
     if isinstance(value, dict) and set(value) == {name}:
@@ -138,7 +138,7 @@ def main():
         app = make_app(args.model_name, args.model_base_path)
     except ValueError as error:
         sys.exit(str(error))
-    # One connection more is answered 503.
+    # Further connections are answered with 503.
     uvicorn.run(app, port=args.rest_api_port, limit_concurrency=64)
 
 

@@ -1,4 +1,4 @@
-"""The servers that end_to_end.py can take, best first, and their lives."""
+"""Starts and stops the servers that end_to_end.py can use."""
 
 import contextlib
 import json
@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 SERVER = pathlib.Path(__file__).with_name("server.py")
 IMAGE = os.environ.get("TF_SERVING_IMAGE", "tensorflow/serving")
-STARTING = 300  # seconds, a first pull of the image among them
+STARTING = 300  # seconds, including a first pull of the image
 
 
 class Server(NamedTuple):
-    """What serves a model, where over REST, and where over gRPC, if at all."""
+    """A server's name, its REST URL, and its gRPC address or None."""
 
     label: str
     url: str
@@ -28,7 +28,7 @@ class Server(NamedTuple):
 
 
 def newest(base_path):
-    """The directory of the newest version of an export.
+    """Returns the directory of the newest version of an export.
 
     Raises:
         ValueError: if there is none.
@@ -36,12 +36,12 @@ def newest(base_path):
     files = base_path.glob("*/saved_model.pb")
     versions = [file.parent for file in files if file.parent.name.isdigit()]
     if not versions:
-        raise ValueError(f"{base_path} holds no version (1/saved_model.pb).")
+        raise ValueError(f"{base_path} has no version (1/saved_model.pb).")
     return max(versions, key=lambda path: int(path.name))
 
 
 def running():
-    """The `Server` that TF_SERVING_URL and TF_SERVING_GRPC name, or None.
+    """Returns the `Server` of TF_SERVING_URL and TF_SERVING_GRPC, or None.
 
     Raises:
         ValueError: if the URL is not of the form http://host:8501.
@@ -53,8 +53,8 @@ def running():
     if parts.scheme != "http" or not parts.netloc or parts.path.strip("/"):
         raise ValueError(
             f"TF_SERVING_URL is {url!r}. Give the server's base URL, "
-            "http://host:8501, without a model's name; TF_SERVING_GRPC is "
-            "host:8500 unless given."
+            "http://host:8501, without the name of a model. TF_SERVING_GRPC "
+            "defaults to host:8500."
         )
     grpc = os.environ.get("TF_SERVING_GRPC") or f"{parts.hostname}:8500"
     return Server("TF_SERVING_URL", f"http://{parts.netloc}", grpc)
@@ -62,22 +62,22 @@ def running():
 
 @contextlib.contextmanager
 def serving(base_path, version):
-    """Serves a version within the block, named as its base path; a `Server`.
+    """Serves a version in a context, named like its base path; a `Server`.
 
-    TF_SERVING_URL (http://host:8501; TF_SERVING_GRPC, host:8500 unless given)
-    names a server that runs already and watches `base_path`. Else it is the
-    first there is: tensorflow_model_server on the PATH, Docker, server.py.
+    TF_SERVING_URL (http://host:8501) and TF_SERVING_GRPC (default: host:8500)
+    name a running server that serves `base_path`. Otherwise the first available
+    one is used: tensorflow_model_server on the PATH, Docker, server.py.
 
     Raises:
         RuntimeError: if the server ends, or never makes the version available.
-        ValueError: as `running`.
+        ValueError: see `running`.
     """
     if server := running():
         _wait_until_available(server, base_path.name, version)
         yield server
         return
     server, command = _choose(base_path)
-    # A session of its own: Ctrl-C reaches this script, which ends the server.
+    # A new session: Ctrl-C reaches only this script, which stops the server.
     with (
         tempfile.TemporaryFile() as log,
         subprocess.Popen(
@@ -96,7 +96,7 @@ def serving(base_path, version):
 
 
 def _choose(base_path):
-    """The best server there is, and the command that starts it."""
+    """Returns the best available server, and the command that starts it."""
     name, rest, grpc = base_path.name, _free_port(), _free_port()
     url = f"http://127.0.0.1:{rest}"
     flags = [
@@ -157,5 +157,5 @@ def _wait_until_available(server, name, version, process=None, log=None):
             said = error
         time.sleep(0.2)
     raise RuntimeError(
-        f"{url} was not available after {STARTING} seconds; last: {said}"
+        f"{url} was not available after {STARTING} seconds; last answer: {said}"
     )

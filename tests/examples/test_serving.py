@@ -111,12 +111,12 @@ def test_one_script_goes_from_weights_to_answers(
     end_to_end(script, monkeypatch)
     first, *answers, last = capsys.readouterr().out.splitlines()
     found = re.fullmatch(
-        r"server.py, REST at http://\S+: 21 files, 1 of them no pictures; "
+        r"server.py, REST at http://\S+: 21 files, 1 of them not pictures; "
         r"scores within (\S+) of the SavedModel's",
         first,
     )
     assert found and float(found[1]) < 1e-4
-    assert "notes.txt: not a picture that the server reads" in answers
+    assert "notes.txt: not a picture that the server can read" in answers
     right = [line.split("_")[0] == line.split()[1] for line in answers]
     assert sum(right) == 20
     assert last == "Server stopped, temporary files removed."
@@ -131,14 +131,14 @@ def test_a_server_with_grpc_is_asked_over_both(
     end_to_end(script, monkeypatch, f"--export={export}", *pictures)
     said = capsys.readouterr().out
     for api in ("REST", "gRPC"):
-        assert re.search(f"{api} at .*: 3 files, 1 of them no pictures", said)
+        assert re.search(f"{api} at .*: 3 files, 1 of them not pictures", said)
     assert "airplane_1.png: airplane" in said
 
 
 @pytest.mark.parametrize(
     "answers, message",
     [
-        ([None], "taken for something else"),
+        ([None], "disagree on which files"),
         ([[("cat", 0.7), ("dog", 0.2)]], r"off by 1\.0e-01"),
         ([[("cat", 0.8), ("ship", 0.2)]], r"off by 2\.0e-01"),
     ],
@@ -153,7 +153,7 @@ def test_other_answers_than_the_saved_model_s_are_noticed(
 def test_a_directory_without_a_version_is_refused(script, tmp_path):
     import server
 
-    with pytest.raises(ValueError, match=r"holds no version \(1/saved_model"):
+    with pytest.raises(ValueError, match=r"has no version \(1/saved_model"):
         server.make_app("cifar", tmp_path)
 
 
@@ -184,7 +184,7 @@ def test_both_clients_name_the_classes_of_pictures(addresses, pictures):
     assert rest.returncode == over_grpc.returncode == 0, over_grpc.stderr
     assert rest.stdout == over_grpc.stdout
     first, other, last = rest.stdout.splitlines()
-    assert other == f"{pictures[1]}: not a picture that the server reads"
+    assert other == f"{pictures[1]}: not a picture that the server can read"
     names = kr.load_arrays("cifar10_sample", "test").class_names
     for path, line in ((pictures[0], first), (pictures[2], last)):
         answer = line.removeprefix(f"{path}: ").split(", ")
@@ -220,7 +220,7 @@ def test_the_grpc_client_does_not_import_tensorflow(addresses, pictures):
         ("grpc_client.py", "grpc", "other", "NOT_FOUND.*Give --model"),
         ("rest_client.py", "none", "cifar", "No server answers.*Start one"),
         ("grpc_client.py", "none", "cifar", "UNAVAILABLE.*Start a server"),
-        ("rest_client.py", "grpc", "cifar", "does not speak.*the REST port"),
+        ("rest_client.py", "grpc", "cifar", "does not support.*the REST port"),
         ("grpc_client.py", "rest", "cifar", "UNAVAILABLE.*the gRPC port"),
     ],
 )
@@ -284,7 +284,7 @@ UINT8 = {"signature_name": "serving_uint8"}
         ({"instances": json.loads("[" * 900 + "]" * 900)}, "shape|depth|dim"),
         ({"instances": [["a"]]}, "images is float32"),
         ({"instances": [1]}, r"float32 of shape \(None, 32, 32, 3\); received"),
-        ({"signature_name": "x", "instances": [1]}, "'x' is none of classify"),
+        ({"signature_name": "x", "instances": [1]}, "'x' is not one of class"),
         ({"signature_name": [], "instances": [1]}, "unhashable"),
         ({**CLASSIFY, "instances": [1]}, "Unsupported object type int"),
         ({**CLASSIFY, "instances": [[["a"]]]}, "image_bytes is string"),
