@@ -23,9 +23,9 @@ class TFDSImages(EncodedImages):
     the shards. Each epoch begins by filling the buffer.
 
     Records have no index: a training that resumes within an epoch reads the
-    epoch's earlier records again, without decoding them. The time is that of
-    reading the bytes from disk: at 1.2 GB/s 10,000 images per second, a minute
-    for half an epoch of ImageNet.
+    epoch's earlier records again, without decoding them. This takes as long as
+    the disk needs: at 1.2 GB/s 10,000 images per second, a minute for half an
+    epoch of ImageNet.
 
     Args:
         split: from `tfds_splits.find_split`.
