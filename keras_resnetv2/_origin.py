@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from keras_resnetv2._graph import upstream
 from keras_resnetv2._standardization import STANDARDIZATIONS, Standardization
 from keras_resnetv2._text import brief
 
-# Of a layer within the network, which takes pixels then.
-PREPROCESSING = "preprocessing"
+# Classes of operations after which pixels are pixels, and standardized images
+# standardized; Keras's augmentation, Random..., is idle in inference.
+_KEEP_VALUES = ("InputLayer", "Identity", "Cast", "ZeroPadding2D")
 
 # By data set, in the order of its labels.
 CLASS_NAMES: dict[str, tuple[str, ...]] = {
@@ -71,28 +73,66 @@ class Origin:
 
 
 def origin_of(network: Any) -> Origin:
-    """Returns what a network, or one within it, was trained on.
+    """Returns what a network, or those within it, were trained on.
 
     Args:
         network: a `keras.Model`.
 
     Returns:
-        An `Origin`; all its fields are None where no layer carries one.
+        An `Origin`; a field is None where no layer carries it, or where
+        several do that differ.
     """
     texts = (
         getattr(layer, "network_origin", None) for layer in all_layers(network)
     )
-    text = next(filter(None, texts), None)
-    return Origin.from_json(text) if text else Origin()
+    origins = {Origin.from_json(text) for text in texts if text}
+
+    def agreed(name):
+        values = {getattr(origin, name) for origin in origins}
+        return values.pop() if len(values) == 1 else None
+
+    fields = dataclasses.fields(Origin)
+    return Origin(**{field.name: agreed(field.name) for field in fields})
 
 
 def includes_preprocessing(network: Any) -> bool:
-    """Tells whether a network standardizes its images itself.
+    """Tells whether a network standardizes its images itself, as its training.
 
     Args:
         network: a `keras.Model`.
     """
-    return any(layer.name == PREPROCESSING for layer in all_layers(network))
+    own = origin_of(network).standardization
+    ways = list(_ways_in(network))
+    return bool(ways) and all(_standardizes(way, own) for way in ways)
+
+
+def _ways_in(network):
+    """Yields what changes the images before each part with an origin."""
+    for node, within in upstream(getattr(network, "outputs", None) or ()):
+        if getattr(node.operation, "network_origin", None):
+            # The first one is the convolution that the part begins with.
+            _, *before = upstream(node.input_tensors, within)
+            operations = [other.operation for other, _ in before]
+            yield [op for op in operations if not _keeps_values(op)]
+
+
+def _keeps_values(operation):
+    name = type(operation).__name__
+    return name in _KEEP_VALUES or name.startswith("Random")
+
+
+def _standardizes(operations, standardization):
+    """Whether it is one layer that does just this."""
+    kinds = [type(operation).__name__ for operation in operations]
+    if kinds != ["Normalization"] or standardization is None:
+        return False
+    config = operations[0].get_config()
+    return (
+        not config.get("invert")
+        and config.get("mean") is not None
+        and np.array_equal(np.float32(config["mean"]), standardization.mean)
+        and np.allclose(np.sqrt(config["variance"]), standardization.std)
+    )
 
 
 def all_layers(network: Any) -> Iterator[Any]:
@@ -117,7 +157,8 @@ def get_standardization(standardization: Any) -> Standardization:
         includes its preprocessing.
 
     Raises:
-        ValueError: if there is none of that name, or the network carries none.
+        ValueError: if there is none of that name, or the network carries none,
+            or does something else to its images.
     """
     if isinstance(standardization, Standardization):
         return standardization
@@ -133,6 +174,32 @@ def get_standardization(standardization: Any) -> Standardization:
             f"carries one; received {standardization!r}."
         )
     return found
+
+
+def standardization_for(network: Any, asked: Any) -> Standardization:
+    """Returns what standardizes images for a network, as asked or its own.
+
+    Args:
+        network: a `keras.Model`.
+        asked: as of `get_standardization`; None for the network's own.
+
+    Raises:
+        ValueError: as `get_standardization`, and for another one than that
+            which the network includes.
+    """
+    if asked is None:
+        return get_standardization(network)
+    asked = get_standardization(asked)
+    if not includes_preprocessing(network):
+        return asked
+    nothing = get_standardization(network)
+    if asked not in (origin_of(network).standardization, nothing):
+        raise ValueError(
+            f"The network {network.name!r} includes its preprocessing, which "
+            "is another one than standardization says: its images would be "
+            "standardised twice. Leave standardization out."
+        )
+    return nothing
 
 
 def class_names_of(network: Any) -> tuple[str, ...]:
@@ -162,6 +229,21 @@ def _of_network(network):
     )
     if includes_preprocessing(network):
         return Standardization(np.zeros_like(own.mean), np.ones_like(own.std))
+    ways = list(_ways_in(network))
+    if not ways or any(ways):
+        names = sorted({repr(op.name) for way in ways for op in way})
+        reason = (
+            f"has {', '.join(names)} before its trained layers"
+            if names
+            else "is no functional keras.Model"
+        )
+        raise ValueError(
+            f"The network {network.name!r} {reason}: whether it takes pixels "
+            "or standardized images is not known. Give a standardization: "
+            "for pixels data.Standardization([0, 0, 0], [1, 1, 1]), which "
+            f"changes nothing, otherwise one of {sorted(STANDARDIZATIONS)} or "
+            "the training's."
+        )
     return own
 
 

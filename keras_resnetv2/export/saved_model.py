@@ -9,9 +9,8 @@ from keras_resnetv2._checks import check_choice
 from keras_resnetv2._files import user_path
 from keras_resnetv2._origin import (
     all_layers,
-    get_standardization,
-    includes_preprocessing,
     origin_of,
+    standardization_for,
 )
 from keras_resnetv2._standardization import Standardization
 
@@ -83,7 +82,9 @@ def export_saved_model(
             models.config.
         standardization: the training's standardization, or its name in
             `STANDARDIZATIONS`. Default: the network's own, if it has published
-            weights or was trained with this package.
+            weights or was trained with this package. If layers of your own
+            standardise, give `Standardization([0, 0, 0], [1, 1, 1])`, which
+            changes nothing.
         class_names: written to assets/labels.txt, one per line. Default: the
             network's own, or else the classes' numbers.
         resize: length of the shorter side before the centre crop, in pixels.
@@ -118,7 +119,7 @@ def export_saved_model(
 
     _check_model(model)
     origin = origin_of(model)
-    standardization = _standardization(model, origin, standardization)
+    standardization = standardization_for(model, standardization)
     standardization.check_shape(model.input_shape[1:])
     gives_logits(model)
     classes = model.output_shape[-1]
@@ -174,21 +175,6 @@ def _check_model(model):
                 "bfloat16. Export the network without quantize(), or use "
                 "Keras's own model.export()."
             )
-
-
-def _standardization(model, origin, asked):
-    if asked is None:
-        return get_standardization(model)
-    asked = get_standardization(asked)
-    if not includes_preprocessing(model):
-        return asked
-    if asked != origin.standardization:
-        raise ValueError(
-            f"The network {model.name!r} includes its preprocessing, which "
-            "differs from standardization: its images would be standardised "
-            "twice. Omit standardization."
-        )
-    return get_standardization(model)
 
 
 def _check_class_names(class_names, classes):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_resnetv2._checks import check_choice
-from keras_resnetv2._origin import PREPROCESSING, get_standardization
+from keras_resnetv2._origin import get_standardization
 from keras_resnetv2._standardization import STANDARDIZATIONS, Standardization
 from keras_resnetv2.models import inputs as inputs_lib
 from keras_resnetv2.models import layer_names, layers
@@ -178,7 +178,7 @@ def _preprocessing(x, standardization):
         variance=np.square(standardization.std, dtype=np.float64),
         # Half precision is too coarse for pixels.
         dtype="float32",
-        name=PREPROCESSING,
+        name=layer_names.PREPROCESSING,
     )(x)
 
 

@@ -4,6 +4,8 @@ import numbers
 
 import keras
 
+from keras_resnetv2._graph import upstream
+
 
 def check_data_format():
     """Refuses Keras's channels_first setting, and says why.
@@ -82,20 +84,13 @@ def _check_input_tensor(tensor, pixels):
 
 
 def source(tensor):
-    """The `keras.Input` a tensor comes from, or a list of several.
-
-    `keras.utils.get_source_inputs` walks every path: never done on a ResNet.
-    """
-    sources, seen, waiting = [], set(), [tensor]
-    while waiting:
-        operation, node_index, _ = waiting.pop()._keras_history
-        node = operation._inbound_nodes[node_index]
-        if node in seen:
-            continue
-        seen.add(node)
-        if node.is_input:
-            sources += node.output_tensors
-        waiting += node.input_tensors
+    """The `keras.Input` a tensor comes from, or a list of several."""
+    sources = [
+        source
+        for node, within in upstream([tensor])
+        if node.is_input and not within
+        for source in node.output_tensors
+    ]
     return sources[0] if len(sources) == 1 else sources
 
 

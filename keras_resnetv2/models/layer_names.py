@@ -2,6 +2,7 @@
 
 import re
 
+PREPROCESSING = "preprocessing"
 STEM = "stem"
 HEAD = "head"
 CLASSIFIER = "predictions"

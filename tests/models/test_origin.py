@@ -16,12 +16,19 @@ from keras_resnetv2 import (
     preprocess_input,
     training,
 )
-from keras_resnetv2._origin import Origin
+from keras_resnetv2._origin import (
+    Origin,
+    get_standardization,
+    includes_preprocessing,
+    origin_of,
+    standardization_for,
+)
 from keras_resnetv2.data import (
     CLASS_NAMES,
     STANDARDIZATIONS,
     Standardization,
 )
+from keras_resnetv2.models.network import set_origin
 from keras_resnetv2.training.evaluation import predict_logits
 
 SMALL = ResNetConfig(units_per_stage=(1,), widths=(4,))
@@ -180,3 +187,94 @@ def test_nothing_is_standardised_twice(images, published, tmp_path):
 def test_an_export_must_know_the_pixels(tmp_path):
     with pytest.raises(ValueError, match="does not know how its images"):
         export_saved_model(ResNetV2(SMALL), tmp_path)
+
+
+def small(**options):
+    """A network that says it has CIFAR-10's weights; quickly built."""
+    model = ResNetV2(SMALL, **options)
+    set_origin(model, CIFAR10)
+    return model
+
+
+def behind(operation):
+    """A network behind what its user does to the images."""
+    pixels = keras.Input((8, 8, 3))
+    return keras.Model(pixels, small(input_shape=(8, 8, 3))(operation(pixels)))
+
+
+def on_a_tensor(operation):
+    return small(input_tensor=operation(keras.Input((8, 8, 3))))
+
+
+CHANGES = {
+    "preprocess_input": lambda x: preprocess_input(x, "cifar10"),
+    "Lambda": keras.layers.Lambda(lambda x: x / 255),
+    "our layer's name": keras.layers.Rescaling(1 / 255, name="preprocessing"),
+    "other numbers": keras.layers.Normalization(
+        mean=[1, 2, 3], variance=[4] * 3
+    ),
+    "adapted": keras.layers.Normalization(),
+    "in a Sequential": keras.Sequential([keras.layers.Rescaling(1 / 255)]),
+}
+NOTHING = Standardization([0, 0, 0], [1, 1, 1])
+
+
+@pytest.mark.parametrize("build", [behind, on_a_tensor])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_preprocessing_of_the_user_s_is_not_done_again(build, change, tmp_path):
+    network = build(change)
+    says = r"before its trained layers.*Give a standardization.*\[0, 0, 0\]"
+    with pytest.raises(ValueError, match=says):
+        preprocess_input(np.zeros((8, 8, 3), "uint8"), network)
+    with pytest.raises(ValueError, match=says):
+        export_saved_model(network, tmp_path)
+    assert not includes_preprocessing(network)
+    assert standardization_for(network, NOTHING) == NOTHING
+
+
+def test_what_leaves_the_values_is_none():
+    for operation in (
+        keras.layers.Identity(),
+        lambda x: keras.ops.cast(x, "float16"),
+        keras.Sequential([keras.layers.RandomFlip(), keras.layers.Identity()]),
+    ):
+        found = get_standardization(behind(operation))
+        assert found == STANDARDIZATIONS["cifar10"]
+
+
+def test_a_network_of_pixels_takes_them_within_others():
+    whole = small(input_shape=(8, 8, 3), include_preprocessing="cifar10")
+    pixels = keras.Input((8, 8, 3))
+    outer = keras.Sequential([pixels, keras.Model(pixels, whole(pixels))])
+    for asked in (None, "cifar10", NOTHING):
+        assert standardization_for(outer, asked) == NOTHING
+
+
+def test_a_graph_that_cannot_be_read():
+    class Outer(keras.Model):
+        def __init__(self):
+            super().__init__(name="outer")
+            self.inner = small()
+
+    with pytest.raises(ValueError, match="'outer' is no functional"):
+        get_standardization(Outer())
+
+
+def test_networks_that_differ():
+    pixels = keras.Input((32, 32, 3))
+
+    def together(other):
+        outputs = [network(pixels) for network in (small(name="one"), other)]
+        return keras.Model(pixels, keras.layers.Average()(outputs))
+
+    cifar10, imagenet = (STANDARDIZATIONS[n] for n in ("cifar10", "imagenet"))
+    assert get_standardization(together(small())) == cifar10
+    of_pixels = together(small(include_preprocessing="cifar10"))
+    with pytest.raises(ValueError, match="'preprocessing' before"):
+        get_standardization(of_pixels)
+    assert standardization_for(of_pixels, "cifar10") == cifar10
+    unlike = together(ResNetV2(SMALL, include_preprocessing="imagenet"))
+    assert origin_of(unlike) == Origin()
+    with pytest.raises(ValueError, match="does not know how"):
+        get_standardization(unlike)
+    assert standardization_for(unlike, "imagenet") == imagenet

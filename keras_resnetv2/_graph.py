@@ -1,0 +1,39 @@
+"""A functional model's graph, from its answers to its images."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+
+def upstream(
+    tensors: Sequence[Any], within: tuple | None = None
+) -> Iterator[tuple[Any, tuple | None]]:
+    """Yields the nodes that tensors come from, each once, nearest first.
+
+    A network that is a layer of another one is gone through. Keras's own
+    `get_source_inputs` walks every path: never done on a ResNet.
+
+    Args:
+        tensors: Keras tensors, of the model or of a network in it.
+        within: the place of that network, as yielded; None for the model.
+
+    Yields:
+        A node of Keras, and the place of the network that it is in.
+    """
+    waiting = [(tensor, within) for tensor in tensors]
+    seen = set()
+    while waiting:
+        tensor, within = waiting.pop()
+        operation, node_index, index = tensor._keras_history
+        node = operation._inbound_nodes[node_index]
+        if outputs := getattr(operation, "outputs", None):
+            taken, given = map(tuple, (operation.inputs, node.input_tensors))
+            waiting.append((outputs[index], (within, taken, given)))
+            continue
+        if (node, within) in seen:
+            continue
+        seen.add((node, within))
+        yield node, within
+        waiting += [(tensor, within) for tensor in node.input_tensors]
+        if within and tensor in within[1]:
+            outer, taken, given = within
+            waiting.append((given[taken.index(tensor)], outer))
