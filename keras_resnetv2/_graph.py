@@ -1,11 +1,13 @@
 """A functional model's graph, from its answers to its images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 
 def upstream(
-    tensors: Sequence[Any], within: tuple | None = None
+    tensors: Sequence[Any],
+    within: tuple | None = None,
+    stops_at: Callable[[Any], bool] = lambda operation: False,
 ) -> Iterator[tuple[Any, tuple | None]]:
     """Yields the nodes that tensors come from, each once, nearest first.
 
@@ -15,6 +17,7 @@ def upstream(
     Args:
         tensors: Keras tensors, of the model or of a network in it.
         within: the place of that network, as yielded; None for the model.
+        stops_at: whether to go no further than a node of this operation.
 
     Yields:
         A node of Keras, and the place of the network that it is in.
@@ -33,6 +36,8 @@ def upstream(
             continue
         seen.add((node, within))
         yield node, within
+        if stops_at(operation):
+            continue
         waiting += [(tensor, within) for tensor in node.input_tensors]
         if within and tensor in within[1]:
             outer, taken, given = within

@@ -14,6 +14,9 @@ from keras_resnetv2._graph import upstream
 from keras_resnetv2._standardization import STANDARDIZATIONS, Standardization
 from keras_resnetv2._text import brief
 
+# The layer whose answers have the names of the classes.
+CLASSIFIER = "predictions"
+
 # Classes of operations after which pixels are pixels, and standardized images
 # standardized; Keras's augmentation, Random..., is idle in inference.
 _KEEP_VALUES = ("InputLayer", "Identity", "Cast", "ZeroPadding2D")
@@ -80,7 +83,8 @@ def origin_of(network: Any) -> Origin:
 
     Returns:
         An `Origin`; a field is None where no layer carries it, or where
-        several do that differ.
+        several do that differ. Names of classes are those of the network's
+        own classifier: another head has none.
     """
     texts = (
         getattr(layer, "network_origin", None) for layer in all_layers(network)
@@ -92,7 +96,31 @@ def origin_of(network: Any) -> Origin:
         return values.pop() if len(values) == 1 else None
 
     fields = dataclasses.fields(Origin)
-    return Origin(**{field.name: agreed(field.name) for field in fields})
+    origin = Origin(**{field.name: agreed(field.name) for field in fields})
+    if origin.class_names and not _classifies(network, origin.class_names):
+        return dataclasses.replace(origin, class_names=None)
+    return origin
+
+
+def _classifies(network, class_names):
+    """Whether the answers are those of a classifier that was trained for them.
+
+    What stands behind it without weights, a softmax or a mean of several
+    networks, leaves the classes in their order.
+    """
+    outputs = getattr(network, "outputs", None) or ()
+    ends = {
+        node.operation.name
+        for node, _ in upstream(outputs, stops_at=_has_weights)
+        if _has_weights(node.operation)
+    }
+    return ends == {CLASSIFIER} and all(
+        output.shape[-1] == len(class_names) for output in outputs
+    )
+
+
+def _has_weights(operation):
+    return bool(getattr(operation, "weights", None))
 
 
 def includes_preprocessing(network: Any) -> bool:

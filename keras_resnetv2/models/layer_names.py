@@ -2,10 +2,11 @@
 
 import re
 
+from keras_resnetv2._origin import CLASSIFIER as CLASSIFIER
+
 PREPROCESSING = "preprocessing"
 STEM = "stem"
 HEAD = "head"
-CLASSIFIER = "predictions"
 
 # Stage, unit and the layer's own name in it.
 UNIT_LAYER = re.compile(r"stage(\d+)_unit(\d+)_(.+)")

@@ -1,11 +1,14 @@
 """What a network carries of its training, and what follows from it."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
 from keras_resnetv2 import (
     PreActResNet20,
+    ResNet,
     ResNet18V2,
     ResNetConfig,
     ResNetV2,
@@ -81,7 +84,7 @@ def test_it_survives(standardization, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3))
     found = dict(survivors(model, tmp_path))
     for name, other in found.items():
-        assert other.origin == Origin(standardization=asked), name
+        assert origin_of(other) == Origin(standardization=asked), name
         if name == "whole":
             np.testing.assert_array_equal(
                 other.predict(pixels), model.predict(pixels)
@@ -278,3 +281,37 @@ def test_networks_that_differ():
     with pytest.raises(ValueError, match="does not know how"):
         get_standardization(unlike)
     assert standardization_for(unlike, "imagenet") == imagenet
+
+
+def test_a_head_of_one_s_own_has_no_names_of_classes():
+    network = small()
+    taken = network.get_layer("avg_pool").output
+
+    def headed(*layers):
+        return ResNet(network.input, keras.Sequential(layers)(taken))
+
+    dense = keras.layers.Dense
+    for other in (
+        headed(dense(10, "softmax", name="mine")),
+        headed(dense(10, name="mine"), keras.layers.Softmax()),
+        headed(dense(3, name="predictions")),
+        keras.Model(network.input, dense(10)(network.output)),
+        keras.Model(network.input, [network.output, taken]),
+    ):
+        assert origin_of(other) == dataclasses.replace(
+            CIFAR10, class_names=None
+        )
+        with pytest.raises(ValueError, match="names of its classes"):
+            decode_predictions(np.eye(10), 1, other)
+
+
+def test_what_leaves_the_classes_leaves_their_names():
+    network = small()
+    images = keras.Input((32, 32, 3))
+    twice = [network(images), network(images)]
+    for same in (
+        keras.Model(images, keras.layers.Softmax()(twice[0])),
+        keras.Model(images, keras.layers.Average()(twice)),
+        keras.Sequential([images, network]),
+    ):
+        assert origin_of(same) == CIFAR10
