@@ -42,6 +42,10 @@ CLASS_NAMES: dict[str, tuple[str, ...]] = {
 class Origin:
     """What a network was trained on; None where that is not known.
 
+    It is what the network was built, trained or loaded with. Keras's own
+    `load_weights` and `set_weights` leave it as it is, and so does
+    `clone_model`, whose clone has random weights.
+
     Attributes:
         weights: where they come from: "cifar10" (published), the name of a
             file, or the data set of a training. None for random ones.

@@ -1,15 +1,18 @@
 """All of a network but its classifier, and trained weights for it."""
 
-from keras_resnetv2._origin import origin_of
+from keras_resnetv2._origin import includes_preprocessing, origin_of
 from keras_resnetv2.models import published
 from keras_resnetv2.models import weights as weights_lib
-from keras_resnetv2.models.builder import feature_taps
+from keras_resnetv2.models.builder import feature_taps, with_preprocessing
 from keras_resnetv2.models.network import ResNet, set_origin
 from keras_resnetv2.models.network_configs import config_of
 
 
 def load_backbone(model, weights) -> None:
     """Loads a network's weights into all layers but the classifier.
+
+    What the network carries of a training (`model.origin`) becomes that of the
+    weights; a classifier on other features has no names of classes.
 
     Args:
         model: one of ours, with its top or without.
@@ -19,7 +22,8 @@ def load_backbone(model, weights) -> None:
 
     Raises:
         ValueError: if there is no such file, it is no weights file, or that of
-            another network, or several published ones fit.
+            another network, or several published ones fit, or the network
+            includes another preprocessing than that of published ones.
         OSError: if the published file is not to be had.
 
     Example:
@@ -27,14 +31,18 @@ def load_backbone(model, weights) -> None:
         >>> model = keras_resnetv2.PreActResNet20(classes=3)
         >>> keras_resnetv2.load_backbone(model, "cifar10")
     """
+    if weights is None:
+        return
     if published.is_tag(weights):
         path = weights_lib.path_of(_row_of(model, weights))
     else:
         path = weights_lib.check(weights, config_of(model))
+    origin = with_preprocessing(
+        weights_lib.origin(weights, include_top=False),
+        includes_preprocessing(model) and origin_of(model).standardization,
+    )
     weights_lib.load(backbone(model), path)
-    # A training has its own, which need not be that of its initial weights.
-    if origin_of(model).standardization is None:
-        set_origin(model, weights_lib.origin(weights, include_top=False))
+    set_origin(model, origin)
 
 
 def backbone(model):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_resnetv2._checks import check_choice
-from keras_resnetv2._origin import get_standardization
+from keras_resnetv2._origin import Origin, get_standardization
 from keras_resnetv2._standardization import STANDARDIZATIONS, Standardization
 from keras_resnetv2.models import inputs as inputs_lib
 from keras_resnetv2.models import layer_names, layers
@@ -102,7 +102,7 @@ def ResNetV2(
         include_top = False
     path = weights_lib.find(weights, config, include_top)
     origin = weights_lib.origin(weights, include_top)
-    origin = _with_preprocessing(origin, include_preprocessing)
+    origin = with_preprocessing(origin, include_preprocessing)
     check_choice("pooling", pooling, _POOLINGS)
     inputs = inputs_lib.make(
         config, input_tensor, input_shape, pixels=bool(include_preprocessing)
@@ -147,8 +147,18 @@ def _check_features(pooling):
         )
 
 
-def _with_preprocessing(origin, include_preprocessing):
-    """The origin of a network that standardises as it was asked to."""
+def with_preprocessing(
+    origin: Origin, include_preprocessing: bool | str | Standardization
+) -> Origin:
+    """The origin of a network that standardises as it was asked to.
+
+    Args:
+        origin: of its weights.
+        include_preprocessing: as of `ResNetV2`.
+
+    Raises:
+        ValueError: if the weights want another one, or do not say which.
+    """
     if not include_preprocessing:
         return origin
     own = origin.standardization
@@ -164,8 +174,8 @@ def _with_preprocessing(origin, include_preprocessing):
     if own is not None and asked != own:
         raise ValueError(
             f"weights={origin.weights!r} were trained on images standardised "
-            "in another way than include_preprocessing says. Give "
-            "include_preprocessing=True."
+            "in another way than include_preprocessing says. Build the network "
+            f"with include_preprocessing={origin.weights!r}."
         )
     return dataclasses.replace(origin, standardization=asked)
 

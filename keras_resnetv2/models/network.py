@@ -72,7 +72,11 @@ class ResNet(keras.Model):
 
     @property
     def origin(self) -> Origin:
-        """What the network was trained on (statistics, classes, weights)."""
+        """What the network was trained on (statistics, classes, weights).
+
+        Keras's `load_weights`, `set_weights` and `clone_model` leave it as it
+        is, though a clone has random weights.
+        """
         return origin_of(self)
 
     def save(self, filepath, *args, **kwargs):

@@ -4,9 +4,11 @@ import os
 
 import keras
 
+from keras_resnetv2._origin import origin_of
 from keras_resnetv2.data import Standardization
 from keras_resnetv2.models import layer_names, published
 from keras_resnetv2.models.backbones import backbone, load_backbone
+from keras_resnetv2.models.network import set_origin
 from keras_resnetv2.models.network_configs import config_of
 from keras_resnetv2.training import checkpoints
 from keras_resnetv2.training.experiment import Experiment
@@ -28,18 +30,25 @@ def load_initial_weights(model: keras.Model, path: str | None) -> None:
     """
     if path is None:
         return
-    if published.is_tag(path):
-        load_backbone(model, path)
+    is_tag = published.is_tag(path)
+    if os.path.isdir(path) and not is_tag:
+        _restore_backbone(model, path)
         return
-    if not os.path.isdir(path):
-        if not path.endswith(".weights.h5") or not os.path.isfile(path):
-            raise ValueError(
-                f"initial_weights={path!r} is neither a training's work "
-                "directory nor a .weights.h5 file. Give one of the two, or "
-                "the tag of published weights."
-            )
-        load_backbone(model, path)
-        return
+    if not is_tag and not (
+        path.endswith(".weights.h5") and os.path.isfile(path)
+    ):
+        raise ValueError(
+            f"initial_weights={path!r} is neither a training's work "
+            "directory nor a .weights.h5 file. Give one of the two, or "
+            "the tag of published weights."
+        )
+    # A training has its own, which need not be that of its initial weights.
+    origin = origin_of(model)
+    load_backbone(model, path)
+    set_origin(model, origin)
+
+
+def _restore_backbone(model, path):
     workdir = Workdir(path)
     workdir.read()  # says so if it is none
     if checkpoints.restore(backbone(model), workdir.checkpoints) is None:

@@ -33,6 +33,7 @@ from keras_resnetv2.data import (
 )
 from keras_resnetv2.models.network import set_origin
 from keras_resnetv2.training.evaluation import predict_logits
+from keras_resnetv2.training.fine_tuning import load_initial_weights
 
 SMALL = ResNetConfig(units_per_stage=(1,), widths=(4,))
 PER_PIXEL = Standardization(np.full((8, 8, 3), 99.5), np.full((8, 8, 3), 2.25))
@@ -60,10 +61,43 @@ def test_published_weights_bring_theirs(published, tmp_path):
     assert PreActResNet20(weights=path).origin == Origin("own.weights.h5")
 
 
-def test_a_loaded_backbone_brings_its_standardization():
-    model = PreActResNet20(classes=3)
+@pytest.mark.parametrize("include_preprocessing", [False, "cifar10"])
+def test_a_loaded_backbone_brings_its_standardization(include_preprocessing):
+    model = PreActResNet20(
+        classes=3, include_preprocessing=include_preprocessing
+    )
     load_backbone(model, "cifar10")
     assert model.origin == Origin("cifar10", CIFAR10.standardization)
+
+
+def test_a_loaded_backbone_takes_the_place_of_the_weights(tmp_path):
+    model = small()
+    load_backbone(model, None)
+    assert model.origin == CIFAR10
+    path = tmp_path / "own.weights.h5"
+    model.save_weights(path)
+    load_backbone(model, path)
+    assert model.origin == Origin("own.weights.h5")
+    of_pixels = ResNetV2(SMALL, include_preprocessing="imagenet")
+    load_backbone(of_pixels, None)
+    imagenet = STANDARDIZATIONS["imagenet"]
+    assert of_pixels.origin == Origin(standardization=imagenet)
+
+
+def test_a_backbone_wants_its_own_preprocessing():
+    model = PreActResNet20(include_preprocessing="imagenet", classes=3)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="include_preprocessing='cifar10'"):
+        load_backbone(model, "cifar10")
+    for old, new in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_initial_weights_leave_a_training_s_own(tmp_path):
+    model = small()
+    model.save_weights(tmp_path / "own.weights.h5")
+    load_initial_weights(model, str(tmp_path / "own.weights.h5"))
+    assert model.origin == CIFAR10
 
 
 def survivors(model, folder):
