@@ -11,7 +11,7 @@ from keras_resnetv2._origin import CLASS_NAMES, class_names_of
 if TYPE_CHECKING:
     import keras
 
-# Half precision adds a hundred probabilities up to no more than that beside 1.
+# Probabilities of half precision are above 1 by less.
 _OFF_ONE = 0.02
 
 
@@ -23,8 +23,9 @@ def decode_predictions(
     """Names the likeliest classes of every image.
 
     Args:
-        predictions: (N, classes), as `model.predict` gives them: of floats
-            that are no probabilities, logits, the softmax is taken.
+        predictions: (N, classes), as `model.predict` gives them. A row of
+            floats below 0 or above 1 is taken for logits, and its softmax for
+            the scores.
         top: how many to name; all, where there are fewer.
         class_names: the network, if it has published weights or was trained
             by this package; or a key of `CLASS_NAMES`, or the names in the
@@ -35,8 +36,9 @@ def decode_predictions(
         the lower label first.
 
     Raises:
-        ValueError: if the predictions are no numbers, of another shape or of
-            other classes, the names are missing, or `top` is less than 1.
+        ValueError: if the predictions are no numbers, or NaN or infinite, of
+            another shape or of other classes, the names are missing, or `top`
+            is less than 1.
 
     Reference:
         keras.applications.imagenet_utils.decode_predictions.
@@ -46,7 +48,7 @@ def decode_predictions(
         [[(1, 'dog', 0.7), (2, 'frog', 0.2)]]
     """
     names = _names(class_names)
-    scores = _scores(predictions)
+    scores, are_floats = _numbers(predictions)
     if scores.ndim != 2 or scores.shape[1] != len(names):
         raise ValueError(
             f"Expected predictions of shape (N, {len(names)}), one column a "
@@ -55,6 +57,8 @@ def decode_predictions(
             "class_names= of other classes."
         )
     check_count("top", top)
+    if are_floats:
+        scores = _probabilities(scores)
     best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
     return [
         [(int(label), names[label], float(row[label])) for label in labels]
@@ -62,7 +66,7 @@ def decode_predictions(
     ]
 
 
-def _scores(predictions):
+def _numbers(predictions):
     try:
         predictions = np.asarray(predictions)
         # A quantised network's integers could not all be negated.
@@ -72,18 +76,18 @@ def _scores(predictions):
             f"predictions must be an array of numbers ({error}). Give what "
             "model.predict returns."
         ) from error
-    if np.isnan(scores).any():
+    return scores, predictions.dtype.kind not in "biu"
+
+
+def _probabilities(scores):
+    if not np.isfinite(scores.max(axis=1)).all():
         raise ValueError(
-            "predictions have NaN in them, which ranks no class. Look at the "
-            "images and the weights that they come from."
+            "predictions have NaN or infinity in them, which ranks no class. "
+            "Look at the images and the weights that they come from."
         )
-    is_float = predictions.dtype.kind not in "biu"
-    return softmax(scores) if is_float and _are_logits(scores) else scores
-
-
-def _are_logits(scores):
-    in_range = ((scores >= 0) & (scores <= 1 + _OFF_ONE)).all()
-    return not in_range or (np.abs(scores.sum(-1) - 1) > _OFF_ONE).any()
+    is_outside = (scores < 0) | (scores > 1 + _OFF_ONE)
+    are_logits = is_outside.any(axis=1, keepdims=True)
+    return np.where(are_logits, softmax(scores), scores)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -95,7 +99,8 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     Returns:
         The same shape and type.
     """
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    with np.errstate(invalid="ignore"):  # infinite logits: NaN
+        powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
 

@@ -98,6 +98,26 @@ def _changes_nothing(operation):
     return type(operation).__name__ in _UNCHANGED
 
 
+def kind_of_answer(
+    model: keras.Model,
+) -> Literal["logits", "probabilities"] | None:
+    """In what a network answers; None where that is neither.
+
+    Args:
+        model: a network.
+
+    Raises:
+        ValueError: as `find_end`.
+    """
+    end = find_end(model)
+    if len(model.outputs[0].shape) != 2:
+        return None
+    if end.softmax:
+        return "probabilities"
+    activation = getattr(end.layer, "activation", None)
+    return "logits" if activation is keras.activations.linear else None
+
+
 def gives_logits(model: keras.Model) -> bool:
     """Whether a classifier gives logits (True) or probabilities (False).
 
@@ -107,13 +127,11 @@ def gives_logits(model: keras.Model) -> bool:
     Raises:
         ValueError: as `find_end`, and if it ends in no classifier.
     """
-    end = find_end(model)
-    activation = getattr(end.layer, "activation", None)
-    is_linear = activation is keras.activations.linear
-    if len(model.outputs[0].shape) != 2 or not (end.softmax or is_linear):
+    kind = kind_of_answer(model)
+    if kind is None:
         raise ValueError(
-            f"{model.name} ends in {end.layer.name!r}, which gives neither "
-            "logits nor softmax probabilities. Build it with include_top=True "
-            'and classifier_activation=None or "softmax".'
+            f"{model.name} ends in {find_end(model).layer.name!r}, which gives "
+            "neither logits nor softmax probabilities. Build it with "
+            'include_top=True and classifier_activation=None or "softmax".'
         )
-    return end.softmax is None
+    return kind == "logits"

@@ -14,6 +14,8 @@ from keras_resnetv2._origin import get_standardization, origin_of
 from keras_resnetv2.data import crops, decode_predictions
 from keras_resnetv2.data.crop_pixels import cut
 from keras_resnetv2.data.image_files import PIXEL_LIMIT, read_image
+from keras_resnetv2.data.predictions import softmax
+from keras_resnetv2.models.classifier import kind_of_answer
 from keras_resnetv2.training.evaluation import images_at_once
 
 Answer = list[tuple[str, float]]
@@ -44,7 +46,9 @@ def classify(
             answer is None then.
 
     Returns:
-        For every file [(class name, score), ...], best first.
+        For every file [(class name, score), ...], best first. Scores are
+        probabilities; of a classifier that ends in another activation, a
+        sigmoid, say, they are its answers.
 
     Raises:
         ValueError: if the network does not know its preprocessing or its
@@ -58,6 +62,7 @@ def classify(
         name, score = answer[0]
     """
     check_count("top", top)
+    gives_logits = kind_of_answer(network) == "logits"
     size = _size_of(network)
     standardization = get_standardization(network)
     classes = network.output_shape[-1]
@@ -72,6 +77,8 @@ def classify(
         if there:
             pixels = standardization(np.stack(there))
             scores = network.predict(pixels, len(pixels), verbose=0)
+            if gives_logits:
+                scores = softmax(scores)
             named = iter(decode_predictions(scores, top, network))
         answers += [
             None

@@ -18,7 +18,9 @@ def test_quantised_scores(scores, best):
     assert (name, score) == (best, scores.max())
 
 
-@pytest.mark.parametrize("scores", [[["x", "y"]], [[0.1, np.nan]]])
+@pytest.mark.parametrize(
+    "scores", [[["x", "y"]], [[0.1, np.nan]], [[np.inf, 0]], [[-np.inf] * 2]]
+)
 def test_what_ranks_nothing_is_refused(scores):
     with pytest.raises(ValueError, match="predictions (must be|have NaN)"):
         decode_predictions(scores, 1, ["a", "b"])
@@ -41,13 +43,21 @@ def test_no_names_are_guessed():
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "float64"])
 def test_logits_are_noticed(dtype):
-    logits = np.array([[1.42, -0.5, 0.25], [0.0, 0.5, 0.5]], dtype)
+    logits = np.array([[1.42, -0.5, 0.25], [0.0, 1.5, -np.inf]], dtype)
     powers = np.exp(logits.astype("float64"))
     expected = powers / powers.sum(axis=1, keepdims=True)
     for answers in (logits, expected.astype(dtype)):
         named = decode_predictions(answers, 3, ["a", "b", "c"])
         scores = [[score for _, _, score in sorted(row)] for row in named]
         np.testing.assert_allclose(scores, expected, atol=1e-3)
+
+
+def test_what_is_in_range_is_as_it_was_whatever_other_rows_are():
+    """A sigmoid's answers need not add up to 1."""
+    scores = [[0.9, 0.8], [-3.0, 2.0]]
+    sigmoids, logits = decode_predictions(scores, 2, ["a", "b"])
+    assert sigmoids == [(0, "a", 0.9), (1, "b", 0.8)]
+    assert sum(score for *_, score in logits) == pytest.approx(1)
 
 
 def test_the_best_first_and_of_equals_the_lower_label():

@@ -8,6 +8,8 @@ from PIL import Image
 from keras_resnetv2 import (
     PreActResNet20,
     ResNet18V2,
+    ResNetConfig,
+    ResNetV2,
     classify,
     data,
     decode_predictions,
@@ -16,6 +18,9 @@ from keras_resnetv2 import (
     preprocess_input,
     training,
 )
+from keras_resnetv2._origin import Origin
+from keras_resnetv2.data import CLASS_NAMES, STANDARDIZATIONS
+from keras_resnetv2.models.network import set_origin
 from keras_resnetv2.training import evaluation
 
 
@@ -106,6 +111,28 @@ def test_a_training_answers_in_its_own_names(tmp_path):
             ("rose", "tulip")[i] for i in np.argsort(-row)
         ]
         np.testing.assert_allclose(answer[0][1], expected.max(), atol=0.02)
+
+
+def small(**options):
+    """A network that says it knows CIFAR-10; quickly built."""
+    config = ResNetConfig(units_per_stage=(1,), widths=(4,))
+    network = ResNetV2(config, **options)
+    names = CLASS_NAMES["cifar10"]
+    origin = Origin(None, STANDARDIZATIONS["cifar10"], names)
+    set_origin(network, origin)
+    return network
+
+
+@pytest.mark.parametrize("activation", [None, "sigmoid", "softmax"])
+def test_the_network_says_what_its_answers_are(activation, files):
+    network = small(classifier_activation=activation)
+    kernel, bias = network.get_layer("predictions").weights
+    kernel.assign(np.zeros(kernel.shape))
+    bias.assign(np.linspace(0.9, 0.1, 10))  # like probabilities
+    [answer] = classify(network, files[0], 10)
+    function = keras.activations.get(activation or "softmax")
+    scores = [score for _, score in answer]
+    np.testing.assert_allclose(scores, function(bias[None])[0], rtol=1e-5)
 
 
 def test_what_cannot_be_read(published, files, caplog):
