@@ -65,7 +65,7 @@ def preprocess_input(
     standardization = get_standardization(standardization)
     if framework_of(images) is None:
         images = np.asarray(images)
-        _check_values(images)
+    _check_values(images)
     if rank_of(images) not in (3, 4, None):
         raise ValueError(
             f"Expected one image (height, width, channels) or a batch (N, "
@@ -74,16 +74,19 @@ def preprocess_input(
     return standardization(images)
 
 
-def _check_values(images: np.ndarray) -> None:
+def _check_values(images: Any) -> None:
     """Refuses what is no number; warns of pixels scaled already."""
-    if images.dtype.kind not in "uif":
+    values = _values(images)
+    if values is None:
+        return
+    if values.dtype.kind not in "uif":
         raise ValueError(
             "Expected images of uint8 or float values; received "
-            f"{images.dtype}."
+            f"{values.dtype}."
         )
-    if images.dtype.kind != "f" or not images.size:
+    if values.dtype.kind != "f" or not values.size:
         return
-    low, high = float(images.min()), float(images.max())
+    low, high = float(values.min()), float(values.max())
     if low < 0 or 0 < high <= 1:
         warnings.warn(
             f"The images have values {low:g} to {high:g}; expected are pixel "
@@ -91,3 +94,17 @@ def _check_values(images: np.ndarray) -> None:
             f"standardize twice.",
             stacklevel=3,
         )
+
+
+def _values(images: Any) -> np.ndarray | None:
+    """The numbers of an array or a tensor; None of a symbolic one."""
+    is_float = "float" in str(images.dtype)
+    try:
+        if framework_of(images) == "torch":
+            images = images.detach().cpu()
+            images = images.float() if is_float else images
+        # NumPy has no bfloat16.
+        return np.asarray(images, np.float32 if is_float else None)
+    # Each framework refuses a symbolic tensor in another way.
+    except (RuntimeError, TypeError, ValueError):
+        return None

@@ -115,12 +115,23 @@ def test_tensors_stay_tensors(images):
         preprocess_input(jax.numpy.zeros((2, 32, 32, 1)), "cifar10")
 
 
+def test_scaled_tensors_are_warned_of(images):
+    for tensor in tensors_of(images / np.float32(255)):
+        with pytest.warns(UserWarning, match="0 to 255"):
+            preprocess_input(tensor, "cifar10")
+    with pytest.raises(ValueError, match="uint8 or float"):
+        preprocess_input(keras.ops.zeros((2, 2, 3), "bool"), "cifar10")
+
+
 @pytest.mark.parity
 def test_torch_s_tensors_stay_on_their_device(images):
     torch = pytest.importorskip("torch")
     found = preprocess_input(torch.tensor(images), "cifar10")
     assert isinstance(found, torch.Tensor) and found.dtype == torch.float32
     alike(found, preprocess_input(images, "cifar10"))
+    scaled = torch.rand((2, 2, 3), dtype=torch.bfloat16, requires_grad=True)
+    with pytest.warns(UserWarning, match="0 to 255"):
+        preprocess_input(scaled, "cifar10")
 
 
 def test_in_dataset_map(images):
