@@ -247,6 +247,7 @@ def class_names_of(network: Any) -> tuple[str, ...]:
         network,
         "class_names",
         "the names of its classes",
+        "its answers are not those of a published or trained classifier",
         "Give them as class_names=, in the order of the labels.",
     )
 
@@ -256,8 +257,10 @@ def _of_network(network):
         network,
         "standardization",
         "how its images were standardized",
-        f"Give one of {sorted(STANDARDIZATIONS)}, or the training's "
-        "Standardization.",
+        "it has neither published weights nor those of a training, or several "
+        "that differ",
+        f"Give standardization=, one of {sorted(STANDARDIZATIONS)} or the "
+        "training's.",
     )
     if includes_preprocessing(network):
         return Standardization(np.zeros_like(own.mean), np.ones_like(own.std))
@@ -271,7 +274,7 @@ def _of_network(network):
         )
         raise ValueError(
             f"The network {network.name!r} {reason}: whether it takes pixels "
-            "or standardized images is not known. Give a standardization: "
+            "or standardized images is not known. Give standardization=, "
             "for pixels data.Standardization([0, 0, 0], [1, 1, 1]), which "
             f"changes nothing, otherwise one of {sorted(STANDARDIZATIONS)} or "
             "the training's."
@@ -279,11 +282,12 @@ def _of_network(network):
     return own
 
 
-def _known(network, field, what, advice):
+def _known(network, field, what, why, advice):
     value = getattr(origin_of(network), field)
     if value is None:
         raise ValueError(
-            f"The network {network.name!r} does not know {what}: it has "
-            f"neither published weights nor those of a training. {advice}"
+            f"The network {network.name!r} does not know {what}: {why}. (Files "
+            "of version 0.1.0 do not carry it; load_trained(workdir).model "
+            f"does.) {advice}"
         )
     return value

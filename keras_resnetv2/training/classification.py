@@ -10,8 +10,12 @@ from absl import logging
 
 from keras_resnetv2._checks import check_count
 from keras_resnetv2._files import user_path
-from keras_resnetv2._origin import get_standardization, origin_of
-from keras_resnetv2.data import crops, decode_predictions
+from keras_resnetv2._origin import origin_of, standardization_for
+from keras_resnetv2.data import (
+    Standardization,
+    crops,
+    decode_predictions,
+)
 from keras_resnetv2.data.crop_pixels import cut
 from keras_resnetv2.data.image_files import PIXEL_LIMIT, read_image
 from keras_resnetv2.data.predictions import softmax
@@ -26,6 +30,8 @@ def classify(
     files: str | os.PathLike | Sequence[str | os.PathLike],
     top: int = 5,
     *,
+    standardization: str | Standardization | None = None,
+    class_names: str | Sequence[str] | None = None,
     pixel_limit: int = PIXEL_LIMIT,
     skip_unreadable: bool = False,
 ) -> list[Answer | None]:
@@ -35,12 +41,18 @@ def classify(
     and standardised, as in the evaluation of the network.
 
     Args:
-        network: that knows its preprocessing and its classes: with published
-            weights, or trained by this package (`load_trained(workdir).model`,
-            or its model.keras).
+        network: with published weights, or trained by this package
+            (`load_trained(workdir).model`, or its model.keras): it knows its
+            preprocessing and its classes. Of another one give both.
         files: path of a picture, or of several: JPEG, PNG, GIF, BMP, WebP or
             TIFF files of any size.
         top: how many classes to name; all, where there are fewer.
+        standardization: what the training did to the pixels, or its name in
+            `STANDARDIZATIONS`. Default: the network's own. Where layers of
+            yours do it, `Standardization([0, 0, 0], [1, 1, 1])`, which changes
+            nothing.
+        class_names: in the order of the labels, or a key of `CLASS_NAMES`.
+            Default: the network's own.
         pixel_limit: the most pixels of a picture.
         skip_unreadable: whether to warn of a file that cannot be read, whose
             answer is None then.
@@ -64,9 +76,10 @@ def classify(
     check_count("top", top)
     gives_logits = kind_of_answer(network) == "logits"
     size = _size_of(network)
-    standardization = get_standardization(network)
+    standardization = standardization_for(network, standardization)
+    names = network if class_names is None else class_names
     classes = network.output_shape[-1]
-    decode_predictions(np.eye(1, classes), 1, network)  # are there names?
+    decode_predictions(np.eye(1, classes), 1, names)  # do the names fit?
     paths = [files] if isinstance(files, (str, os.PathLike)) else files
     paths = list(map(user_path, paths))
     resize = origin_of(network).resize or size
@@ -79,7 +92,7 @@ def classify(
             scores = network.predict(pixels, len(pixels), verbose=0)
             if gives_logits:
                 scores = softmax(scores)
-            named = iter(decode_predictions(scores, top, network))
+            named = iter(decode_predictions(scores, top, names))
         answers += [
             None
             if square is None

@@ -260,7 +260,7 @@ NOTHING = Standardization([0, 0, 0], [1, 1, 1])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_preprocessing_of_the_user_s_is_not_done_again(build, change, tmp_path):
     network = build(change)
-    says = r"before its trained layers.*Give a standardization.*\[0, 0, 0\]"
+    says = r"before its trained layers.*Give standardization=.*\[0, 0, 0\]"
     with pytest.raises(ValueError, match=says):
         preprocess_input(np.zeros((8, 8, 3), "uint8"), network)
     with pytest.raises(ValueError, match=says):

@@ -19,7 +19,7 @@ from keras_resnetv2 import (
     training,
 )
 from keras_resnetv2._origin import Origin
-from keras_resnetv2.data import CLASS_NAMES, STANDARDIZATIONS
+from keras_resnetv2.data import CLASS_NAMES, STANDARDIZATIONS, Standardization
 from keras_resnetv2.models.network import set_origin
 from keras_resnetv2.training import evaluation
 
@@ -133,6 +133,27 @@ def test_the_network_says_what_its_answers_are(activation, files):
     function = keras.activations.get(activation or "softmax")
     scores = [score for _, score in answer]
     np.testing.assert_allclose(scores, function(bias[None])[0], rtol=1e-5)
+
+
+def test_what_the_network_does_not_know_is_given(published, files):
+    expected = classify(published, files[:2])
+    pixels = keras.Input((32, 32, 3))
+    scaled = preprocess_input(pixels, published)
+    outer = keras.Model(pixels, published(scaled))
+    with pytest.raises(ValueError, match="Give standardization="):
+        classify(outer, files)
+    nothing = Standardization([0, 0, 0], [1, 1, 1])
+    found = classify(outer, files[:2], standardization=nothing)
+    letters = "abcdefghij"
+    named = classify(published, files[:2], 10, class_names=list(letters[::-1]))
+    for answer, other, letter in zip(expected, found, named):
+        assert [name for name, _ in answer] == [name for name, _ in other]
+        scores = [[score for _, score in row] for row in (answer, other)]
+        np.testing.assert_allclose(*scores, atol=1e-5)
+        best = CLASS_NAMES["cifar10"].index(answer[0][0])
+        assert letter[0][0] == letters[9 - best]
+    with pytest.raises(ValueError, match="class_names="):
+        classify(published, files, class_names=["cat", "dog"])
 
 
 def test_what_cannot_be_read(published, files, caplog):
