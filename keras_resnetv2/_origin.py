@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_resnetv2._graph import upstream
 from keras_resnetv2._standardization import STANDARDIZATIONS, Standardization
-from keras_resnetv2._text import brief
+from keras_resnetv2._text import brief, one_line
 
 # The layer whose answers have the names of the classes.
 CLASSIFIER = "predictions"
@@ -77,6 +77,11 @@ class Origin:
         values["standardization"] = own and Standardization.from_json(own)
         values["class_names"] = names and tuple(names)
         return cls(**values)
+
+
+def network_of(value: Any) -> Any:
+    """Returns the network of a `Trained`; anything else as it came."""
+    return value if hasattr(value, "layers") else getattr(value, "model", value)
 
 
 def origin_of(network: Any) -> Origin:
@@ -182,7 +187,7 @@ def get_standardization(standardization: Any) -> Standardization:
 
     Args:
         standardization: a key of `STANDARDIZATIONS`, a `Standardization`, or
-            the network.
+            the network, or a `Trained` of it.
 
     Returns:
         The standardization; one that changes nothing for a network that
@@ -192,6 +197,7 @@ def get_standardization(standardization: Any) -> Standardization:
         ValueError: if there is none of that name, or the network carries none,
             or does something else to its images.
     """
+    standardization = network_of(standardization)
     if isinstance(standardization, Standardization):
         return standardization
     if hasattr(standardization, "layers"):
@@ -203,7 +209,7 @@ def get_standardization(standardization: Any) -> Standardization:
         raise ValueError(
             "A standardization must be one of "
             f"{sorted(STANDARDIZATIONS)}, a Standardization, or a network that "
-            f"carries one; received {standardization!r}."
+            f"carries one; received {one_line(repr(standardization), 80)}."
         )
     return found
 

@@ -1,12 +1,12 @@
 """A network's answers in words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_resnetv2._checks import check_count
-from keras_resnetv2._origin import CLASS_NAMES, class_names_of
+from keras_resnetv2._origin import CLASS_NAMES, class_names_of, network_of
 
 if TYPE_CHECKING:
     import keras
@@ -112,9 +112,10 @@ def _names(class_names):
             f"Or give one of {sorted(CLASS_NAMES)}, or the names in the order "
             "of the labels."
         )
+    class_names = network_of(class_names)
     if hasattr(class_names, "layers"):
         return class_names_of(class_names)
-    if not isinstance(class_names, str):
+    if isinstance(class_names, Iterable) and not isinstance(class_names, str):
         return tuple(class_names)
     if class_names not in CLASS_NAMES:
         raise ValueError(

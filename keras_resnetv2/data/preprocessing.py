@@ -62,9 +62,16 @@ def preprocess_input(
             "for. Give the network: preprocess_input(images, model). Or give "
             'the name of its data set, as "cifar10", or its Standardization.'
         )
-    standardization = get_standardization(standardization)
     if framework_of(images) is None:
         images = np.asarray(images)
+    if not hasattr(images, "shape"):
+        raise ValueError(
+            "Expected images, as an array or a tensor; received a "
+            f"{type(images).__name__}. Give the images first and the network "
+            "second. Of a tf.data.Dataset: dataset.map(lambda images, *labels: "
+            "(preprocess_input(images, network), *labels))."
+        )
+    standardization = get_standardization(standardization)
     _check_values(images)
     if rank_of(images) not in (3, 4, None):
         raise ValueError(

@@ -9,6 +9,7 @@ from keras_resnetv2._checks import check_choice
 from keras_resnetv2._files import user_path
 from keras_resnetv2._origin import (
     all_layers,
+    network_of,
     origin_of,
     standardization_for,
 )
@@ -117,6 +118,7 @@ def export_saved_model(
 
     from keras_resnetv2.models.classifier import gives_logits
 
+    model = network_of(model)
     _check_model(model)
     origin = origin_of(model)
     standardization = standardization_for(model, standardization)

@@ -100,16 +100,21 @@ def ResNetV2(
     if features:
         _check_features(pooling)
         include_top = False
+    if include_preprocessing is None:
+        include_preprocessing = False
     path = weights_lib.find(weights, config, include_top)
     origin = weights_lib.origin(weights, include_top)
     origin = with_preprocessing(origin, include_preprocessing)
     check_choice("pooling", pooling, _POOLINGS)
     inputs = inputs_lib.make(
-        config, input_tensor, input_shape, pixels=bool(include_preprocessing)
+        config,
+        input_tensor,
+        input_shape,
+        pixels=include_preprocessing is not False,
     )
 
     x = inputs
-    if include_preprocessing:
+    if include_preprocessing is not False:
         x = _preprocessing(x, origin.standardization)
     x = body(x, config)
     if include_top:
@@ -159,7 +164,7 @@ def with_preprocessing(
     Raises:
         ValueError: if the weights want another one, or do not say which.
     """
-    if not include_preprocessing:
+    if include_preprocessing is False:
         return origin
     own = origin.standardization
     if include_preprocessing is True:
@@ -182,6 +187,12 @@ def with_preprocessing(
 
 def _preprocessing(x, standardization):
     standardization.check_shape(x.shape)
+    if standardization.mean.ndim == 3 and None in x.shape[1:]:
+        raise ValueError(
+            "A mean of each pixel needs images of a known size; received "
+            f"{tuple(x.shape[1:])}. Give input_shape="
+            f"{standardization.mean.shape}."
+        )
     return keras.layers.Normalization(
         axis=tuple(range(-standardization.mean.ndim, 0)),
         mean=standardization.mean,

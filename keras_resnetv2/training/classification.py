@@ -2,7 +2,7 @@
 
 import concurrent.futures
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from absl import logging
 
 from keras_resnetv2._checks import check_count
 from keras_resnetv2._files import user_path
-from keras_resnetv2._origin import origin_of, standardization_for
+from keras_resnetv2._origin import network_of, origin_of, standardization_for
 from keras_resnetv2.data import (
     Standardization,
     crops,
@@ -18,6 +18,7 @@ from keras_resnetv2.data import (
 )
 from keras_resnetv2.data.crop_pixels import cut
 from keras_resnetv2.data.image_files import PIXEL_LIMIT, read_image
+from keras_resnetv2.data.image_folder import list_pictures
 from keras_resnetv2.data.predictions import softmax
 from keras_resnetv2.models.classifier import kind_of_answer
 from keras_resnetv2.training.evaluation import images_at_once
@@ -45,7 +46,8 @@ def classify(
             (`load_trained(workdir).model`, or its model.keras): it knows its
             preprocessing and its classes. Of another one give both.
         files: path of a picture, or of several: JPEG, PNG, GIF, BMP, WebP or
-            TIFF files of any size.
+            TIFF files of any size. A folder stands for the pictures in it, at
+            any depth, in the order of their names.
         top: how many classes to name; all, where there are fewer.
         standardization: what the training did to the pixels, or its name in
             `STANDARDIZATIONS`. Default: the network's own. Where layers of
@@ -66,6 +68,7 @@ def classify(
         ValueError: if the network does not know its preprocessing or its
             classes, or takes no squares of a known size; or a file cannot be
             read.
+        FileNotFoundError: if a folder has no pictures.
 
     Example::
 
@@ -74,14 +77,14 @@ def classify(
         name, score = answer[0]
     """
     check_count("top", top)
+    paths = _pictures(files)
+    network = _network(network)
     gives_logits = kind_of_answer(network) == "logits"
     size = _size_of(network)
     standardization = standardization_for(network, standardization)
     names = network if class_names is None else class_names
-    classes = network.output_shape[-1]
+    classes = network.outputs[0].shape[-1]
     decode_predictions(np.eye(1, classes), 1, names)  # do the names fit?
-    paths = [files] if isinstance(files, (str, os.PathLike)) else files
-    paths = list(map(user_path, paths))
     resize = origin_of(network).resize or size
     answers = []
     for squares in _batches(paths, size, resize, pixel_limit, skip_unreadable):
@@ -100,6 +103,34 @@ def classify(
             for square in squares
         ]
     return answers
+
+
+def _pictures(files):
+    """The files themselves, and those in folders."""
+    files = [files] if isinstance(files, (str, os.PathLike)) else files
+    files = list(files) if isinstance(files, Iterable) else [files]
+    for file in files:
+        if not isinstance(file, (str, os.PathLike)):
+            raise ValueError(
+                "classify takes the paths of picture files; received a "
+                f"{type(file).__name__}. What is in memory goes through the "
+                "network so: decode_predictions(network.predict("
+                "preprocess_input(images, network)), class_names=network)."
+            )
+    return [
+        picture
+        for file in map(user_path, files)
+        for picture in (list_pictures([file]) if file.is_dir() else [file])
+    ]
+
+
+def _network(network):
+    if isinstance(network, (str, os.PathLike)):
+        raise ValueError(
+            f"classify takes the network itself; received the path {network}. "
+            "Load it: load_trained(workdir), or keras.models.load_model(file)."
+        )
+    return network_of(network)
 
 
 def _size_of(network):

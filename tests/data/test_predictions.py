@@ -3,6 +3,7 @@ import pytest
 
 from keras_resnetv2 import PreActResNet20, decode_predictions
 from keras_resnetv2.data import CLASS_NAMES
+from keras_resnetv2.training.trained import Trained
 
 
 @pytest.mark.parametrize(
@@ -26,10 +27,16 @@ def test_what_ranks_nothing_is_refused(scores):
         decode_predictions(scores, 1, ["a", "b"])
 
 
-@pytest.mark.parametrize("of", ["tag", "network"])
+@pytest.mark.parametrize("of", ["tag", "network", "trained", "array"])
 def test_names_are_in_the_order_of_the_labels(of):
     names = CLASS_NAMES["cifar10"]
-    given = {"tag": "cifar10", "network": PreActResNet20(weights="cifar10")}
+    network = PreActResNet20(weights="cifar10")
+    given = {
+        "tag": "cifar10",
+        "network": network,
+        "trained": Trained(network, None, None, 0),
+        "array": np.array(names),
+    }
     named = decode_predictions(np.eye(10, dtype="float32"), 1, given[of])
     assert named == [[(i, names[i], 1.0)] for i in range(10)]
 
@@ -85,6 +92,7 @@ def test_the_best_first_and_of_equals_the_lower_label():
             r"\(N, 2\).* \(2, 3\)",
         ),
         ((2, 10), {"class_names": "imagenet"}, "'imagenet'.*'cifar10'"),
+        ((2, 10), {"class_names": 10}, "class_names 10; give one of"),
         ((2, 10), {"top": 0}, "at least 1; received 0"),
         ((2, 10), {"top": 1.5}, "at least 1; received 1.5"),
     ],

@@ -10,6 +10,7 @@ from keras_resnetv2.data import (
     Standardization,
     load_arrays,
 )
+from keras_resnetv2.training.trained import Trained
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,8 @@ def published():
 def test_it_is_what_the_training_did(images, published):
     constant = STANDARDIZATIONS["cifar10"]
     expected = (images.astype(np.float32) - constant.mean) / constant.std
-    for name in ("cifar10", constant, published):
+    trained = Trained(published, None, None, 0)
+    for name in ("cifar10", constant, published, trained):
         np.testing.assert_array_equal(preprocess_input(images, name), expected)
     one = preprocess_input(images[0], "cifar10")
     np.testing.assert_array_equal(one, expected[0])
@@ -60,6 +62,18 @@ def test_no_network_is_guessed(images):
         preprocess_input(images)
     with pytest.raises(ValueError, match="'mine' does not know.*'cifar10'"):
         preprocess_input(images, PreActResNet20(name="mine"))
+
+
+def test_what_is_no_image_is_named(images, published):
+    tf = pytest.importorskip("tensorflow")
+    dataset = tf.data.Dataset.from_tensor_slices(images)
+    with pytest.raises(ValueError, match="Dataset.*dataset.map"):
+        preprocess_input(dataset, published)
+    with pytest.raises(ValueError, match="a ResNet. Give the images first"):
+        preprocess_input(published, images)
+    with pytest.raises(ValueError, match="received array") as caught:
+        preprocess_input(images, images)
+    assert len(str(caught.value)) < 250
 
 
 def test_per_pixel_mean_refuses_other_sizes(images):

@@ -190,6 +190,15 @@ def test_it_begins_at_any_tensor_of_pixels(images, published):
             "do not fit",
         ),
         ({"include_preprocessing": PER_PIXEL}, "do not fit"),
+        (
+            {
+                "include_preprocessing": PER_PIXEL,
+                "input_shape": (None, None, 3),
+            },
+            r"known size.*input_shape=\(8, 8, 3\)",
+        ),
+        ({"include_preprocessing": np.ones(3)}, "one of.*received array"),
+        ({"include_preprocessing": ""}, "one of.*received ''"),
     ],
 )
 def test_other_preprocessing_is_refused(options, says):

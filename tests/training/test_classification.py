@@ -22,6 +22,7 @@ from keras_resnetv2._origin import Origin
 from keras_resnetv2.data import CLASS_NAMES, STANDARDIZATIONS, Standardization
 from keras_resnetv2.models.network import set_origin
 from keras_resnetv2.training import evaluation
+from keras_resnetv2.training.trained import Trained
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ def test_the_network_says_what_its_answers_are(activation, files):
     network = small(classifier_activation=activation)
     kernel, bias = network.get_layer("predictions").weights
     kernel.assign(np.zeros(kernel.shape))
-    bias.assign(np.linspace(0.9, 0.1, 10))  # like probabilities
+    bias.assign(np.linspace(0.19, 0.01, 10))  # like probabilities
     [answer] = classify(network, files[0], 10)
     function = keras.activations.get(activation or "softmax")
     scores = [score for _, score in answer]
@@ -154,6 +155,27 @@ def test_what_the_network_does_not_know_is_given(published, files):
         assert letter[0][0] == letters[9 - best]
     with pytest.raises(ValueError, match="class_names="):
         classify(published, files, class_names=["cat", "dog"])
+
+
+def test_a_folder_stands_for_its_pictures(published, files):
+    trained = Trained(published, None, None, 0)
+    assert classify(trained, files[0].parent) == classify(published, files)
+    (files[0].parent / "none").mkdir()
+    with pytest.raises(FileNotFoundError, match="no pictures"):
+        classify(published, files[0].parent / "none")
+
+
+@pytest.mark.parametrize(
+    "files, says",
+    [
+        (np.zeros((2, 32, 32, 3)), "a ndarray.*preprocess_input"),
+        ([np.zeros((32, 32, 3))], "a ndarray.*preprocess_input"),
+        (Image.new("RGB", (32, 32)), "a Image.*preprocess_input"),
+    ],
+)
+def test_what_is_no_file_is_named(files, says, published):
+    with pytest.raises(ValueError, match=says):
+        classify(published, files)
 
 
 def test_what_cannot_be_read(published, files, caplog):
@@ -186,6 +208,12 @@ def test_what_cannot_be_read(published, files, caplog):
             r"32, 48, 3\); pictures become squares",
         ),
         (lambda: ResNet18V2(input_shape=(None, None, 3)), "squares of a known"),
+        (lambda: "runs/a", "path runs/a. Load it: load_trained"),
+        (
+            lambda: PreActResNet20(features=True),
+            "one output is needed.*3 outputs",
+        ),
+        (lambda: keras.Sequential([keras.layers.Dense(3)]), "no outputs"),
     ],
 )
 def test_networks_that_know_too_little_are_refused(network, says, files):
