@@ -39,13 +39,16 @@ class ClassRow(NamedTuple):
 def top_error(logits: np.ndarray, labels: np.ndarray, top: int = TOP) -> float:
     """The fraction of images whose class is not among the likeliest.
 
+    Of equal logits the lower label comes first, as in `decode_predictions`:
+    a network that says the same of all classes knows none of them.
+
     Args:
         logits: (N, classes).
         labels: (N,).
         top: how many are the likeliest.
     """
-    own = np.take_along_axis(logits, labels[:, None], axis=1)
-    return float(np.mean((logits > own).sum(axis=1) >= top))
+    likeliest = np.argsort(-logits, axis=1, kind="stable")[:, :top]
+    return float(np.mean((likeliest != labels[:, None]).all(axis=1)))
 
 
 def calibration_error(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -60,10 +63,13 @@ def calibration_error(logits: np.ndarray, labels: np.ndarray) -> float:
     Args:
         logits: (N, classes).
         labels: (N,).
+
+    Returns:
+        A fraction; NaN if a logit is NaN.
     """
     confidence = softmax(logits.astype(np.float64)).max(axis=1)
     right = logits.argmax(axis=1) == labels
-    bins = np.clip(np.ceil(confidence * _BINS) - 1, 0, _BINS - 1).astype(int)
+    bins = np.searchsorted(np.arange(1, _BINS) / _BINS, confidence)
     gaps = np.bincount(bins, right - confidence, _BINS)
     return float(np.abs(gaps).sum() / len(labels))
 

@@ -31,6 +31,15 @@ def test_top_5(answers):
         np.testing.assert_allclose(found, 1 - accuracy)
 
 
+@pytest.mark.parametrize("logit", [0.0, np.nan])
+def test_a_network_that_knows_nothing_has_no_hits_but_by_chance(logit):
+    labels = np.arange(10).repeat(3)
+    logits = np.full((30, 10), logit, "float32")
+    assert classes.top_error(logits, labels) == 0.5
+    expected = pytest.approx(0 if logit == 0 else np.nan, nan_ok=True)
+    assert classes.calibration_error(logits, labels) == expected
+
+
 def test_calibration_by_hand():
     # Of probability 0.9: right 3 of 4 times; of 0.6: 1 of 2 times.
     likely = np.array([0.9] * 4 + [0.6] * 2)
