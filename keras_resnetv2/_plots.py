@@ -1,13 +1,17 @@
 """Shared by all plots: line styles, the axis of epochs, and writing files."""
 
+import functools
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from absl import logging
 
 from keras_resnetv2._files import removed_on_error
 
+# Of matplotlib: a "$" in a name is no formula.
+LITERAL = {"text.parse_math": False}
 _COLOURS = (
     "#000000",
     "#E69F00",
@@ -18,6 +22,31 @@ _COLOURS = (
     "#0072B2",
 )
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
+
+
+def picture(draw: Callable) -> Callable:
+    """A decorator: of a picture that fails, a warning is all that comes.
+
+    But for errors of the disk, which the next file would meet as well. Texts
+    are drawn as they are.
+
+    Args:
+        draw: draws it; takes its path first.
+    """
+
+    @functools.wraps(draw)
+    def drawn(path, *args, **kwargs):
+        import matplotlib
+
+        try:
+            with matplotlib.rc_context(LITERAL):
+                draw(path, *args, **kwargs)
+        except OSError:
+            raise
+        except Exception as error:  # matplotlib's are of many kinds
+            logging.warning("%s is not drawn: %s", path, error)
+
+    return drawn
 
 
 def line_styles(

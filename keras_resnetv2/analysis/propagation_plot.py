@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_resnetv2._files import user_path
-from keras_resnetv2._plots import line_styles, save_figure
+from keras_resnetv2._plots import LITERAL, line_styles, save_figure
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._text import brief
 from keras_resnetv2.analysis.equations import ratio
@@ -107,6 +107,7 @@ def plot_propagation(
         ValueError: for no network or an unknown panel.
     """
     check_installed("A plot")
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     if isinstance(measured, Propagation):
@@ -123,18 +124,21 @@ def plot_propagation(
     figure = Figure(
         figsize=(5.5 * columns, 3.3 * rows + 0.9), layout="constrained"
     )
-    figure.suptitle(title)
     grid = figure.subplots(rows, columns, squeeze=False).flat
     for axes, panel in itertools.zip_longest(grid, panels):
         if panel is None:
             axes.remove()
         else:
             _draw(axes, panel, measured)
-    if len(measured) > 1:
-        handles, names = figure.axes[0].get_legend_handles_labels()
-        figure.legend(
-            handles, names, loc="outside lower center", ncols=min(3, len(names))
-        )
+    with rc_context(LITERAL):  # the panels' titles are formulas
+        figure.suptitle(title)
+        if len(measured) > 1:
+            figure.legend(
+                figure.axes[0].lines[: len(measured)],
+                measured,
+                loc="outside lower center",
+                ncols=min(3, len(measured)),
+            )
     if path is not None:
         save_figure(figure, user_path(path), dpi=130)
     return figure

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_resnetv2._plots import draw_epochs, line_styles
+from keras_resnetv2._plots import LITERAL, draw_epochs, line_styles
 from keras_resnetv2.studies.results import Result, summarize
 from keras_resnetv2.studies.study import FAIL
 
@@ -21,9 +21,8 @@ _LAST = {
 _TICKS = ((15, (1, 2, 5)), (1, (1, 1.5, 2, 3, 4, 5, 7)))
 _FLOOR = 0.01  # %: a logarithm of 0 cannot be drawn
 _SETTINGS = {
+    **LITERAL,
     "font.size": 11,
-    # Labels of rows are not formulas.
-    "text.parse_math": False,
     # Without fonts and random ids, every machine and call gives the same file.
     "svg.fonttype": "path",
     "svg.hashsalt": "keras_resnetv2",

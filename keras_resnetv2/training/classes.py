@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_resnetv2._files import write_atomically
-from keras_resnetv2._plots import save_figure
+from keras_resnetv2._plots import picture, save_figure
 from keras_resnetv2._text import csv_table
 from keras_resnetv2.data.predictions import softmax
 
@@ -138,6 +138,7 @@ def write_class_files(
     _plot_confusion(folder / f"confusion{suffix}.png", matrix, names, title)
 
 
+@picture
 def _plot_confusion(path, matrix, names, title):
     from matplotlib.figure import Figure
 

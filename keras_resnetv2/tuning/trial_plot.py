@@ -5,7 +5,7 @@ import pathlib
 import textwrap
 from collections.abc import Sequence
 
-from keras_resnetv2._plots import save_figure
+from keras_resnetv2._plots import picture, save_figure
 from keras_resnetv2._text import one_line
 from keras_resnetv2.tuning.trials import COSTS, TrialRow, best, front, percent
 
@@ -14,6 +14,7 @@ _TICKS = ((200, (1,)), (15, (1, 2, 5)), (1, (1, 1.5, 2, 3, 5, 7)))
 _EPOCH_LABELS = 8
 
 
+@picture
 def plot_trials(
     path: pathlib.Path, rows: Sequence[TrialRow], title: str
 ) -> None:
@@ -31,8 +32,7 @@ def plot_trials(
     import matplotlib
     from matplotlib.figure import Figure
 
-    # A "$" in a trial's id is no formula.
-    with matplotlib.rc_context({"font.size": 13, "text.parse_math": False}):
+    with matplotlib.rc_context({"font.size": 13}):
         figure = Figure(figsize=(7.5, 9), layout="constrained")
         figure.suptitle(textwrap.fill(one_line(title, 150), 55))
         panels = figure.subplots(2, 1)

@@ -54,6 +54,17 @@ def test_a_line_a_network_in_each_panel(tmp_path):
     assert [t.get_text() for t in legend.get_texts()] == ["short", "long"]
 
 
+def test_names_are_no_formulas(tmp_path):
+    names = ["$n_^$", "_net"]
+    nets = dict.fromkeys(names, measured(1))
+    path = tmp_path / "plot.png"
+    figure = plot_propagation(nets, path, panels=("signal",), title="$_$")
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == names
+    assert figure.axes[0].title.get_parse_math()
+    assert path.exists()
+
+
 def test_what_is_too_small_for_a_logarithm_is_said():
     nets = {"plain": measured(2, product=0.0), "identity": measured(2)}
     (product,) = plot_propagation(nets, panels=("product",)).axes

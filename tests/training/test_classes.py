@@ -87,6 +87,22 @@ def test_every_class_is_told(answers, tmp_path):
     )
 
 
+def test_a_dollar_in_a_name_is_no_formula(tmp_path):
+    names = ["$\\frac_5$", "$_$"]
+    classes.write_class_files(tmp_path, np.eye(2, dtype=int), names, "$^$")
+    assert (tmp_path / "confusion.png").exists()
+
+
+def test_a_picture_that_fails_is_a_warning(tmp_path, monkeypatch, caplog):
+    def fail(*args, **kwargs):
+        raise RuntimeError("no font")
+
+    monkeypatch.setattr(classes, "save_figure", fail)
+    classes.write_class_files(tmp_path, np.eye(2, dtype=int), ["a", "b"], "")
+    assert "confusion.png is not drawn: no font" in caplog.text
+    assert (tmp_path / "confusion.csv").exists()
+
+
 def test_a_class_that_is_always_right_and_one_that_is_never_named():
     matrix = np.array([[3, 0], [2, 0]])
     first, second = classes.class_rows(matrix, ["cat", "dog"])

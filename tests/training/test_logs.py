@@ -23,6 +23,13 @@ def test_curves_say_what_was_tested_on(tmp_path, tested_on):
         assert f">{label}<" in text
 
 
+def test_a_dollar_in_the_title_is_no_formula(tmp_path):
+    path = tmp_path / "curves.svg"
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        logs.plot_curves(path, [ROW], title="net ($n_^$)", tested_on="test")
+    assert ">net ($n_^$)<" in path.read_text()
+
+
 def test_epochs_are_whole_and_drops_are_in_the_legend():
     axes = Figure().subplots()
     axes.plot([1, 2, 3], [3, 2, 1], label="test")
