@@ -68,8 +68,11 @@ def train(
             training's epochs, whose numbers continue after a resume. The logs
             of an epoch are loss, accuracy, val_loss, val_accuracy and
             learning_rate. If a callback sets `model.stop_training`, the
-            training ends there and writes model.keras; the same call resumes
-            it. A callback's own state, such as the best epoch so far, is not
+            training ends there, within an epoch, too; the same call resumes
+            it. The weights that the callbacks leave at the end, such as those
+            of `EarlyStopping(restore_best_weights=True)`, are the result: in
+            model.keras and in the last checkpoint, from which a resume goes
+            on. A callback's own state, such as the best epoch so far, is not
             restored.
 
     Returns:

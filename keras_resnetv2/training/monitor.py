@@ -231,12 +231,7 @@ class Monitor(keras.callbacks.Callback):
         if epoch_ends:
             self._end_epoch()
         if epoch_ends or self._step % self._checkpoint_steps == 0 or stop:
-            checkpoints.save(
-                self.model,
-                self._workdir.checkpoints,
-                self._step,
-                {"epoch": dataclasses.asdict(self._tally())},
-            )
+            self._save_checkpoint()
         if epoch_ends:  # an error in a picture or a callback loses nothing
             self._plot_curves()
             self._tell_of_the_epoch()
@@ -245,14 +240,25 @@ class Monitor(keras.callbacks.Callback):
         self._mark = time.perf_counter()
 
     def on_train_end(self, logs=None):
-        """Saves the trained network, without its optimizer."""
+        """Saves the trained network, as the user's callbacks leave it."""
         self._callbacks.on_train_end()
+        if self._callbacks.callbacks:
+            # They may have set the weights, or stopped within an epoch.
+            self._save_checkpoint()
         self._workdir.save_model(self.model)
 
     def close(self) -> None:
         """Closes the bar and the event files, whatever has happened."""
         self._bar.close()
         self._events.close()
+
+    def _save_checkpoint(self):
+        checkpoints.save(
+            self.model,
+            self._workdir.checkpoints,
+            self._step,
+            {"epoch": dataclasses.asdict(self._tally())},
+        )
 
     def _count(self, logs):
         now = time.perf_counter()

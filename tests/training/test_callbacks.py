@@ -3,6 +3,7 @@
 import json
 
 import keras
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from small_training import experiment
@@ -116,6 +117,11 @@ def test_early_stopping_gives_the_best_weights_back(tmp_path, small_fake):
     facts = training.load_trained(tmp_path).facts
     loss, *_ = saved.evaluate(facts.standardization(test.images), test.labels)
     assert loss == pytest.approx(rows[0].test_loss, rel=1e-4)
+    # There is one result, from which a resume goes on.
+    kept = training.load_trained(tmp_path)
+    assert kept.step == 8
+    for here, there in zip(kept.model.get_weights(), saved.get_weights()):
+        np.testing.assert_array_equal(here, there)
     settings = json.loads((tmp_path / "experiment.json").read_text())
     assert "callbacks" not in settings["experiment"]
 
