@@ -151,6 +151,8 @@ def train(
         print(f"Resuming at step {first_step:,} of {steps:,}.")
     # Not before all of the above has fitted: bad input leaves nothing behind.
     workdir.write(experiment, facts, data_dir)
+    # Of a session that a callback stopped; it would outlive this one's death.
+    workdir.model.unlink(missing_ok=True)
 
     input_wait = InputWait()
     with StopRequests() as stop_requests:

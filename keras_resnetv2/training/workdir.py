@@ -39,7 +39,7 @@ class Workdir:
         curves: curves.png.
         tensorboard: the directory of the event files.
         checkpoints: the directory of the checkpoints.
-        model: model.keras, the trained network.
+        model: model.keras, the trained network; not there during a session.
         evaluation: evaluation.json.
     """
 

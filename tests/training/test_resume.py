@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 from processes import run_forked
@@ -17,6 +18,7 @@ from small_training import experiment
 
 from keras_resnetv2 import training
 from keras_resnetv2.training import checkpoints, errors, logs
+from keras_resnetv2.training.workdir import Workdir
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -208,6 +210,37 @@ def test_polite_signal_loses_no_step(
     assert told == [number == signal.SIGINT]  # inside the step
     training.train(experiment(), tmp_path / "cut")
     assert_same_training(trained, tmp_path / "cut")
+
+
+class StopAtStep6(keras.callbacks.Callback):
+    left = 6
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if not self.left:
+            self.model.stop_training = True
+
+
+def test_stopped_by_a_callback_and_killed_at_the_end(
+    trained, tmp_path, small_fake, monkeypatch
+):
+    def die(*args):
+        raise RuntimeError("killed")
+
+    saved = tmp_path / "model.keras"
+    rows = training.train(experiment(), tmp_path, callbacks=[StopAtStep6()])
+    assert [row.step for row in rows] == [4]
+    assert newest(tmp_path) == 6 and saved.exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(Workdir, "save_model", die)
+        with pytest.raises(RuntimeError, match="killed"):
+            training.train(experiment(), tmp_path)
+    assert newest(tmp_path) == STEPS and not saved.exists()
+    training.train(experiment(), tmp_path)
+    assert_same_training(trained, tmp_path)
+    last = training.load_trained(tmp_path).model.get_weights()
+    for here, there in zip(keras.models.load_model(saved).get_weights(), last):
+        np.testing.assert_array_equal(here, there)
 
 
 def truncate(path):
