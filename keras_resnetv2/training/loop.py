@@ -48,7 +48,7 @@ def train(
     data_dir: str | os.PathLike | None = None,
     checkpoint_steps: int | None = None,
     check_images: bool = False,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    callbacks: Sequence[keras.callbacks.Callback] | None = (),
 ) -> list[logs.EpochRow]:
     """Trains, or resumes the training in `workdir`.
 
@@ -67,10 +67,11 @@ def train(
         callbacks: Keras's, W&B's, MLflow's or your own. They see the
             training's epochs, whose numbers continue after a resume. The logs
             of an epoch are loss, accuracy, val_loss, val_accuracy and
-            learning_rate. If a callback sets `model.stop_training`, the
-            training ends there, within an epoch, too; the same call resumes
-            it. The weights that the callbacks leave at the end, such as those
-            of `EarlyStopping(restore_best_weights=True)`, are the result: in
+            learning_rate, which is the recipe's: callbacks that set it are
+            refused. If a callback sets `model.stop_training`, the training
+            ends there, within an epoch, too; the same call resumes it. The
+            weights that the callbacks leave at the end, such as those of
+            `EarlyStopping(restore_best_weights=True)`, are the result: in
             model.keras and in the last checkpoint, from which a resume goes
             on. A callback's own state, such as the best epoch so far, is not
             restored.
@@ -86,7 +87,7 @@ def train(
             the settings do not fit.
     """
     check_installed("A training")
-    check_callbacks(callbacks)
+    callbacks = check_callbacks(callbacks)
     if checkpoint_steps is not None:
         check_count("checkpoint_steps", checkpoint_steps)
     workdir = Workdir(workdir)

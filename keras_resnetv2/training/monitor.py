@@ -5,7 +5,7 @@ import datetime
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import keras
 from tqdm import tqdm
@@ -20,21 +20,47 @@ from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.stop_requests import StopRequests
 from keras_resnetv2.training.workdir import Workdir
 
+_RATE = (
+    "The learning rate is the recipe's; {} cannot set it. Give learning_rate=, "
+    "epochs= or another recipe."
+)
+_REFUSED = {
+    keras.callbacks.LearningRateScheduler: _RATE,
+    keras.callbacks.ReduceLROnPlateau: _RATE,
+    keras.callbacks.BackupAndRestore: (
+        "A training knows which step its weights are of; {} would put others "
+        "in their place. Leave it out: the work directory has checkpoints."
+    ),
+}
 
-def check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
-    """Refuses what is no callback, before a training begins.
+
+def check_callbacks(
+    callbacks: Iterable[keras.callbacks.Callback] | None,
+) -> list[keras.callbacks.Callback]:
+    """Refuses what cannot be a training's callback, before one begins.
+
+    Args:
+        callbacks: the user's; None is none.
+
+    Returns:
+        A list of them.
 
     Raises:
         ValueError: names it.
     """
     if isinstance(callbacks, keras.callbacks.Callback):
         raise ValueError("callbacks must be a list of them; received one.")
+    callbacks = list(callbacks or ())
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
             raise ValueError(
                 "callbacks must be keras.callbacks.Callback objects; received "
                 f"{callback!r}."
             )
+        for kind, reason in _REFUSED.items():
+            if isinstance(callback, kind):
+                raise ValueError(reason.format(type(callback).__name__))
+    return callbacks
 
 
 @dataclasses.dataclass(frozen=True)

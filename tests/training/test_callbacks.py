@@ -11,6 +11,7 @@ from small_training import experiment
 from keras_resnetv2 import training
 from keras_resnetv2.training import logs
 from keras_resnetv2.training.logs import plot_curves
+from keras_resnetv2.training.monitor import check_callbacks
 
 
 class Recorder(keras.callbacks.Callback):
@@ -131,9 +132,24 @@ def test_early_stopping_gives_the_best_weights_back(tmp_path, small_fake):
     [
         ([print], "received <built-in function print>"),
         (keras.callbacks.TerminateOnNaN(), "must be a list of them"),
+        (
+            [keras.callbacks.ReduceLROnPlateau()],
+            "ReduceLROnPlateau cannot set it. Give learning_rate=",
+        ),
+        (
+            (keras.callbacks.LearningRateScheduler(f) for f in [abs]),
+            "the recipe's; LearningRateScheduler cannot",
+        ),
+        ([keras.callbacks.BackupAndRestore("b")], "Leave it out"),
     ],
 )
 def test_other_things_are_refused(callbacks, says, tmp_path):
     with pytest.raises(ValueError, match=says):
         training.train(experiment(), tmp_path / "run", callbacks=callbacks)
     assert not (tmp_path / "run").exists()
+
+
+def test_none_is_no_callback_and_a_generator_is_kept():
+    assert check_callbacks(None) == []
+    callback = keras.callbacks.TerminateOnNaN()
+    assert check_callbacks(one for one in [callback]) == [callback]
