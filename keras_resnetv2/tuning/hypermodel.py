@@ -8,9 +8,10 @@ import keras
 import keras_tuner
 import numpy as np
 
+from keras_resnetv2._checks import check_count
 from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.models.builder import ResNetV2
-from keras_resnetv2.training.data_facts import DataFacts
+from keras_resnetv2.training.data_facts import DataFacts, shape_of
 from keras_resnetv2.training.devices import precision
 from keras_resnetv2.training.errors import DivergedError, check_loss
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
@@ -21,12 +22,22 @@ from keras_resnetv2.training.fine_tuning import (
     load_initial_weights,
 )
 from keras_resnetv2.training.images import experiment_batches
+from keras_resnetv2.training.monitor import check_callbacks
 from keras_resnetv2.training.networks import compile_model
 from keras_resnetv2.training.recipes import find_recipe
 from keras_resnetv2.tuning.space import SearchSpace
 
 # `build` does not know how many images there will be: CIFAR's, until `fit`.
 _IMAGES = 50_000
+
+
+@contextlib.contextmanager
+def _ending_the_search():
+    """What every trial would fail by is no trial's failure."""
+    try:
+        yield
+    except ValueError as error:
+        raise keras_tuner.errors.FatalValueError(str(error)) from error
 
 
 class ResNetV2HyperModel(keras_tuner.HyperModel):
@@ -135,6 +146,7 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
         load_initial_weights(model, experiment.initial_weights)
         return model
 
+    @_ending_the_search()
     def fit(
         self,
         hp,
@@ -145,7 +157,7 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
         validation_data=None,
         epochs: int | None = None,
         initial_epoch: int = 0,
-        callbacks: Iterable[keras.callbacks.Callback] = (),
+        callbacks: Iterable[keras.callbacks.Callback] | None = (),
         verbose: int | str = 0,
         **kwargs,
     ) -> dict[str, float]:
@@ -169,7 +181,7 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
                 the recipe's.
             initial_epoch: at which this training begins, as Hyperband does:
                 the schedule and the order of the images go on from there.
-            callbacks: further ones.
+            callbacks: further ones; the learning rate is the trial's.
             verbose: as for `keras.Model.fit`.
             **kwargs: `class_weight`, as for `keras.Model.fit`; its others are
                 refused.
@@ -180,25 +192,30 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
 
         Raises:
             keras_tuner.errors.FailedTrialError: if the training diverges.
-            keras_tuner.errors.FatalValueError: for arguments or images that do
-                not fit, which ends the search.
+            keras_tuner.errors.FatalValueError: for arguments, images or
+                callbacks that do not fit, which ends the search.
         """
-        experiment = self.search_space.experiment(hp.values)
-        with _ending_the_search():
-            _check_arguments(validation_data, kwargs)
-            train = _image_data(x, y, self.search_space.classes)
-            if not isinstance(validation_data, tuple):
-                validation_data = (validation_data, None)
-            held_out = _image_data(*validation_data, self.search_space.classes)
-            facts = DataFacts.of(
-                train,
-                initial_standardization(experiment),
-                experiment.stream_size,
-            )
+        space = self.search_space
+        experiment = space.experiment(hp.values)
+        _check_arguments(validation_data, kwargs, space.classes)
+        callbacks = check_callbacks(callbacks)
+        train = _image_data(x, y, space.classes)
+        if not isinstance(validation_data, tuple):
+            validation_data = (validation_data, None)
+        held_out = _image_data(*validation_data, space.classes)
+        for data in (train, held_out):
+            _check_fits(data, experiment.stream_size, space)
+        facts = DataFacts.of(
+            train,
+            initial_standardization(experiment),
+            experiment.stream_size,
+        )
         batch_size = experiment.images_per_step
         steps_per_epoch = math.ceil(len(train) / batch_size)
-        epochs = epochs or experiment.epochs
-        epochs = epochs or round(find_recipe(experiment.recipe).epochs)
+        if epochs is None:
+            epochs = experiment.epochs
+            epochs = epochs or round(find_recipe(experiment.recipe).epochs)
+        check_count("epochs", epochs)
         with _scope_of(model):
             compile_model(model, experiment, epochs * steps_per_epoch)
             optimizer = model.optimizer
@@ -244,11 +261,25 @@ _INSTEAD = {
 }
 
 
-def _check_arguments(validation_data, others):
+def _check_arguments(validation_data, others, classes):
     if validation_data is None and "validation_split" not in others:
         raise ValueError(
             "A search judges its trials by validation_data; received None. "
             f"{_INSTEAD['validation_split']}."
+        )
+    if isinstance(validation_data, tuple) and len(validation_data) != 2:
+        raise ValueError(
+            "validation_data must be images from load_arrays or open_images, "
+            "or a pair of arrays, images and labels; received a tuple of "
+            f"{len(validation_data)}. Leave weights out."
+        )
+    weights = others.get("class_weight")
+    if weights is not None and not (
+        isinstance(weights, Mapping) and set(weights) <= {*range(classes)}
+    ):
+        raise ValueError(
+            f"class_weight must be a dict, labels (0 to {classes - 1}) to "
+            f"weights; received {weights!r}."
         )
     refused = sorted(set(others) - {"class_weight"})
     if refused:
@@ -257,15 +288,6 @@ def _check_arguments(validation_data, others):
             f"A search takes no {refused[0]}; received "
             f"{refused[0]}={others[refused[0]]!r}. {instead}."
         )
-
-
-@contextlib.contextmanager
-def _ending_the_search():
-    """What every trial would fail by is no trial's failure."""
-    try:
-        yield
-    except ValueError as error:
-        raise keras_tuner.errors.FatalValueError(str(error)) from error
 
 
 class _Judge(keras.callbacks.Callback):
@@ -323,6 +345,17 @@ def _scope_of(model):
     return model.distribute_strategy.scope()
 
 
+def _check_fits(data, stream_size, space):
+    shape = shape_of(data, stream_size)
+    if shape != space.input_shape or data.classes > space.classes:
+        raise ValueError(
+            "The networks of this search are for images of shape "
+            f"{space.input_shape} in {space.classes} classes; received images "
+            f"of shape {shape} in {data.classes}. Give the hypermodel their "
+            "input_shape= and classes=."
+        )
+
+
 def _image_data(x, y, classes):
     if isinstance(x, ImageData | EncodedImages):
         return x
@@ -338,6 +371,11 @@ def _image_data(x, y, classes):
 
 def _labels(y, classes):
     labels = np.asarray(y)
+    if labels.dtype.kind not in "biuf":
+        raise ValueError(
+            f"Labels must be integers, 0 to {classes - 1}; received "
+            f"{labels.dtype}. Give every class a number."
+        )
     if labels.ndim == 2 and labels.shape[1] == classes > 1:
         is_one_hot = (
             np.isin(labels, (0, 1)).all() and (labels.sum(1) == 1).all()

@@ -14,6 +14,7 @@ from keras_resnetv2.tuning import hypermodel as hypermodel_lib
 
 STEPS = 3  # an epoch, of 64 of 150 images
 UINT8 = np.zeros((9, 32, 32, 3), np.uint8)
+ZEROS = np.zeros(9, np.int32)
 
 
 def base(**fields):
@@ -133,6 +134,22 @@ def test_a_callback_may_stop_a_trial(images, tmp_path):
         ({"x": UINT8, "y": np.full((9, 10), 0.1)}, "one-hot.*label_smoothing"),
         ({"x": UINT8, "y": np.full(9, 0.5)}, "must be integers"),
         ({"x": UINT8, "y": np.full(9, 10)}, "Labels must lie in 0..9"),
+        ({"x": UINT8, "y": np.full(9, "cat")}, "integers, 0 to 9.*<U3"),
+        ({"validation_data": (UINT8, np.zeros(9), np.ones(9))}, "tuple of 3"),
+        ({"x": UINT8[:, :24, :24], "y": np.zeros(9)}, r"of shape \(24, 24, 3"),
+        ({"validation_data": (UINT8[:, 1:], np.zeros(9))}, "input_shape="),
+        (
+            {"x": data.ImageData(UINT8, ZEROS, ("a",) * 11)},
+            "3\\) in 11.*classes=",
+        ),
+        ({"class_weight": [1.0] * 10}, r"must be a dict, labels \(0 to 9\)"),
+        ({"class_weight": {10: 1.0}}, "received {10: 1.0}"),
+        ({"epochs": "3"}, "epochs must be a whole number.*'3'"),
+        ({"callbacks": [print]}, "must be keras.callbacks.Callback"),
+        (
+            {"callbacks": [keras.callbacks.ReduceLROnPlateau()]},
+            "the recipe's; ReduceLROnPlateau",
+        ),
     ],
 )
 def test_what_does_not_fit_ends_the_search(arguments, says, images):
@@ -140,6 +157,20 @@ def test_what_does_not_fit_ends_the_search(arguments, says, images):
     arguments = {"x": train, "validation_data": held_out, **arguments}
     with pytest.raises(keras_tuner.errors.FatalValueError, match=says):
         hypermodel().fit(keras_tuner.HyperParameters(), None, **arguments)
+
+
+def test_what_fails_within_the_training_ends_the_search(images):
+    train, held_out = images
+    model = hypermodel()
+    hp = keras_tuner.HyperParameters()
+    net = model.build(hp)
+    fatal = keras_tuner.errors.FatalValueError
+    with pytest.raises(fatal, match="63 images, fewer than one batch of 64"):
+        model.fit(hp, net, train.take(63), validation_data=held_out)
+    stopping = keras.callbacks.EarlyStopping("val_error")
+    given = {"validation_data": held_out, "callbacks": [stopping]}
+    with pytest.raises(fatal, match="Pass `mode='max'`"):
+        model.fit(hp, net, train.take(64), **given)
 
 
 def test_an_argument_fails_no_trial(images, tmp_path):
