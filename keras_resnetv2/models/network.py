@@ -159,6 +159,11 @@ class ResNet(keras.Model):
         blank = [0, tf.cast(count == 0, tf.int32)]
 
         def with_blank(values):
+            if isinstance(values, tf.SparseTensor):
+                return values  # TensorFlow makes no empty shard of one
+            if isinstance(values, tf.RaggedTensor):
+                splits = tf.pad(values.row_splits, [blank])
+                return tf.RaggedTensor.from_row_splits(values.values, splits)
             return tf.pad(values, [blank, *[[0, 0]] * (len(values.shape) - 1)])
 
         inputs = keras.tree.map_structure(with_blank, inputs)

@@ -187,6 +187,8 @@ def testing():
 
 def other_inputs():
     """Fit, evaluate and predict with inputs that are no images alone."""
+    import tensorflow as tf
+
     image = keras.Input((8, 8, 3), name="image")
     vector = keras.Input((4,), name="vector")
     pooled = keras.layers.GlobalAveragePooling2D()(image)
@@ -195,10 +197,28 @@ def other_inputs():
         "image": X[:64].astype("float32"),
         "vector": RANDOM.normal(size=(64, 4)).astype("float32"),
     }
+    words = keras.Input((None,), name="words", ragged=True)
+    total = keras.layers.Lambda(
+        lambda words: tf.reduce_sum(words, axis=1)[:, None], output_shape=(1,)
+    )(words)
+    ragged = tf.RaggedTensor.from_row_lengths(
+        arrays["vector"][:32, 0], [0, 1] * 32
+    )
+    sparse = keras.Input((4,), name="sparse", sparse=True)
     kinds = {
         "two": ([image, vector], both, list(arrays.values())),
         "a dict": (dict(image=image, vector=vector), both, arrays),
         "a vector": (vector, vector, arrays["vector"]),
+        "ragged": (
+            [vector, words],
+            keras.layers.Concatenate()([vector, total]),
+            [arrays["vector"], ragged],
+        ),
+        "sparse": (
+            sparse,
+            keras.ops.matmul(sparse, np.eye(4, dtype="float32")),
+            tf.sparse.from_dense(arrays["vector"]),
+        ),
     }
     for name, (inputs, features, x) in kinds.items():
         for where in SCOPES:
@@ -210,7 +230,9 @@ def other_inputs():
                     optimizer=SGD(0.1),
                     loss={"a": "sparse_categorical_crossentropy", "b": None},
                 )
-            options = {"batch_size": 7, "verbose": 0}  # 64 = 9 * 7 + 1
+            # 64 = 9 * 7 + 1; TensorFlow makes no empty shard of sparse ones.
+            batch_size = 16 if name == "sparse" else 7
+            options = {"batch_size": batch_size, "verbose": 0}
             for part, values in model.predict(x, **options).items():
                 RESULTS[f"{where}/inputs/{name}/{part}"] = values
             labels = {"a": Y[:64], "b": Y[:64]}
