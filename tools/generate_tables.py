@@ -21,8 +21,13 @@ _TABLES = {
 
 
 def documents() -> list[Path]:
-    """Returns the documents that may contain tables."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    """Returns the documents that may have a table."""
+    docs = (ROOT / "docs").rglob("*.md")
+    built = ROOT / "docs" / "_build"
+    return [
+        ROOT / "README.md",
+        *sorted(path for path in docs if built not in path.parents),
+    ]
 
 
 def filled(text: str) -> str:

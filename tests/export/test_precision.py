@@ -144,5 +144,5 @@ class Convolved(keras.layers.Layer):
 def test_a_layer_that_stays_as_it_is_is_named(layer):
     model = behind(layer(name="own"), headless(), head())
     assert with_precision(model, "float32") is model
-    with pytest.raises(ValueError, match="'own' of class .* into bfloat16"):
+    with pytest.raises(ValueError, match="'own' of class .* to bfloat16"):
         with_precision(model, "mixed_bfloat16")
