@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import held_out_pictures
 import rest_client
-import servers
+import start_server
 import tensorflow as tf
 
 import keras_resnetv2 as kr
@@ -72,7 +72,7 @@ def largest_difference(answers, own):
 def run(args, folder):
     """Runs everything; all files are written into the folder."""
     base_path = (args.export or export_published(folder)).resolve()
-    version = servers.newest(base_path)
+    version = start_server.newest(base_path)
     files = args.pictures
     if not files:
         held_out_pictures.write(folder / "pictures")
@@ -80,7 +80,7 @@ def run(args, folder):
         files = sorted((folder / "pictures").iterdir())
     pictures = [path.read_bytes() for path in files]
     own = own_answers(version, pictures)
-    with servers.serving(base_path, version.name) as server:
+    with start_server.serving(base_path, version.name) as server:
         clients = [("REST", rest_client, server.url)]
         if server.grpc:
             import grpc_client  # needs tensorflow-serving-api

@@ -21,7 +21,7 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
-import servers
+import start_server
 import tensorflow as tf
 
 try:
@@ -39,7 +39,7 @@ WRONG = ArithmeticError, AttributeError, RecursionError, TypeError, ValueError
 
 def make_app(model_name, base_path):
     """Returns the API of one model; ValueError if it has no version."""
-    path = servers.newest(pathlib.Path(base_path).expanduser())
+    path = start_server.newest(pathlib.Path(base_path).expanduser())
     loaded = tf.saved_model.load(str(path))
 
     def check(name: str, version: str = path.name):

@@ -9,7 +9,7 @@ import sys
 from absl import flags
 
 from keras_resnetv2.cli import common
-from keras_resnetv2.studies.studies import STUDIES
+from keras_resnetv2.studies.paper import STUDIES
 from keras_resnetv2.training.experiment import CHOICES
 
 _STUDY = flags.DEFINE_enum(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from keras_resnetv2._checks import check_count
-from keras_resnetv2.jobs import processes
+from keras_resnetv2.jobs import parent
 from keras_resnetv2.jobs.job import Job
 
 _T = TypeVar("_T")
@@ -58,7 +58,7 @@ class Pool:
 
     def run(
         self, tasks: Mapping[str, Task]
-    ) -> Iterator[tuple[str, processes.TrainingFailedError | None]]:
+    ) -> Iterator[tuple[str, parent.TrainingFailedError | None]]:
         """Does all jobs.
 
         Args:
@@ -115,7 +115,7 @@ class Pool:
             AllStoppedError: as soon as another job has stopped all jobs.
         """
         if self._stopped.wait(seconds):
-            raise processes.AllStoppedError("Another job has stopped all jobs.")
+            raise parent.AllStoppedError("Another job has stopped all jobs.")
 
     def do(self, task: Task) -> dict | None:
         """Does a job now.
@@ -124,7 +124,7 @@ class Pool:
             task: the task.
 
         Returns:
-            Its result; see `processes.run`.
+            Its result; see `parent.run`.
 
         Raises:
             KeyboardInterrupt: after Ctrl-C.
@@ -136,7 +136,7 @@ class Pool:
         alone = contextlib.nullcontext({})
         given = self._gpus and self._gpus.environment(task.job.replicas)
         with given or alone as environment:
-            return processes.run(
+            return parent.run(
                 task.job,
                 task.log,
                 echo=task.echo,
@@ -147,7 +147,7 @@ class Pool:
     def _failure(self, task):
         try:
             self.do(task)
-        except processes.TrainingFailedError as failure:
+        except parent.TrainingFailedError as failure:
             return failure
 
     def _begun(self, process):
@@ -162,7 +162,7 @@ class Pool:
             self._stopped.set()
             live = list(self._live)
         if live:
-            processes.tell(processes.STOPPING)
+            parent.tell(parent.STOPPING)
         for process in live:
             process.stdin.close()
         threads.shutdown()

@@ -8,12 +8,13 @@ from keras_resnetv2._checks import check_count
 from keras_resnetv2._directories import locked
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.data.datasets import check_readable
-from keras_resnetv2.jobs import processes
+from keras_resnetv2.jobs import parent
 from keras_resnetv2.jobs.job import Train
 from keras_resnetv2.jobs.pool import Pool, Task
+from keras_resnetv2.studies.plan import Plan
 from keras_resnetv2.studies.results import Result, result_of
 from keras_resnetv2.studies.study import run_name
-from keras_resnetv2.studies.studydir import Plan, Studydir
+from keras_resnetv2.studies.studydir import Studydir
 
 
 def run_study(
@@ -75,7 +76,7 @@ def run_study(
             and run_name(experiment) not in results
         }
         done = sum(map(len, plan.results(results).values()))
-        processes.tell(
+        parent.tell(
             f"{plan.study.name}: {done} of {len(plan.runs())} runs have a "
             f"result; {len(missing)} to do now."
         )
@@ -88,7 +89,7 @@ def run_study(
                     checkpoint_steps=checkpoint_steps,
                 ),
                 directory.log(name),
-                echo=functools.partial(processes.tell_progress, f"{name}  "),
+                echo=functools.partial(parent.tell_progress, f"{name}  "),
             )
             for name, experiment in missing.items()
         }
@@ -103,19 +104,19 @@ def _train(tasks, pool, directory, results):
         for name, failure in ended:
             try:
                 result = _result(directory.run(name), failure)
-            except (processes.TrainingFailedError, ValueError) as error:
+            except (parent.TrainingFailedError, ValueError) as error:
                 crashed[name] = str(error)
-                processes.tell(f"{name}: crashed: {error}")
+                parent.tell(f"{name}: crashed: {error}")
                 continue
             results[result.run] = result
             directory.write_results(results)
-            processes.tell(_line(result))
+            parent.tell(_line(result))
     return crashed
 
 
 def _result(workdir, failure):
     diverged = None
-    if isinstance(failure, processes.TrainingDivergedError):
+    if isinstance(failure, parent.TrainingDivergedError):
         diverged = str(failure)
     elif failure is not None:
         raise failure

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from keras_resnetv2._text import duration
 from keras_resnetv2.studies.agreement import rank_agreement
 from keras_resnetv2.studies.curves import ERROR_OF, error_curves
+from keras_resnetv2.studies.paper import STUDIES
+from keras_resnetv2.studies.plan import Plan
 from keras_resnetv2.studies.results import Result
-from keras_resnetv2.studies.studies import STUDIES
 from keras_resnetv2.studies.study import FAIL
-from keras_resnetv2.studies.studydir import Plan
 from keras_resnetv2.studies.tables import (
     Table,
     comparison_table,

@@ -17,7 +17,7 @@ from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._text import brief, images_found
 from keras_resnetv2.data.datasets import check_readable
 from keras_resnetv2.data.image_folder import list_images
-from keras_resnetv2.jobs import processes
+from keras_resnetv2.jobs import parent
 from keras_resnetv2.jobs.job import DescribeData
 from keras_resnetv2.jobs.pool import Pool
 from keras_resnetv2.training.experiment import Experiment
@@ -205,7 +205,7 @@ def _work(oracle, tuner_id, run, pool):
             continue
         try:
             error, epochs = run(trial)
-        except processes.TrainingFailedError as failure:
+        except parent.TrainingFailedError as failure:
             trial.status, trial.message = "FAILED", str(failure)
         else:
             oracle.update_trial(trial.trial_id, {OBJECTIVE: error}, step=epochs)
@@ -267,7 +267,7 @@ def _result(oracle, runs, directory):
 def _tested(runs, winner, directory):
     try:
         return runs.test(winner.trial)
-    except (processes.AllStoppedError, processes.TrainingFailedError) as error:
+    except (parent.AllStoppedError, parent.TrainingFailedError) as error:
         logging.warning(
             "The best trial could not be tested: %s. The log is %s; the same "
             "command tries again.",
@@ -282,8 +282,8 @@ def _describe_data(base, data_dir):
         list_images(base.dataset, "train")  # it says what it leaves out
     job = DescribeData(base, data_dir)
     try:
-        data = processes.run(job, pathlib.Path(os.devnull), lambda line: None)
-    except processes.TrainingFailedError as error:
+        data = parent.run(job, pathlib.Path(os.devnull), lambda line: None)
+    except parent.TrainingFailedError as error:
         raise ValueError(f"The data cannot be searched on: {error}") from error
     counts = {"to train on": data["images"], "to test on": data["tested"]}
     print(images_found(data["classes"], counts))

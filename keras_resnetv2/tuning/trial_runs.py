@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from keras_tuner.engine.trial import Trial
 
 from keras_resnetv2._files import write_atomically
-from keras_resnetv2.jobs import processes
+from keras_resnetv2.jobs import parent
 from keras_resnetv2.jobs.job import Evaluate, Train
 from keras_resnetv2.jobs.pool import Pool, Task
 from keras_resnetv2.training.experiment import Experiment
@@ -67,14 +67,14 @@ class TrialRuns:
         """
         values = trial.hyperparameters.values
         if excess := self._space.excess(values):
-            raise processes.TrainingFailedError(f"not built: {excess}")
+            raise parent.TrainingFailedError(f"not built: {excess}")
         experiment = dataclasses.replace(
             self._space.experiment(values),
             epochs=values.get(EPOCHS, self._space.base.epochs),
         )
         workdir = self._directory.trial(trial.trial_id)
         previous = values.get(PREVIOUS_TRIAL)
-        processes.tell(
+        parent.tell(
             f"trial {trial.trial_id}  {settings(self._space.values(values))}"
         )
         self._do(
@@ -99,7 +99,7 @@ class TrialRuns:
         """
         rows = self.rows(trials)
         [row] = [row for row in rows if row.trial == ended]
-        processes.tell(summary_line(row, best(rows)))
+        parent.tell(summary_line(row, best(rows)))
         self.write(rows)
 
     def rows(self, trials: Iterable[Trial]) -> list[TrialRow]:
@@ -141,7 +141,7 @@ class TrialRuns:
             Task(
                 job,
                 self._directory.log(trial_id),
-                functools.partial(processes.tell_progress, whose),
+                functools.partial(parent.tell_progress, whose),
             )
         )
 

@@ -2,8 +2,9 @@
 
 from processes import run_command
 
+from keras_resnetv2.studies.plan import Plan
 from keras_resnetv2.studies.study import Row, Study
-from keras_resnetv2.studies.studydir import Plan, Studydir
+from keras_resnetv2.studies.studydir import Studydir
 
 
 def test_the_report_of_a_study(tmp_path):

@@ -4,8 +4,8 @@ import pytest
 from small_training import experiment
 
 from keras_resnetv2.jobs.job import Train
+from keras_resnetv2.jobs.parent import AllStoppedError, TrainingFailedError
 from keras_resnetv2.jobs.pool import Gpus, Pool, Task, visible_gpus
-from keras_resnetv2.jobs.processes import AllStoppedError, TrainingFailedError
 
 
 def task(folder, name, replicas=None, echo=lambda line: None):

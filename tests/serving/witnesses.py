@@ -199,7 +199,7 @@ def serving(name, export, version, folder, questions):
 def _running(export):
     """Addresses of the server that the environment names; None without."""
     # The examples read the same variables; they are scripts, not a package.
-    names = runpy.run_path(str(EXAMPLES / "servers.py"))
+    names = runpy.run_path(str(EXAMPLES / "start_server.py"))
     server = names["running"]()
     if server is None:
         return None

@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 
+from keras_resnetv2.studies.plan import Plan
 from keras_resnetv2.studies.results import Result
 from keras_resnetv2.studies.study import FAIL, Row, Study, run_name
-from keras_resnetv2.studies.studydir import Plan, Studydir
+from keras_resnetv2.studies.studydir import Studydir
 
 
 def row(name, label, published, **options):

@@ -54,7 +54,7 @@ FACTS = DataFacts(
 
 
 class FakeTrainings:
-    """In place of `processes.run`: leaves what a training would leave.
+    """In place of `parent.run`: leaves what a training would leave.
 
     Attributes:
         jobs: names of the runs asked for, in order.
@@ -67,9 +67,9 @@ class FakeTrainings:
     """
 
     def __init__(self, monkeypatch):
-        from keras_resnetv2.jobs import processes
+        from keras_resnetv2.jobs import parent
 
-        monkeypatch.setattr(processes, "run", self)
+        monkeypatch.setattr(parent, "run", self)
         self.jobs, self.environments = [], []
         self.errors = {}
         self.test_errors = [0.5, 0.25, 0.3]

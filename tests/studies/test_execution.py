@@ -10,7 +10,7 @@ import pytest
 from small_study import PLAN, TINY, FakeTrainings
 
 from keras_resnetv2._directories import locked
-from keras_resnetv2.jobs import processes
+from keras_resnetv2.jobs import parent
 from keras_resnetv2.jobs.pool import Pool
 from keras_resnetv2.studies import Studydir, run_study
 
@@ -78,7 +78,7 @@ def test_trainings_that_learn_and_diverge(tmp_path, monkeypatch):
         "step-000000004",
     }
     # Both are results: nothing is left to do.
-    monkeypatch.delattr(processes, "run")
+    monkeypatch.delattr(parent, "run")
     assert run_study(short, tmp_path) == {}
 
 
@@ -130,7 +130,7 @@ def test_a_run_that_lacks_epochs_is_told(trainings, tmp_path, epochs):
 
 
 def test_a_diverged_run_is_a_result_with_the_epochs_before(trainings, tmp_path):
-    trainings.errors["scale"] = processes.TrainingDivergedError("NaN at 3")
+    trainings.errors["scale"] = parent.TrainingDivergedError("NaN at 3")
     assert run_study(PLAN, tmp_path) == {}
     result = Studydir(tmp_path).results()[EXPLODING + "0"]
     assert (result.status, result.reason) == ("diverged", "NaN at 3")
@@ -140,7 +140,7 @@ def test_a_diverged_run_is_a_result_with_the_epochs_before(trainings, tmp_path):
 
 
 def test_a_crashed_run_is_told_and_tried_again(trainings, tmp_path, capsys):
-    trainings.errors["seed=0"] = processes.TrainingFailedError("no memory")
+    trainings.errors["seed=0"] = parent.TrainingFailedError("no memory")
     crashed = run_study(plan(seeds=2), tmp_path)
     assert crashed == dict.fromkeys([GOOD + "0", EXPLODING + "0"], "no memory")
     assert f"{GOOD}0: crashed: no memory" in capsys.readouterr().out
@@ -153,7 +153,7 @@ def test_a_crashed_run_is_told_and_tried_again(trainings, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "error", [processes.AllStoppedError("disk full"), KeyboardInterrupt()]
+    "error", [parent.AllStoppedError("disk full"), KeyboardInterrupt()]
 )
 def test_what_stops_all_leaves_the_results_there_are(
     trainings, tmp_path, error
@@ -190,15 +190,15 @@ def test_the_others_are_asked_to_stop(tmp_path, monkeypatch):
     def train(job, log, echo, begun, environment):
         if "scale" in job.workdir:
             assert began.wait(timeout=60)
-            raise processes.AllStoppedError("disk full")
+            raise parent.AllStoppedError("disk full")
         with waiting() as process:
             begun(process)
             began.set()
             ended.append(process.wait(timeout=60))
-        raise processes.AllStoppedError("stopped")
+        raise parent.AllStoppedError("stopped")
 
-    monkeypatch.setattr(processes, "run", train)
-    with pytest.raises(processes.AllStoppedError, match="disk full"):
+    monkeypatch.setattr(parent, "run", train)
+    with pytest.raises(parent.AllStoppedError, match="disk full"):
         run_study(PLAN, tmp_path, parallel=2)
     assert len(ended) == 1
 
@@ -212,20 +212,20 @@ def test_no_other_begins(tmp_path, monkeypatch):
             with waiting() as process:
                 begun(process)
                 process.wait(timeout=60)
-        raise processes.AllStoppedError("disk full")
+        raise parent.AllStoppedError("disk full")
 
-    monkeypatch.setattr(processes, "run", train)
-    with pytest.raises(processes.AllStoppedError, match="disk full"):
+    monkeypatch.setattr(parent, "run", train)
+    with pytest.raises(parent.AllStoppedError, match="disk full"):
         run_study(plan(seeds=3), tmp_path)
     assert len(jobs) <= 2
 
 
 def test_one_that_begins_too_late_is_asked_as_well():
     def fail():
-        raise processes.AllStoppedError("disk full")
+        raise parent.AllStoppedError("disk full")
 
     pool = Pool(1)
-    with pytest.raises(processes.AllStoppedError, match="disk full"):
+    with pytest.raises(parent.AllStoppedError, match="disk full"):
         list(pool.call({"one": fail}))
     with waiting() as process:
         pool._begun(process)

@@ -7,7 +7,7 @@ import time
 
 from small_training import epoch_row
 
-from keras_resnetv2.jobs import processes
+from keras_resnetv2.jobs import parent
 from keras_resnetv2.jobs.child import describe_data
 from keras_resnetv2.jobs.job import DescribeData, Train, from_line, to_line
 from keras_resnetv2.training import logs
@@ -22,7 +22,7 @@ def error_of(experiment):
 
 
 class FakeTrainings:
-    """In place of `processes.run`: leaves what a training would leave.
+    """In place of `parent.run`: leaves what a training would leave.
 
     Attributes:
         jobs: what was asked for, in order; the trainings and the tests.
@@ -41,7 +41,7 @@ class FakeTrainings:
         self._lock = threading.Lock()
 
     def install(self, monkeypatch):
-        monkeypatch.setattr(processes, "run", self)
+        monkeypatch.setattr(parent, "run", self)
         return self
 
     def __call__(self, job, log, echo, begun=None, environment=None):

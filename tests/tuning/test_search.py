@@ -23,9 +23,9 @@ from fake_trainings import (  # noqa: E402
 
 from keras_resnetv2 import tuning  # noqa: E402
 from keras_resnetv2._directories import LockedError  # noqa: E402
-from keras_resnetv2.jobs import processes  # noqa: E402
+from keras_resnetv2.jobs import parent  # noqa: E402
 from keras_resnetv2.jobs.job import Train  # noqa: E402
-from keras_resnetv2.jobs.processes import (  # noqa: E402
+from keras_resnetv2.jobs.parent import (  # noqa: E402
     AllStoppedError,
     TrainingFailedError,
 )
@@ -271,7 +271,7 @@ def test_two_searches_in_one_directory(trainings, tmp_path):
         return trainings(job, *rest, **more)
 
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(processes, "run", run)
+        monkeypatch.setattr(parent, "run", run)
         found = search(tmp_path)
     assert refused and len(found.rows) == 5
 
@@ -456,7 +456,7 @@ import gc, pathlib, sys
 sys.path.insert(0, sys.argv[1])
 from small_training import experiment
 from keras_resnetv2 import tuning
-from keras_resnetv2.jobs import processes
+from keras_resnetv2.jobs import parent
 from tuning.fake_trainings import FakeTrainings
 
 fake, resident = FakeTrainings(), []
@@ -467,7 +467,7 @@ def run(job, *rest, **more):
     resident.append(int(status.split("VmRSS:")[1].split()[0]))
     return fake(job, *rest, **more)
 
-processes.run = run
+parent.run = run
 tuning.search(
     experiment(epochs=2, held_out=0.25), sys.argv[2], max_trials=20,
     search=["learning_rate"], space={"depth": [8, 14]})

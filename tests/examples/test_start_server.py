@@ -23,13 +23,13 @@ http.server.HTTPServer(address, Handler).serve_forever()
 
 
 @pytest.fixture
-def servers(monkeypatch):
+def start_server(monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES)
     monkeypatch.delenv("TF_SERVING_URL", raising=False)
     monkeypatch.delenv("TF_SERVING_GRPC", raising=False)
-    import servers
+    import start_server
 
-    return servers
+    return start_server
 
 
 @pytest.fixture
@@ -53,31 +53,31 @@ def answers(url):
 
 
 def test_the_real_server_is_taken_and_ends_with_a_failure(
-    servers, model_server, tmp_path
+    start_server, model_server, tmp_path
 ):
     model_server(AVAILABLE)
     with pytest.raises(KeyboardInterrupt):
-        with servers.serving(tmp_path / "cifar", "1") as server:
+        with start_server.serving(tmp_path / "cifar", "1") as server:
             assert server.label == "tensorflow_model_server"
             assert answers(server.url)
             raise KeyboardInterrupt
     assert not answers(server.url)
 
 
-def test_a_server_that_ends_is_quoted(servers, model_server, tmp_path):
+def test_a_server_that_ends_is_quoted(start_server, model_server, tmp_path):
     model_server("raise SystemExit('no such flag')")
     with pytest.raises(RuntimeError, match="ended:\nno such flag"):
-        with servers.serving(tmp_path / "cifar", "1"):
+        with start_server.serving(tmp_path / "cifar", "1"):
             pass
 
 
 def test_a_server_that_runs_already_is_taken_and_left_alone(
-    servers, model_server, monkeypatch, tmp_path
+    start_server, model_server, monkeypatch, tmp_path
 ):
     model_server(AVAILABLE)
-    with servers.serving(tmp_path / "cifar", "1") as running:
+    with start_server.serving(tmp_path / "cifar", "1") as running:
         monkeypatch.setenv("TF_SERVING_URL", running.url + "/")
-        with servers.serving(tmp_path / "cifar", "2") as server:
+        with start_server.serving(tmp_path / "cifar", "2") as server:
             assert server == ("TF_SERVING_URL", running.url, "127.0.0.1:8500")
         assert answers(running.url)
 
@@ -85,7 +85,9 @@ def test_a_server_that_runs_already_is_taken_and_left_alone(
 @pytest.mark.parametrize(
     "url", ["http://host:8501/v1/models/m", "grpc://host:8500", "host:8501"]
 )
-def test_an_address_that_is_no_base_url_is_refused(servers, monkeypatch, url):
+def test_an_address_that_is_no_base_url_is_refused(
+    start_server, monkeypatch, url
+):
     monkeypatch.setenv("TF_SERVING_URL", url)
     with pytest.raises(ValueError, match="base URL, http://host:8501"):
-        servers.running()
+        start_server.running()

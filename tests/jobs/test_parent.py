@@ -21,7 +21,7 @@ from keras_resnetv2.jobs.job import (
     from_line,
     to_line,
 )
-from keras_resnetv2.jobs.processes import (
+from keras_resnetv2.jobs.parent import (
     AllStoppedError,
     TrainingDivergedError,
     TrainingFailedError,
@@ -186,8 +186,8 @@ def test_ctrl_c_loses_no_step(tmp_path):
 
 PARENT = """
 import pathlib, sys
-from keras_resnetv2.jobs import job, processes
-processes.run(job.from_line(sys.argv[1]), pathlib.Path(sys.argv[2]), print)
+from keras_resnetv2.jobs import job, parent
+parent.run(job.from_line(sys.argv[1]), pathlib.Path(sys.argv[2]), print)
 """
 
 
