@@ -110,7 +110,7 @@ def test_a_command_says_what_to_install_before_it_begins(command, tmp_path):
     extra = EXTRAS.get(command, "train")
     assert f'pip install "keras-resnetv2[{extra}]"' in done.stderr
     assert "Traceback" not in done.stderr
-    assert "taken for a name" not in done.stderr  # no name was given
+    assert "must come from" not in done.stderr  # no name was given
     assert not (tmp_path / "new").exists()
 
 

@@ -139,8 +139,8 @@ def test_a_server_with_grpc_is_asked_over_both(
     "answers, message",
     [
         ([None], "disagree on which files"),
-        ([[("cat", 0.7), ("dog", 0.2)]], r"off by 1\.0e-01"),
-        ([[("cat", 0.8), ("ship", 0.2)]], r"off by 2\.0e-01"),
+        ([[("cat", 0.7), ("dog", 0.2)]], r"differ by 1\.0e-01"),
+        ([[("cat", 0.8), ("ship", 0.2)]], r"differ by 2\.0e-01"),
     ],
 )
 def test_other_answers_than_the_saved_model_s_are_noticed(
@@ -276,8 +276,8 @@ UINT8 = {"signature_name": "serving_uint8"}
         (b"{", "Expecting property name"),
         (b"[" * 100_000, "recursion"),
         (b'"text"', "no attribute 'get'"),
-        ({}, "'instances' and 'inputs'"),
-        ({"instances": [], "inputs": []}, "'instances' and 'inputs'"),
+        ({}, "either 'instances' or 'inputs'"),
+        ({"instances": [], "inputs": []}, "either 'instances' or 'inputs'"),
         ({"instances": []}, r"images is float32 .*received .* shape \(0,\)"),
         ({"inputs": {"pixels": [1]}}, "images is float32"),
         ({"instances": [[1, 2], [3]]}, "inhomogeneous"),

@@ -68,9 +68,9 @@ def test_a_terminal_is_told_what_was_found_and_how_far_it_is(capsys):
             TrainingDivergedError,
             "^NaN$",
         ),
-        ("exit 143", AllStoppedError, "SIGTERM.*same command goes on"),
+        ("exit 143", AllStoppedError, "SIGTERM.*same command to resume"),
         # It was still importing, and took no note of signals.
-        ("kill -TERM $$", AllStoppedError, "SIGTERM.*same command goes on"),
+        ("kill -TERM $$", AllStoppedError, "SIGTERM.*same command to resume"),
         ("exit 130", KeyboardInterrupt, None),
         ("kill -INT $$", KeyboardInterrupt, None),
     ],

@@ -124,7 +124,8 @@ def test_a_run_that_lacks_epochs_is_told(trainings, tmp_path, epochs):
     crashed = run_study(PLAN, tmp_path)
     assert set(crashed) == {GOOD + "0", EXPLODING + "0"}
     assert (
-        "has not all epochs of this training's 6 steps" in crashed[GOOD + "0"]
+        "does not contain all epochs of this training's 6 steps"
+        in crashed[GOOD + "0"]
     )
     assert names(tmp_path) == []
 

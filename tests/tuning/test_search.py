@@ -107,16 +107,16 @@ def test_more_trials_later(trainings, tmp_path):
 def test_failing_trials_are_told_and_the_search_goes_on(trainings, tmp_path):
     trainings.failing = {
         1: TrainingFailedError("DivergedError: NaN"),
-        2: TrainingFailedError("perhaps for want of memory"),
+        2: TrainingFailedError("perhaps out of memory"),
     }
     found = search(tmp_path)
     assert [row.status for row in found.rows] == [
         *("completed", "failed", "failed", "completed", "completed")
     ]
     assert found.rows[1].reason == "DivergedError: NaN"
-    assert found.rows[2].reason == "perhaps for want of memory"
+    assert found.rows[2].reason == "perhaps out of memory"
     assert found.best.status == "completed"
-    assert "perhaps for want of memory" in (tmp_path / "trials.csv").read_text()
+    assert "perhaps out of memory" in (tmp_path / "trials.csv").read_text()
     trainings.jobs.clear()
     assert search(tmp_path) == found
     assert trainings.jobs == []
