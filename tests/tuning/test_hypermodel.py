@@ -133,7 +133,7 @@ def test_a_callback_may_stop_a_trial(images, tmp_path):
         ({"x": np.zeros((150, 32, 32, 3)), "y": np.zeros(150)}, "uint8"),
         ({"x": UINT8, "y": np.full((9, 10), 0.1)}, "one-hot.*label_smoothing"),
         ({"x": UINT8, "y": np.full(9, 0.5)}, "must be integers"),
-        ({"x": UINT8, "y": np.full(9, 10)}, "Labels must lie in 0..9"),
+        ({"x": UINT8, "y": np.full(9, 10)}, "Labels must be in 0..9"),
         ({"x": UINT8, "y": np.full(9, "cat")}, "integers, 0 to 9.*<U3"),
         ({"validation_data": (UINT8, np.zeros(9), np.ones(9))}, "tuple of 3"),
         ({"x": UINT8[:, :24, :24], "y": np.zeros(9)}, r"of shape \(24, 24, 3"),
