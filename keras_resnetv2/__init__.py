@@ -2,7 +2,7 @@
 
 Reference: He, Zhang, Ren, Sun, ECCV 2016 (arXiv:1603.05027).
 
-Nothing heavy is imported until a name is used. The names are in `__init__.pyi`.
+Modules are imported when a name is first used. The names are in `__init__.pyi`.
 """
 
 import lazy_loader
@@ -10,7 +10,7 @@ import lazy_loader
 from keras_resnetv2._backend import check_backend
 from keras_resnetv2._registration import register_with_keras
 
-# Not now: --help needs no backend.
+# Checked later, when Keras is imported: --help needs no backend.
 register_with_keras(before_keras=check_backend)
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""A functional model's graph, from its answers to its images."""
+"""Walks a functional model's graph from its outputs to its inputs."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,16 +11,16 @@ def upstream(
 ) -> Iterator[tuple[Any, tuple | None]]:
     """Yields the nodes that tensors come from, each once, nearest first.
 
-    A network that is a layer of another one is gone through. Keras's own
-    `get_source_inputs` walks every path: never done on a ResNet.
+    It also walks networks that are layers of another one. Keras's own
+    `get_source_inputs` walks every path, which takes forever on a ResNet.
 
     Args:
         tensors: Keras tensors, of the model or of a network in it.
         within: the place of that network, as yielded; None for the model.
-        stops_at: whether to go no further than a node of this operation.
+        stops_at: returns whether to stop at nodes of an operation.
 
     Yields:
-        A node of Keras, and the place of the network that it is in.
+        A node of Keras, and the place of its network.
     """
     waiting = [(tensor, within) for tensor in tensors]
     seen = set()

@@ -1,4 +1,4 @@
-"""Code of ours around the import of other modules."""
+"""Runs code around the import of other modules."""
 
 import importlib.util
 import sys
@@ -7,35 +7,35 @@ from types import ModuleType
 
 
 class ImportHook:
-    """A finder that lets the others find, and wraps how some modules run."""
+    """A finder that uses the other finders, and wraps how modules run."""
 
     _searching = False
 
     def install(self) -> None:
-        """Wraps imports from now on."""
+        """Starts to wrap imports."""
         sys.meta_path.insert(0, self)
 
     def remove(self) -> None:
-        """Wraps no more."""
+        """Stops wrapping imports."""
         sys.meta_path.remove(self)
 
     def wraps(self, name: str) -> bool:
-        """Whether the module of this name is wrapped."""
+        """Returns whether the module of this name is wrapped."""
         raise NotImplementedError
 
     def run(
         self, run: Callable[[ModuleType], None], module: ModuleType
     ) -> None:
-        """Runs a module that is imported.
+        """Runs an imported module.
 
         Args:
-            run: what runs it.
-            module: it.
+            run: function that runs the module.
+            module: the module.
         """
         raise NotImplementedError
 
     def find_spec(self, name, path=None, target=None):
-        """As the finders behind it find, the loader wrapped."""
+        """Returns the spec of the other finders, with a wrapped loader."""
         if self._searching or not self.wraps(name):
             return None
         self._searching = True

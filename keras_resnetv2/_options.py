@@ -1,6 +1,6 @@
-"""Options: fields of a dataclass that say what they mean and what fits.
+"""Options: dataclass fields with a help text and allowed values.
 
-Flags, docstrings and the documents' table are made from what a field says.
+Flags, docstrings and a table of the documentation are generated from them.
 """
 
 import dataclasses
@@ -17,11 +17,11 @@ _Class = TypeVar("_Class", bound=type)
 
 
 class Number(NamedTuple):
-    """Which numbers an option takes.
+    """The numbers that an option accepts.
 
     Attributes:
-        fits: whether a number, of the field's type, is one of them.
-        expected: in words, for the refusal.
+        fits: returns whether a number of the field's type is accepted.
+        expected: description of these numbers, for the error message.
     """
 
     fits: Callable[[Any], bool]
@@ -35,43 +35,43 @@ def described(
     source: str = "",
     number: Number | None = None,
 ) -> dict[str, Any]:
-    """A field's metadata.
+    """Makes a field's metadata.
 
     Args:
-        help: what the option is, without its values and its default.
-        unset: what None stands for, where that is the default.
-        source: where the literature has it.
-        number: which numbers it takes, where not all of its type.
+        help: help text, without values and default.
+        unset: meaning of the default None.
+        source: place in the literature.
+        number: the accepted numbers, if not all of the type.
     """
     return {"help": help, "unset": unset, "source": source, "number": number}
 
 
 def option(default: Any, help: str, **more: Any) -> Any:
-    """A field that has a default.
+    """Makes a field with a default.
 
     Args:
-        default: what it is where it is left out.
-        help: as for `described`.
-        **more: as for `described`.
+        default: the default.
+        help: see `described`.
+        **more: see `described`.
     """
     return dataclasses.field(default=default, metadata=described(help, **more))
 
 
 def kind_of(field: dataclasses.Field) -> Any:
-    """The type of a field's values, None aside."""
+    """Returns the type of a field's values, without None."""
     kinds = [k for k in typing.get_args(field.type) if k is not type(None)]
     is_union = type(None) in typing.get_args(field.type)
     return kinds[0] if is_union and len(kinds) == 1 else field.type
 
 
 def names_of(field: dataclasses.Field) -> tuple[str, ...]:
-    """The names that a field takes; none where it takes something else."""
+    """Returns the names that a field accepts; empty if it takes no names."""
     kind = kind_of(field)
     return typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
 
 
 def choices_of(cls: type) -> dict[str, tuple[str, ...]]:
-    """Name to values of the fields that take one of a few names."""
+    """Maps fields that accept names to these names."""
     return {
         field.name: names_of(field)
         for field in dataclasses.fields(cls)
@@ -80,13 +80,13 @@ def choices_of(cls: type) -> dict[str, tuple[str, ...]]:
 
 
 def check_options(options: Any) -> None:
-    """Refuses a name or a number that its field does not take.
+    """Checks that the fields accept their names and numbers.
 
     Args:
         options: a dataclass of options.
 
     Raises:
-        ValueError: says what came and what is expected.
+        ValueError: if one does not; names the received and expected values.
     """
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
@@ -111,7 +111,7 @@ def _check_number(field, value, number):
 
 
 def sentence(field: dataclasses.Field) -> str:
-    """What an option is, and what None stands for."""
+    """Writes an option's help text and the meaning of None."""
     help = field.metadata["help"]
     return f"{help[0].upper()}{help[1:]}.{_default(field, None)}"
 
@@ -125,12 +125,12 @@ def _default(field, default):
 
 
 def quoted(values: Iterable[Any]) -> str:
-    """Values as one writes them in Python, names in double quotes."""
+    """Writes values as in Python, with names in double quotes."""
     return ", ".join(repr(value).replace("'", '"') for value in values)
 
 
 def attribute(field: dataclasses.Field, default: Any) -> str:
-    """An option's entry in a docstring's list, indented by four spaces."""
+    """Writes an option's entry in a docstring, indented by four spaces."""
     text = f"{field.name}: {field.metadata['help']}."
     if names := names_of(field):
         text += f" One of {quoted(names)}."
@@ -145,11 +145,11 @@ def attribute(field: dataclasses.Field, default: Any) -> str:
 
 
 def documented(cls: _Class) -> _Class:
-    """Puts the list of its options into a class's docstring.
+    """Puts the list of options into a class's docstring.
 
     Args:
-        cls: a dataclass; `{attributes}` stands where they go. Under
-            `python -OO` there is nothing to do.
+        cls: a dataclass with `{attributes}` in its docstring. Under
+            `python -OO` there are no docstrings, and nothing is done.
     """
     if cls.__doc__ is not None:
         listed = "\n".join(

@@ -1,6 +1,6 @@
-"""What a network was trained on: its pixels, its classes, its weights.
+"""A network's origin: its standardization, its classes, its weights.
 
-A layer carries it, as text, which survives saving, loading and cloning.
+A layer stores it as text, which survives saving, loading and cloning.
 """
 
 import dataclasses
@@ -14,14 +14,14 @@ from keras_resnetv2._graph import upstream
 from keras_resnetv2._standardization import STANDARDIZATIONS, Standardization
 from keras_resnetv2._text import brief, one_line
 
-# The layer whose answers have the names of the classes.
+# Name of the layer with one output per class.
 CLASSIFIER = "predictions"
 
-# Classes of operations after which pixels are pixels, and standardized images
-# standardized; Keras's augmentation, Random..., is idle in inference.
+# Classes of operations that do not change values. Keras's augmentation layers,
+# Random..., do nothing in inference.
 _KEEP_VALUES = ("InputLayer", "Identity", "Cast", "ZeroPadding2D")
 
-# By data set, in the order of its labels.
+# Data set -> names in the order of the labels.
 CLASS_NAMES: dict[str, tuple[str, ...]] = {
     "cifar10": (
         "airplane",
@@ -40,17 +40,17 @@ CLASS_NAMES: dict[str, tuple[str, ...]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """What a network was trained on; None where that is not known.
+    """What a network was trained on; unknown fields are None.
 
-    It is what the network was built, trained or loaded with. Keras's own
-    `load_weights` and `set_weights` leave it as it is, and so does
-    `clone_model`, whose clone has random weights.
+    It is set when the network is built, trained or loaded. Keras's
+    `load_weights`, `set_weights` and `clone_model` do not change it, even
+    though a clone has random weights.
 
     Attributes:
-        weights: where they come from: "cifar10" (published), the name of a
-            file, or the data set of a training. None for random ones.
-        standardization: of the images it takes.
-        class_names: in the order of its answers.
+        weights: source of the weights: "cifar10" (published), the name of a
+            file, or the data set of a training. None for random weights.
+        standardization: standardization of the network's input images.
+        class_names: names in the order of the outputs.
         resize: shorter side of a picture before the centre crop, in pixels;
             None for the network's size.
     """
@@ -63,7 +63,7 @@ class Origin:
     __repr__ = brief
 
     def to_json(self) -> str:
-        """Writes it as text, which `from_json` reads."""
+        """Returns the origin as text, for `from_json`."""
         own = self.standardization
         return json.dumps(
             {**vars(self), "standardization": own and own.to_json()}
@@ -71,7 +71,7 @@ class Origin:
 
     @classmethod
     def from_json(cls, text: str) -> "Origin":
-        """Reads what `to_json` wrote."""
+        """Reads the output of `to_json`."""
         values = json.loads(text)
         own, names = values["standardization"], values["class_names"]
         values["standardization"] = own and Standardization.from_json(own)
@@ -80,20 +80,20 @@ class Origin:
 
 
 def network_of(value: Any) -> Any:
-    """Returns the network of a `Trained`; anything else as it came."""
+    """Returns the network of a `Trained`; anything else unchanged."""
     return value if hasattr(value, "layers") else getattr(value, "model", value)
 
 
 def origin_of(network: Any) -> Origin:
-    """Returns what a network, or those within it, were trained on.
+    """Returns what a network, or the networks within it, were trained on.
 
     Args:
         network: a `keras.Model`.
 
     Returns:
-        An `Origin`; a field is None where no layer carries it, or where
-        several do that differ. Names of classes are those of the network's
-        own classifier: another head has none.
+        An `Origin`. A field is None if no layer has it, or if several layers
+        differ in it. Only the network's own classifier has class names; other
+        heads have none.
     """
     texts = (
         getattr(layer, "network_origin", None) for layer in all_layers(network)
@@ -112,10 +112,10 @@ def origin_of(network: Any) -> Origin:
 
 
 def _classifies(network, class_names):
-    """Whether the answers are those of a classifier that was trained for them.
+    """Returns whether the outputs come from the trained classifier.
 
-    What stands behind it without weights, a softmax or a mean of several
-    networks, leaves the classes in their order.
+    Operations without weights after it, such as a softmax or a mean of several
+    networks, keep the order of the classes.
     """
     outputs = getattr(network, "outputs", None) or ()
     ends = {
@@ -133,7 +133,7 @@ def _has_weights(operation):
 
 
 def includes_preprocessing(network: Any) -> bool:
-    """Tells whether a network standardizes its images itself, as its training.
+    """Returns whether a network standardizes its images as in its training.
 
     Args:
         network: a `keras.Model`.
@@ -144,10 +144,10 @@ def includes_preprocessing(network: Any) -> bool:
 
 
 def _ways_in(network):
-    """Yields what changes the images before each part with an origin."""
+    """Yields the operations that change the images before each trained part."""
     for node, within in upstream(getattr(network, "outputs", None) or ()):
         if getattr(node.operation, "network_origin", None):
-            # The first one is the convolution that the part begins with.
+            # The first operation is the part's own convolution.
             _, *before = upstream(node.input_tensors, within)
             operations = [other.operation for other, _ in before]
             yield [op for op in operations if not _keeps_values(op)]
@@ -159,7 +159,7 @@ def _keeps_values(operation):
 
 
 def _standardizes(operations, standardization):
-    """Whether it is one layer that does just this."""
+    """Returns whether it is a single layer with this standardization."""
     kinds = [type(operation).__name__ for operation in operations]
     if kinds != ["Normalization"] or standardization is None:
         return False
@@ -183,19 +183,19 @@ def all_layers(network: Any) -> Iterator[Any]:
 
 
 def get_standardization(standardization: Any) -> Standardization:
-    """Returns what standardizes images for a network.
+    """Returns the standardization of images for a network.
 
     Args:
-        standardization: a key of `STANDARDIZATIONS`, a `Standardization`, or
-            the network, or a `Trained` of it.
+        standardization: a key of `STANDARDIZATIONS`, a `Standardization`, the
+            network, or its `Trained`.
 
     Returns:
-        The standardization; one that changes nothing for a network that
-        includes its preprocessing.
+        The standardization. For a network that includes its preprocessing, one
+        that changes nothing.
 
     Raises:
-        ValueError: if there is none of that name, or the network carries none,
-            or does something else to its images.
+        ValueError: if the name is unknown, or the network has no known
+            standardization, or has other layers before its trained layers.
     """
     standardization = network_of(standardization)
     if isinstance(standardization, Standardization):
@@ -209,21 +209,21 @@ def get_standardization(standardization: Any) -> Standardization:
         raise ValueError(
             "A standardization must be one of "
             f"{sorted(STANDARDIZATIONS)}, a Standardization, or a network that "
-            f"carries one; received {one_line(repr(standardization), 80)}."
+            f"has one; received {one_line(repr(standardization), 80)}."
         )
     return found
 
 
 def standardization_for(network: Any, asked: Any) -> Standardization:
-    """Returns what standardizes images for a network, as asked or its own.
+    """Returns the requested standardization of images, or a network's own.
 
     Args:
         network: a `keras.Model`.
-        asked: as of `get_standardization`; None for the network's own.
+        asked: see `get_standardization`; None for the network's own.
 
     Raises:
-        ValueError: as `get_standardization`, and for another one than that
-            which the network includes.
+        ValueError: see `get_standardization`; also if the network includes
+            another standardization.
     """
     if asked is None:
         return get_standardization(network)
@@ -234,8 +234,8 @@ def standardization_for(network: Any, asked: Any) -> Standardization:
     if asked not in (origin_of(network).standardization, nothing):
         raise ValueError(
             f"The network {network.name!r} includes its preprocessing, which "
-            "is another one than standardization says: its images would be "
-            "standardised twice. Leave standardization out."
+            "differs from standardization: its images would be standardised "
+            "twice. Omit standardization."
         )
     return nothing
 
@@ -247,13 +247,13 @@ def class_names_of(network: Any) -> tuple[str, ...]:
         network: a `keras.Model`.
 
     Raises:
-        ValueError: if it carries none.
+        ValueError: if it has none.
     """
     return _known(
         network,
         "class_names",
         "the names of its classes",
-        "its answers are not those of a published or trained classifier",
+        "its outputs are not those of a published or trained classifier",
         "Give them as class_names=, in the order of the labels.",
     )
 
@@ -263,8 +263,8 @@ def _of_network(network):
         network,
         "standardization",
         "how its images were standardized",
-        "it has neither published weights nor those of a training, or several "
-        "that differ",
+        "it has neither published weights nor those of a training, or has "
+        "several that differ",
         f"Give standardization=, one of {sorted(STANDARDIZATIONS)} or the "
         "training's.",
     )
@@ -276,14 +276,14 @@ def _of_network(network):
         reason = (
             f"has {', '.join(names)} before its trained layers"
             if names
-            else "is no functional keras.Model"
+            else "is not a functional keras.Model"
         )
         raise ValueError(
-            f"The network {network.name!r} {reason}: whether it takes pixels "
-            "or standardized images is not known. Give standardization=, "
-            "for pixels data.Standardization([0, 0, 0], [1, 1, 1]), which "
-            f"changes nothing, otherwise one of {sorted(STANDARDIZATIONS)} or "
-            "the training's."
+            f"The network {network.name!r} {reason}, so it is not known "
+            "whether it takes pixels or standardized images. Give "
+            "standardization=. For pixels, give data.Standardization([0, 0, "
+            "0], [1, 1, 1]), which changes nothing; otherwise one of "
+            f"{sorted(STANDARDIZATIONS)} or the training's."
         )
     return own
 
@@ -293,7 +293,7 @@ def _known(network, field, what, why, advice):
     if value is None:
         raise ValueError(
             f"The network {network.name!r} does not know {what}: {why}. (Files "
-            "of version 0.1.0 do not carry it; load_trained(workdir).model "
+            "of version 0.1.0 do not have it; load_trained(workdir).model "
             f"does.) {advice}"
         )
     return value

@@ -10,7 +10,7 @@ from absl import logging
 
 from keras_resnetv2._files import removed_on_error
 
-# Of matplotlib: a "$" in a name is no formula.
+# Settings of matplotlib: a "$" in a name does not start a formula.
 LITERAL = {"text.parse_math": False}
 _COLOURS = (
     "#000000",
@@ -25,13 +25,13 @@ _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
 
 def picture(draw: Callable) -> Callable:
-    """A decorator: of a picture that fails, a warning is all that comes.
+    """A decorator that turns errors of a plot into warnings.
 
-    But for errors of the disk, which the next file would meet as well. Texts
-    are drawn as they are.
+    Errors of the disk are raised, because the next file would also hit them.
+    Texts are drawn literally.
 
     Args:
-        draw: draws it; takes its path first.
+        draw: function that draws the plot; its first argument is the path.
     """
 
     @functools.wraps(draw)
@@ -43,8 +43,8 @@ def picture(draw: Callable) -> Callable:
                 draw(path, *args, **kwargs)
         except OSError:
             raise
-        except Exception as error:  # matplotlib's are of many kinds
-            logging.warning("%s is not drawn: %s", path, error)
+        except Exception as error:  # matplotlib raises many types
+            logging.warning("%s could not be drawn: %s", path, error)
 
     return drawn
 

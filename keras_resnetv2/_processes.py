@@ -1,4 +1,4 @@
-"""This process's cores, and how a module is run in a process of its own."""
+"""Counts this process's cores, and runs modules in new processes."""
 
 import os
 import pathlib
@@ -10,27 +10,27 @@ _SHOWN = 2000  # characters of an error's end
 
 
 def available_cores() -> int:
-    """Cores of this process: not all of the machine's may be."""
-    if hasattr(os, "sched_getaffinity"):  # macOS and Windows cannot tell
+    """Returns the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def module_command(name: str) -> list[str]:
-    """The command line of `python -m NAME`, of this copy of the package.
+    """Returns a command `python -m NAME` that uses this copy of the package.
 
     Args:
-        name: of the module, "keras_resnetv2.jobs.child", say.
+        name: name of the module, such as "keras_resnetv2.jobs.child".
     """
-    # -P: the working directory may be that of another copy.
+    # -P: the working directory may contain another copy.
     return [sys.executable, "-P", "-m", name]
 
 
 def module_environment(**changes: str) -> dict[str, str]:
-    """This process's environment, in which that command finds this copy.
+    """Returns this process's environment, for `module_command`.
 
     Args:
-        **changes: variables that replace it or are added.
+        **changes: variables to replace or add.
     """
     path = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
     path = os.pathsep.join(filter(None, path))
@@ -38,20 +38,20 @@ def module_environment(**changes: str) -> dict[str, str]:
 
 
 def run_on_tensorflow(name: str, *arguments: str | os.PathLike) -> str | None:
-    """Runs a module to its end, on TensorFlow and a CPU.
+    """Runs a module on TensorFlow and a CPU, and waits for its end.
 
     Args:
-        name: of the module.
-        *arguments: the command line's.
+        name: name of the module.
+        *arguments: arguments of the command line.
 
     Returns:
-        None if it ended well, otherwise how it ended.
+        None if it succeeded, otherwise a description of the failure.
     """
     done = subprocess.run(
         [*module_command(name), *map(str, arguments)],
         env=module_environment(
             KERAS_BACKEND="tensorflow",
-            # The GPU's memory is the calling process's.
+            # The calling process uses the GPU's memory.
             CUDA_VISIBLE_DEVICES="-1",
         ),
         stdin=subprocess.DEVNULL,

@@ -1,8 +1,8 @@
-"""Makes `keras.models.load_model` know our classes, whatever was imported.
+"""Registers this package's classes, so that `load_model` finds them.
 
-Keras looks custom classes up in a registry that their modules fill. Ours are
-imported lazily, so that `import keras_resnetv2` does not start a backend. A
-user who imports both packages and loads a file must not notice.
+Keras looks up custom classes in a registry that their modules fill. This
+package imports its modules lazily, so that `import keras_resnetv2` does not
+start a backend. `keras.models.load_model` must work in spite of it.
 """
 
 import importlib
@@ -22,10 +22,10 @@ _MODULES = (
 
 
 def register_with_keras(before_keras: Callable[[], None]) -> None:
-    """Registers now if Keras has been imported, else as soon as it is.
+    """Registers the classes now, or as soon as Keras is imported.
 
     Args:
-        before_keras: called when Keras is about to be imported.
+        before_keras: called just before Keras is imported.
     """
     if sys.modules.get("keras"):
         _register()
@@ -39,10 +39,10 @@ def _register():
 
 
 class _AfterKeras(ImportHook):
-    """Registers once Keras is there.
+    """Registers the classes after the import of Keras.
 
-    Where one of our modules asked for Keras, it is half imported itself: then
-    it is not before the outermost one is whole.
+    A module of this package that imports Keras is itself only half imported.
+    So this waits until the outermost module is complete.
     """
 
     def __init__(self, before_keras):
@@ -58,7 +58,7 @@ class _AfterKeras(ImportHook):
         self._running += 1
         try:
             run(module)
-        finally:  # also where one of ours has failed behind Keras
+        finally:  # also if one of these modules failed after Keras
             self._running -= 1
             if (
                 not self._running

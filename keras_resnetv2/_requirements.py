@@ -1,20 +1,19 @@
-"""What does not come with the package itself, and which extra brings it."""
+"""Checks that optional packages are installed; else names the extra."""
 
 import importlib.util
 
-# Who needs it: extras of setup.py, with the names that the packages needed are
-# imported by.
+# Task -> extras of setup.py, with the import names of the needed packages.
 _NEEDS = {
     "A training": {"train": ("matplotlib",)},
     "An evaluation": {"train": ("matplotlib",)},
     "A plot": {"train": ("matplotlib",)},
-    "A study": {"train": ("matplotlib", "scipy")},  # which ends in a report
+    "A study": {"train": ("matplotlib", "scipy")},  # it ends with a report
     "A report": {"train": ("matplotlib", "scipy")},
     "A search": {"tuner": ("keras_tuner", "matplotlib")},
     "A Bayesian search": {"tuner": ("scipy", "sklearn")},
     "A data set of TensorFlow Datasets": {
         "cpu": ("tensorflow",),
-        # TFDS imports the second one while preparing, and does not say so.
+        # TFDS imports the second one to prepare data, but does not declare it.
         "train": ("tensorflow_datasets", "importlib_resources"),
     },
     "A tf.data pipeline": {"cpu": ("tensorflow",)},
@@ -23,13 +22,13 @@ _NEEDS = {
 
 
 def check_installed(who: str) -> None:
-    """Checks, without importing any, that what is needed is installed.
+    """Checks that the needed packages are installed, without importing them.
 
     Args:
-        who: needs it, a key of the table.
+        who: the task, a key of the table.
 
     Raises:
-        ImportError: names what is missing, and what to install.
+        ImportError: if one is missing; names it, and what to install.
     """
     missing = {
         extra: absent
@@ -38,7 +37,7 @@ def check_installed(who: str) -> None:
     }
     if missing:
         names = sum(missing.values(), [])
-        gpus = " ([tensorflow] in place of [cpu] on GPUs)"
+        gpus = " ([gpu] instead of [cpu] on GPUs)"
         raise ImportError(
             f"{who} needs {', '.join(names)}, which "
             f"{'is' if len(names) == 1 else 'are'} not installed. Run: pip "

@@ -1,4 +1,4 @@
-"""Pixels to the numbers a network is trained on, and the same for serving."""
+"""Standardises pixels, in training and in serving."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ def _in_torch(images, mean, std):
     return (images.float() - mean) / std
 
 
-# By the package that the class of a tensor comes from.
+# Package of a tensor's class -> function.
 _FRAMEWORKS = {
     "keras": _in_keras,
     "tensorflow": _in_tensorflow,
@@ -52,28 +52,28 @@ _FRAMEWORKS = {
 
 
 def rank_of(images: Any) -> int | None:
-    """Returns a tensor's rank; None where TensorFlow's graph has none."""
+    """Returns a tensor's rank; None if it is unknown in TensorFlow's graph."""
     known = getattr(images.shape, "rank", 0) is not None
     return len(images.shape) if known else None
 
 
 def framework_of(images: Any) -> str | None:
-    """Names the package that a tensor comes from; None for anything else."""
+    """Returns the name of a tensor's package; None for other values."""
     roots = (kind.__module__.split(".")[0] for kind in type(images).__mro__)
     return next((root for root in roots if root in _FRAMEWORKS), None)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Standardization:
-    """Subtracts a mean from 0..255 pixels and divides by a deviation.
+    """Subtracts a mean from 0..255 pixels, and divides by a deviation.
 
     Attributes:
         mean: float32 in 0..255, shape (channels,), or (height, width,
-            channels) for a mean of each pixel.
-        std: float32, larger than 0, the same shape.
+            channels) for a mean per pixel.
+        std: float32, larger than 0, of the same shape.
 
     Raises:
-        ValueError: if the two do not fit each other.
+        ValueError: if their shapes differ, or a value is invalid.
     """
 
     mean: np.ndarray
@@ -82,7 +82,7 @@ class Standardization:
     __repr__ = brief
 
     def __post_init__(self):
-        """Makes read-only float32 arrays of what came, and checks them."""
+        """Makes read-only float32 arrays, and checks them."""
         for name in ("mean", "std"):
             value = np.array(getattr(self, name), np.float32)
             value.flags.writeable = False
@@ -99,25 +99,25 @@ class Standardization:
             )
         if not (self.std > 0).all():
             raise ValueError(
-                f"std must be larger than 0; received {self.std.min()}. Are "
-                "all images alike in a channel?"
+                f"std must be larger than 0; received {self.std.min()}. A "
+                "channel may be the same in all images."
             )
 
     @classmethod
     def from_images(
         cls, images: np.ndarray, kind: str = "per_channel"
     ) -> "Standardization":
-        """Measures images, in float64 and a chunk at a time.
+        """Measures images in float64, in chunks.
 
         Args:
             images: (N, height, width, channels), values 0 to 255.
             kind: a key of `STANDARDIZATION_KINDS`. "per_channel": mean and
                 standard deviation of each channel over all pixels.
                 "per_pixel_mean" (He et al. 2015 and 2016 on CIFAR): the mean
-                of each pixel, deviation 1.
+                of each pixel, and deviation 1.
 
         Returns:
-            What standardizes these images.
+            The standardization of these images.
 
         Raises:
             ValueError: for an unknown kind, or images of another rank.
@@ -132,14 +132,14 @@ class Standardization:
         return cls(*STANDARDIZATION_KINDS[kind](images))
 
     def check_shape(self, shape: Sequence[int | None]) -> None:
-        """Refuses images that this does not fit.
+        """Checks that images have a shape that fits.
 
         Args:
-            shape: of an image or of a batch, ends in (height, width,
-                channels); None stands for a side that is not known yet.
+            shape: shape of an image or a batch; it ends in (height, width,
+                channels). None stands for an unknown side.
 
         Raises:
-            ValueError: if the last dimensions are not those of the mean.
+            ValueError: if the last dimensions differ from the mean's.
         """
         shape, wanted = tuple(shape), self.mean.shape
         known = zip(shape[-len(wanted) :], wanted)
@@ -148,9 +148,9 @@ class Standardization:
         ):
             raise ValueError(
                 f"Images of shape {shape} do not fit a mean of shape "
-                f"{wanted}: (..., height, width, channels) must end in it. "
-                f"Measure these images with Standardization.from_images, or "
-                f"bring them to that size."
+                f"{wanted}, which must be the end of (..., height, width, "
+                f"channels). Measure these images with "
+                f"Standardization.from_images, or resize them."
             )
 
     def __call__(self, images: Any) -> Any:
@@ -161,7 +161,7 @@ class Standardization:
                 tensor of Keras, TensorFlow, JAX or PyTorch, symbolic or not.
 
         Returns:
-            float32, the same shape and kind.
+            A float32 array or tensor of the same shape.
 
         Raises:
             ValueError: if their shape does not fit.
@@ -175,7 +175,7 @@ class Standardization:
         return subtract_and_divide(images, self.mean, self.std)
 
     def __eq__(self, other: object) -> bool:
-        """Tells whether both have the same numbers, to the bit."""
+        """Returns whether both have the same numbers, to the bit."""
         if not isinstance(other, Standardization):
             return NotImplemented
         return np.array_equal(self.mean, other.mean) and np.array_equal(
@@ -187,25 +187,26 @@ class Standardization:
         return hash((self.mean.tobytes(), self.std.tobytes()))
 
     def to_json(self) -> dict[str, Any]:
-        """Returns lists of numbers from which `from_json` makes it again.
+        """Returns the numbers as lists, for `from_json`.
 
         Returns:
-            A dictionary that `json.dump` takes; float32 survives to the bit.
+            A dictionary for `json.dump`. The float32 values are kept to the
+            bit.
         """
         return {"mean": self.mean.tolist(), "std": self.std.tolist()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Standardization":
-        """Makes one from what `to_json` returned.
+        """Makes a standardization from the output of `to_json`.
 
         Args:
             value: a mapping with exactly the keys "mean" and "std".
 
         Returns:
-            A standardization equal to the one written.
+            A standardization equal to the original one.
 
         Raises:
-            ValueError: if it is no such mapping.
+            ValueError: if it is not such a mapping.
         """
         if not isinstance(value, Mapping) or set(value) != {"mean", "std"}:
             raise ValueError(
@@ -225,7 +226,7 @@ def _measure_channels(images):
     pixels = images.size // images.shape[-1]
     over = (0, 1, 2)
     mean = sum(part.sum(over) for part in _chunks(images)) / pixels
-    # A second pass: a difference of squares would lose digits.
+    # A second pass, because a difference of squares loses digits.
     squares = sum(((part - mean) ** 2).sum(over) for part in _chunks(images))
     return mean, np.sqrt(squares / pixels)
 
@@ -248,7 +249,7 @@ STANDARDIZATIONS: dict[str, Standardization] = {
         mean=[125.306918046875, 122.950394140625, 113.86538318359375],
         std=[62.99321927773775, 62.08870764036511, 66.70489964065086],
     ),
-    # torchvision's and fb.resnet.torch's, there in units of 255.
+    # Those of torchvision and fb.resnet.torch, which divide pixels by 255.
     "imagenet": Standardization(
         mean=np.multiply([0.485, 0.456, 0.406], 255),
         std=np.multiply([0.229, 0.224, 0.225], 255),

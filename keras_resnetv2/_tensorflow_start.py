@@ -1,7 +1,7 @@
-"""TensorFlow without the lines that it prints and nobody can act on.
+"""Hides lines that TensorFlow prints at its start and nobody can act on.
 
-They come before its own levels of logging count: TF_CPP_MIN_LOG_LEVEL does not
-keep them back.
+TF_CPP_MIN_LOG_LEVEL does not hide them: they come before TensorFlow's log
+levels apply.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from keras_resnetv2._import_hook import ImportHook
 
-# A process of its own, which also prints what a crash leaves.
+# It runs in its own process, so that the lines of a crash are also printed.
 _FILTER = """
 import re, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -30,7 +30,7 @@ for line in sys.stdin.buffer:
 
 @contextlib.contextmanager
 def known_lines_dropped() -> Iterator[None]:
-    """Inside it, the lines do not reach standard error; all others do."""
+    """Context that keeps only these lines from standard error."""
     sys.stderr.flush()
     kept = os.dup(2)
     with subprocess.Popen(
@@ -46,7 +46,7 @@ def known_lines_dropped() -> Iterator[None]:
 
 
 def quiet_tensorflow() -> None:
-    """Drops them where TensorFlow is imported from now on."""
+    """Hides the lines when TensorFlow is imported later."""
     _BeforeTensorFlow().install()
 
 

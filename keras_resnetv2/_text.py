@@ -1,6 +1,6 @@
-"""Texts as reports write them: lines, and tables as Markdown and CSV.
+"""Writes texts for reports: lines, and tables as Markdown and CSV.
 
-People read Markdown, programs read CSV.
+Markdown is for people, CSV for programs.
 """
 
 import csv
@@ -15,11 +15,11 @@ _MARKS = re.compile(r"[\\|*`\[\]<>&~$]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def one_line(text: str, length: int | None = None) -> str:
-    """Puts a text on one line, without what cannot be printed.
+    """Puts a text on one line, without unprintable characters.
 
     Args:
-        text: any, a traceback, say.
-        length: characters to cut it to; None for all.
+        text: any text, such as a traceback.
+        length: largest number of characters; None for all.
     """
     printable = (c if c.isprintable() else " " for c in text)
     line = " ".join("".join(printable).split())
@@ -38,7 +38,7 @@ def duration(seconds: float) -> str:
 
 
 class _Brief(reprlib.Repr):
-    """Of arrays it gives the numbers or the shape, of functions the name."""
+    """Shows arrays by numbers or shape, and functions by name."""
 
     def __init__(self):
         super().__init__()
@@ -61,11 +61,11 @@ _BRIEF = _Brief()
 
 
 def brief(value: Any) -> str:
-    """A `__repr__` of one line, of a dataclass or a named tuple.
+    """A one-line `__repr__` for dataclasses and named tuples.
 
     Args:
-        value: its fields that are not at their default are written; long ones
-            are cut.
+        value: fields that differ from their defaults are shown; long ones are
+            cut.
     """
     if dataclasses.is_dataclass(value):
         defaults = {
@@ -85,18 +85,18 @@ def brief(value: Any) -> str:
 
 
 def images_found(classes: int, counts: dict[str, int]) -> str:
-    """Says which images a command has found.
+    """Describes the images that a command has found.
 
     Args:
-        classes: how many they are of.
-        counts: how many images there are, by what is done with them.
+        classes: number of classes.
+        counts: use, such as "to train on" -> number of images.
     """
     images = ", ".join(f"{count:,} {what}" for what, count in counts.items())
     return f"Images: {classes} classes, {images}."
 
 
 def escape_markdown(text: str) -> str:
-    """One line of Markdown, in a table too, that shows just this text."""
+    """Escapes a text as one line of Markdown, also for tables."""
     return _MARKS.sub(r"\\\g<0>", one_line(text))
 
 
@@ -108,14 +108,12 @@ def markdown_table(
     """Writes a table as Markdown.
 
     Args:
-        head: of the columns.
-        rows: the cells of each row, written as they are: see
-            `escape_markdown`.
-        right: whether a column stands on the right; None for none.
+        head: titles of the columns.
+        rows: the cells of each row, not escaped: see `escape_markdown`.
+        right: whether to align each column to the right; None for none.
 
     Returns:
-        A line each for the head, the sides and the rows, without a last line
-        break.
+        Lines for titles, alignment and rows, without a final line break.
     """
     right = right or [False] * len(head)
     sides = ["---:" if one else "---" for one in right]
@@ -126,11 +124,11 @@ def csv_table(head: Sequence[str], rows: Iterable[Sequence]) -> str:
     """Writes a table as CSV; None is an empty cell.
 
     Args:
-        head: of the columns.
+        head: titles of the columns.
         rows: the values of each row.
 
     Returns:
-        A line each for the head and the rows.
+        One line for the titles, and one per row.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

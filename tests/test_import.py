@@ -60,7 +60,7 @@ entry_point()
 @pytest.mark.parametrize(
     "missing, env, says",
     [
-        (("tensorflow", "jax", "torch"), {}, "keras-resnetv2[tensorflow]"),
+        (("tensorflow", "jax", "torch"), {}, "keras-resnetv2[cpu]"),
         (("jax",), {"KERAS_BACKEND": "jax"}, "pip install jax"),
         (("tensorflow", "torch"), {}, "Set KERAS_BACKEND=jax"),
     ],

@@ -302,7 +302,7 @@ def test_a_graph_that_cannot_be_read():
             super().__init__(name="outer")
             self.inner = small()
 
-    with pytest.raises(ValueError, match="'outer' is no functional"):
+    with pytest.raises(ValueError, match="'outer' is not a functional"):
         get_standardization(Outer())
 
 

@@ -103,7 +103,7 @@ def test_an_error_in_the_picture_is_a_warning(
     monkeypatch.setattr(logs, "plot_curves", plot_curves)
     monkeypatch.setattr(Figure, "savefig", fail)
     assert training.train(experiment(epochs=1), tmp_path)
-    assert "curves.png is not drawn: no font" in caplog.text
+    assert "curves.png could not be drawn: no font" in caplog.text
 
 
 def test_early_stopping_gives_the_best_weights_back(tmp_path, small_fake):

@@ -99,7 +99,7 @@ def test_a_picture_that_fails_is_a_warning(tmp_path, monkeypatch, caplog):
 
     monkeypatch.setattr(classes, "save_figure", fail)
     classes.write_class_files(tmp_path, np.eye(2, dtype=int), ["a", "b"], "")
-    assert "confusion.png is not drawn: no font" in caplog.text
+    assert "confusion.png could not be drawn: no font" in caplog.text
     assert (tmp_path / "confusion.csv").exists()
 
 
