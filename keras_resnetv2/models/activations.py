@@ -1,13 +1,13 @@
-"""Fig. 4: where batch normalization and ReLU stand around the convolutions."""
+"""Fig. 4: the positions of batch normalization and ReLU in a unit."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class ActivationOrder:
-    """One row of Fig. 4, as the operations at the three edges of a unit.
+    """One row of Fig. 4: the operations at three places of a unit.
 
-    Between two convolutions of a unit it is always BN, ReLU (`BETWEEN`).
+    Between two convolutions there are always BN and ReLU (`BETWEEN`).
 
     Attributes:
         before: before the first convolution, on the residual branch.
@@ -30,12 +30,12 @@ ACTIVATION_ORDERS = {
     "full_preactivation": ActivationOrder(before=("bn", "relu")),
 }
 
-# Fig. 5: re-cutting the units leaves one activation over at either end. At the
-# front it is the stem's, before the two paths split; at the back it is the
-# next unit's `before`, which stands right after the last addition.
+# Fig. 5: pre-activation leaves one activation over at each end of the network.
+# At the front it is the stem's, before the two paths split. At the back it is
+# the next unit's `before`, directly after the last addition.
 STEM = ("bn", "relu")
 
 
 def end_of_network(order: ActivationOrder) -> tuple[str, ...]:
-    """Operations between the last unit's addition and the pooling."""
+    """Returns the operations between the last addition and the pooling."""
     return order.before

@@ -1,7 +1,7 @@
 """The paper's networks by name: `PreActResNet20` ... `ResNet200V2`.
 
-One for each row of `MODELS`. `applications.pyi` has them for those who read
-the code and do not run it; `tools/generate_stubs.py` writes it.
+There is one builder for each row of `MODELS`. `applications.pyi` lists them for
+type checkers and editors; `tools/generate_stubs.py` writes it.
 """
 
 import dataclasses
@@ -22,30 +22,30 @@ Reference: He et al., "Identity Mappings in Deep Residual Networks", 2016.
 
 Args:
     include_top: whether to add global average pooling and the classifier.
-    weights: None (random), "cifar10" (trained, where they are published:
-        see `list_models`) or the path of a `.weights.h5` file.
+    weights: None (random), "cifar10" (trained, if published: see
+        `list_models`) or the path of a `.weights.h5` file.
     input_tensor: a Keras tensor to build on, (batch, H, W, C).
-    input_shape: (H, W, C); defaults to ({size}, {size}, 3). Standardised
-        pixels are expected, unless include_preprocessing: see
-        `preprocess_input`.
-    pooling: without the top: None (a map), "avg" or "max" (a vector).
+    input_shape: (H, W, C); defaults to ({size}, {size}, 3). The network expects
+        standardised pixels (see `preprocess_input`), unless it includes its
+        preprocessing.
+    pooling: output without the top: None (a map), "avg" or "max" (a vector).
     classes: number of classes; defaults to {classes}.
-    classifier_activation: of the classifier; None gives logits.
+    classifier_activation: activation of the classifier; None gives logits.
     name: the model's name.
-    include_preprocessing: whether the network standardises its images itself
-        and takes pixels, 0 to 255. True means as those of the weights; or a
-        key of `STANDARDIZATIONS`, or a `Standardization`.
+    include_preprocessing: whether the network takes pixels, 0 to 255, and
+        standardises them itself. True: use the statistics that belong to the
+        weights. Or give a key of `STANDARDIZATIONS`, or a `Standardization`.
     features: whether to return the features of every resolution, without the
         top: {{"stride1": (batch, H, W, filters), ...}}; see `feature_taps`.
 {options}
 
 Returns:
-    A `keras.Model`: (batch, H, W, C) to (batch, classes), or without the
-    top to (batch, H / {strides}, W / {strides}, filters).
+    A `keras.Model` that maps (batch, H, W, C) to (batch, classes), or without
+    the top to (batch, H / {strides}, W / {strides}, filters).
 
 Raises:
-    ValueError: for an argument that does not fit; it says which.
-    OSError: if a file of published weights is not to be had.
+    ValueError: if an argument does not fit; says which.
+    OSError: if published weights cannot be found or downloaded.
 
 Example:
     >>> import keras_resnetv2
@@ -75,7 +75,7 @@ def _keras_arguments(
     include_preprocessing: bool | str | Standardization = False,
     features: bool = False,
 ) -> keras.Model:
-    """The arguments that `keras.applications` has, in their order; and two."""
+    """Has the arguments of `keras.applications` in order, and two more."""
 
 
 def _signature(name, config):

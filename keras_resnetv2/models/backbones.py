@@ -1,4 +1,4 @@
-"""All of a network but its classifier, and trained weights for it."""
+"""Backbones, that is, networks without classifier, and weights for them."""
 
 from keras_resnetv2._origin import includes_preprocessing, origin_of
 from keras_resnetv2.models import published
@@ -9,22 +9,22 @@ from keras_resnetv2.models.network_configs import config_of
 
 
 def load_backbone(model, weights) -> None:
-    """Loads a network's weights into all layers but the classifier.
+    """Loads weights into all layers except the classifier.
 
-    What the network carries of a training (`model.origin`) becomes that of the
-    weights; a classifier on other features has no names of classes.
+    The model changes in place. Its `model.origin` becomes that of the weights,
+    without class names, because the classifier is not loaded.
 
     Args:
-        model: one of ours, with its top or without.
-        weights: "cifar10" (published ones) or the path of a `.weights.h5` file
-            of the same network, with any number of classes; None leaves the
-            model as it is.
+        model: a network of this package, with or without its top.
+        weights: "cifar10" (published weights) or the path of a `.weights.h5`
+            file of the same network, with any number of classes; None does
+            nothing.
 
     Raises:
-        ValueError: if there is no such file, it is no weights file, or that of
-            another network, or several published ones fit, or the network
-            includes another preprocessing than that of published ones.
-        OSError: if the published file is not to be had.
+        ValueError: if the file is missing, is not a weights file, or belongs
+            to another network; if more than one published file fits; or if the
+            network's preprocessing differs from the published weights'.
+        OSError: if published weights cannot be found or downloaded.
 
     Example:
         >>> import keras_resnetv2
@@ -46,7 +46,7 @@ def load_backbone(model, weights) -> None:
 
 
 def backbone(model):
-    """A model of the same layers without what follows the last activation."""
+    """Returns a model of the same layers, up to the last activation."""
     config = config_of(model)
     end = feature_taps(config)[f"stride{config.strides}"]
     return ResNet(model.input, model.get_layer(end).output)
@@ -60,7 +60,7 @@ def _row_of(model, tag):
     ]
     if not fitting:
         raise ValueError(
-            f"weights={tag!r} are not published for {model.name}, but for "
+            f"weights={tag!r} are not published for {model.name}, only for "
             f"{', '.join(row.label for row in rows)}, with any classes. Build "
             "one of these, or give the path of a .weights.h5 file."
         )

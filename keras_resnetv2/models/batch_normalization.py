@@ -1,4 +1,4 @@
-"""Batch normalization on TensorFlow's fused op, the same on every replica."""
+"""Batch normalization with TensorFlow's fused op, in step on all replicas."""
 
 import keras
 
@@ -11,18 +11,18 @@ _FUSED_DTYPES = ("float32", "bfloat16", "float16")
 class BatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization`, faster and with torch's statistics.
 
-    Same weights, same output, three differences:
+    It has the same weights and outputs, with three differences:
 
-    - On TensorFlow a channels-last (batch, H, W, C) input in float32, bfloat16
-      or float16 goes through the fused op, in training and in inference.
-      Everything else (JAX, PyTorch, float64, masks, other ranks,
-      `synchronized=True`) takes Keras's own operations.
-    - The moving variance is the unbiased one, N/(N-1), as in Caffe, torch and
-      TensorFlow's fused op; Keras 3 keeps the biased one.
-    - Under a `tf.distribute` strategy every replica normalises by its own
-      batch, and the moving statistics are averaged over the replicas at every
-      step, so that all replicas hold, save and export the same numbers. (In
-      Keras 3 they drift apart and the first replica's are saved.)
+    - On TensorFlow, a channels-last (batch, H, W, C) input in float32, bfloat16
+      or float16 uses the fused op, in training and in inference. All other
+      cases (JAX, PyTorch, float64, masks, other ranks, `synchronized=True`)
+      use Keras's operations.
+    - The moving variance is unbiased, N/(N-1), as in Caffe, torch and
+      TensorFlow's fused op. In Keras 3 it is biased.
+    - Under a `tf.distribute` strategy, every replica normalises with its own
+      batch. The moving statistics are averaged over the replicas at every
+      step, so all replicas save and export the same numbers. In Keras 3 they
+      drift apart, and the first replica's are saved.
 
     Reference: Ioffe and Szegedy, 2015; He et al., 2016 (statistics per GPU).
 
@@ -32,10 +32,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
         epsilon: added to the variance. Defaults to 1e-5.
         center: whether to add beta.
         scale: whether to multiply by gamma.
-        network_config: of a network's first one, the network's `ResNetConfig`
-            as JSON: a layer is what saving, loading and cloning carry over.
-        network_origin: likewise its `Origin`.
-        **kwargs: as for `keras.layers.BatchNormalization`.
+        network_config: the network's `ResNetConfig` as JSON, in its first
+            batch normalization: saving, loading and cloning keep layers.
+        network_origin: the network's `Origin`, in the same layer.
+        **kwargs: arguments of `keras.layers.BatchNormalization`.
 
     Raises:
         ValueError: for `renorm=True`, which has no unbiased counterpart.
@@ -55,7 +55,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     ):
         if kwargs.get("renorm"):
             raise ValueError(
-                "keras_resnetv2's BatchNormalization does not do batch "
+                "keras_resnetv2's BatchNormalization does not support batch "
                 "renormalization; received renorm=True. Use "
                 "keras.layers.BatchNormalization for it."
             )
@@ -71,7 +71,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         self.network_origin = network_origin
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         config = super().get_config()
         for name in ("network_config", "network_origin"):
             if (text := getattr(self, name)) is not None:
@@ -79,7 +79,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return config
 
     def add_weight(self, *args, trainable=True, aggregation="none", **kwargs):
-        """As Keras's, with the moving statistics averaged over replicas."""
+        """See Keras; averages the moving statistics over the replicas."""
         return super().add_weight(
             *args,
             trainable=trainable,
@@ -108,7 +108,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _fused(self, inputs, training):
         import tensorflow as tf
 
-        # The op takes float32 statistics and parameters whatever the input.
+        # The op takes float32 statistics and parameters for every input type.
         channels = (inputs.shape[-1],)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
@@ -128,7 +128,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             is_training=training,
             exponential_avg_factor=1.0 - self.momentum if training else 1.0,
         )
-        if training:  # the op has averaged: they are the new moving ones
+        if training:  # the op returned the new moving averages
             self.moving_mean.assign(mean)
             self.moving_variance.assign(variance)
         return outputs
@@ -160,7 +160,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return ops.cast(outputs, self.compute_dtype)
 
     def _count(self, inputs, mask):
-        """Number of values that a channel's statistics were taken over."""
+        """Returns the number of values in a channel's statistics."""
         ops = keras.ops
         if mask is not None:
             ones = ops.broadcast_to(ops.expand_dims(mask, -1), inputs.shape)

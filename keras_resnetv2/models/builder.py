@@ -1,4 +1,4 @@
-"""`ResNetV2`: stem, stages, head, as a functional `keras.Model`."""
+"""`ResNetV2`: builds stem, stages and head as a functional `keras.Model`."""
 
 import dataclasses
 
@@ -51,39 +51,42 @@ def ResNetV2(
 
     Reference: He et al., "Identity Mappings in Deep Residual Networks", 2016.
 
-    Layers are named by place: `stem_conv`, `stage2_unit1_conv1`,
+    Layers are named by their position: `stem_conv`, `stage2_unit1_conv1`,
     `stage2_unit1_out`, `head_relu`, `predictions`; see `feature_taps`. Under a
     mixed-precision policy the head computes in float32.
 
     Args:
-        config: the network, or its name: see `list_models`.
+        config: the network's config, or its name: see `list_models`.
         include_top: whether to add global average pooling and the classifier.
-        weights: None (random), "cifar10" (trained, where they are published:
-            see `list_models`) or the path of a `.weights.h5` file.
+        weights: None (random), "cifar10" (trained, if published: see
+            `list_models`) or the path of a `.weights.h5` file.
         input_tensor: a Keras tensor to build on, (batch, H, W, C).
         input_shape: (H, W, C) without the batch; H and W may be None. Defaults
             to (32, 32, 3) for a CIFAR stem, (224, 224, 3) for an ImageNet stem.
-            Standardised pixels are expected, unless include_preprocessing:
-            see `preprocess_input`.
-        pooling: without the top: None (a map), "avg" or "max" (a vector).
+            The network expects standardised pixels (see `preprocess_input`),
+            unless it includes its preprocessing.
+        pooling: output without the top: None (a map), "avg" or "max" (a
+            vector).
         classes: number of classes; defaults to `config.classes`.
-        classifier_activation: of the classifier; None gives logits.
-        name: the model's name; defaults to "resnetv2", or the name that came
-            as `config`, in lower case.
-        include_preprocessing: whether the network standardises its images
-            itself and takes pixels, 0 to 255. True means as those of the
-            weights; or a key of `STANDARDIZATIONS`, or a `Standardization`.
+        classifier_activation: activation of the classifier; None gives logits.
+        name: the model's name. Defaults to the name given as `config`, in
+            lower case, or "resnetv2".
+        include_preprocessing: whether the network takes pixels, 0 to 255, and
+            standardises them itself. True: use the statistics that belong to
+            the weights. Or give a key of `STANDARDIZATIONS`, or a
+            `Standardization`.
         features: whether to return the features of every resolution, without
             the top: {"stride1": (batch, H, W, filters), ...}; see
             `feature_taps`.
 
     Returns:
-        A `keras.Model`: (batch, H, W, C) to (batch, classes), or without the
-        top to (batch, H / config.strides, W / config.strides, filters).
+        A `keras.Model` that maps (batch, H, W, C) to (batch, classes), or
+        without the top to (batch, H / config.strides, W / config.strides,
+        filters).
 
     Raises:
-        ValueError: for an argument that does not fit; it says which.
-        OSError: if a file of published weights is not to be had.
+        ValueError: if an argument does not fit; says which.
+        OSError: if published weights cannot be found or downloaded.
 
     Example:
         >>> from keras_resnetv2 import ResNetConfig, ResNetV2
@@ -147,22 +150,23 @@ def ResNetV2(
 def _check_features(pooling):
     if pooling is not None:
         raise ValueError(
-            "features=True gives the maps of every resolution; received "
-            f"pooling={pooling!r}. Leave one of the two out."
+            "features=True returns the maps of every resolution; received "
+            f"pooling={pooling!r}. Omit one of the two."
         )
 
 
 def with_preprocessing(
     origin: Origin, include_preprocessing: bool | str | Standardization
 ) -> Origin:
-    """The origin of a network that standardises as it was asked to.
+    """Returns a network's origin with the requested preprocessing.
 
     Args:
-        origin: of its weights.
-        include_preprocessing: as of `ResNetV2`.
+        origin: the origin of its weights.
+        include_preprocessing: see `ResNetV2`.
 
     Raises:
-        ValueError: if the weights want another one, or do not say which.
+        ValueError: if the weights need another preprocessing, or do not know
+            theirs.
     """
     if include_preprocessing is False:
         return origin
@@ -170,17 +174,17 @@ def with_preprocessing(
     if include_preprocessing is True:
         if own is None:
             raise ValueError(
-                "include_preprocessing=True takes the statistics of published "
-                f"weights; received weights={origin.weights!r}. Give one of "
-                f"{sorted(STANDARDIZATIONS)}, or a Standardization."
+                "include_preprocessing=True needs published weights, which "
+                f"have statistics; received weights={origin.weights!r}. Give "
+                f"one of {sorted(STANDARDIZATIONS)}, or a Standardization."
             )
         return origin
     asked = get_standardization(include_preprocessing)
     if own is not None and asked != own:
         raise ValueError(
-            f"weights={origin.weights!r} were trained on images standardised "
-            "in another way than include_preprocessing says. Build the network "
-            f"with include_preprocessing={origin.weights!r}."
+            f"weights={origin.weights!r} were trained with a standardization "
+            "that differs from include_preprocessing. Build the network with "
+            f"include_preprocessing={origin.weights!r}."
         )
     return dataclasses.replace(origin, standardization=asked)
 
@@ -189,7 +193,7 @@ def _preprocessing(x, standardization):
     standardization.check_shape(x.shape)
     if standardization.mean.ndim == 3 and None in x.shape[1:]:
         raise ValueError(
-            "A mean of each pixel needs images of a known size; received "
+            "A mean per pixel needs images of a fixed size; received "
             f"{tuple(x.shape[1:])}. Give input_shape="
             f"{standardization.mean.shape}."
         )
@@ -204,7 +208,7 @@ def _preprocessing(x, standardization):
 
 
 def body(x, config: ResNetConfig):
-    """Stem and stages, up to the activation behind the last addition.
+    """Builds stem and stages, up to the activation after the last addition.
 
     Args:
         x: (batch, H, W, C).
@@ -225,16 +229,16 @@ def body(x, config: ResNetConfig):
 
 
 def feature_taps(network: ResNetConfig | str | keras.Model) -> dict[str, str]:
-    """Names the layers at which each resolution ends, by stride.
+    """Returns the name of the last layer of each resolution.
 
     Args:
-        network: a network of ours, its config, or its name.
+        network: a network of this package, its config, or its name.
 
     Returns:
-        A dict: {"stride4": "stage1_unit3_out", ...}, output stride in input
-        pixels to the layer's name, the raw signal after the stage's last
-        addition; for the last stage behind the network's last activation,
-        where it has one.
+        A dict {"stride4": "stage1_unit3_out", ...} from output strides, in
+        input pixels, to layer names. The outputs of these layers are the raw
+        signals after each stage's last addition. The last one comes after the
+        network's last activation, if it has one.
 
     Example:
         >>> from keras_resnetv2 import feature_taps
@@ -284,6 +288,6 @@ def _stem(x, config):
 
 
 def _head_dtype():
-    """float32 under mixed precision, where half is too coarse for logits."""
+    """Returns float32 in mixed precision: half is too coarse for logits."""
     policy = keras.config.dtype_policy()
     return "float32" if policy.compute_dtype.endswith("float16") else policy

@@ -1,11 +1,11 @@
-"""How a classifier ends: in logits or in probabilities."""
+"""Finds whether a classifier outputs logits or probabilities."""
 
 from typing import Literal, NamedTuple
 
 import keras
 
-# Operations that may stand behind the classifier, by class. A layer and the
-# function of `keras.ops` have the same name.
+# Classes of operations that may follow the classifier. A layer and the function
+# of `keras.ops` have the same name.
 _SOFTMAX = "Softmax"
 _UNCHANGED = ("Cast", "Identity")
 
@@ -16,13 +16,13 @@ class End(NamedTuple):
     """The end of a network.
 
     Attributes:
-        layer: what gives the answer, but for a softmax that follows it.
+        layer: the last layer, not counting a softmax after it.
         takes: the layer's first input.
         gives: the layer's output.
-        softmax: "own" where it is the layer's activation, "follows" where it
-            stands behind the layer, None where there is none.
-        within: the network that the layer is in and what that one takes, where
-            it is the last layer of this one.
+        softmax: "own" if it is the layer's activation, "follows" if it comes
+            after the layer, None if there is none.
+        within: if the layer belongs to an inner network, which is the last
+            layer of this one: that network and its inputs.
     """
 
     layer: keras.Operation
@@ -33,24 +33,24 @@ class End(NamedTuple):
 
 
 def find_end(model: keras.Model) -> End:
-    """Finds what gives a network's answer, in whatever way it was written.
+    """Finds the layer that makes a network's output.
 
-    A softmax may be the layer's activation, a layer behind it, or a call of
-    `keras.ops.softmax`. A network that is the last layer of another one is
-    looked into.
+    A softmax may be the layer's activation, a layer after it, or a call of
+    `keras.ops.softmax`. If the last layer is itself a network, its end is
+    found.
 
     Args:
         model: a network.
 
     Raises:
-        ValueError: if it is not functional, has several outputs, or takes the
-            softmax twice.
+        ValueError: if it is not functional, has several outputs, or applies
+            the softmax twice.
     """
     outputs = getattr(model, "outputs", None) or ()
     if len(outputs) != 1:
         raise ValueError(
-            "A functional keras.Model with one output is needed, as the "
-            "builders of this package return it; received "
+            "A functional keras.Model with one output is needed, like those of "
+            "this package's builders; received "
             f"{getattr(model, 'name', model)!r}, a {type(model).__name__} with "
             f"{len(outputs) or 'no'} outputs."
         )
@@ -72,9 +72,9 @@ def find_end(model: keras.Model) -> End:
         softmaxes.append("own")
     if len(softmaxes) > 1:
         raise ValueError(
-            f"{model.name} takes the softmax twice at its end. Build its "
-            "classifier with classifier_activation=None, or leave the softmax "
-            "behind it out."
+            f"{model.name} applies the softmax twice at its end. Build its "
+            "classifier with classifier_activation=None, or omit the softmax "
+            "after it."
         )
     return End(
         operation,
@@ -101,13 +101,13 @@ def _changes_nothing(operation):
 def kind_of_answer(
     model: keras.Model,
 ) -> Literal["logits", "probabilities"] | None:
-    """In what a network answers; None where that is neither.
+    """Returns what a network outputs; None if it is neither.
 
     Args:
         model: a network.
 
     Raises:
-        ValueError: as `find_end`.
+        ValueError: see `find_end`.
     """
     end = find_end(model)
     if len(model.outputs[0].shape) != 2:
@@ -119,19 +119,19 @@ def kind_of_answer(
 
 
 def gives_logits(model: keras.Model) -> bool:
-    """Whether a classifier gives logits (True) or probabilities (False).
+    """Returns True if a classifier outputs logits, False for probabilities.
 
     Args:
         model: a network.
 
     Raises:
-        ValueError: as `find_end`, and if it ends in no classifier.
+        ValueError: see `find_end`; also if it does not end in a classifier.
     """
     kind = kind_of_answer(model)
     if kind is None:
         raise ValueError(
-            f"{model.name} ends in {find_end(model).layer.name!r}, which gives "
-            "neither logits nor softmax probabilities. Build it with "
-            'include_top=True and classifier_activation=None or "softmax".'
+            f"{model.name} ends in {find_end(model).layer.name!r}, whose "
+            "outputs are neither logits nor softmax probabilities. Build it "
+            'with include_top=True and classifier_activation=None or "softmax".'
         )
     return kind == "logits"

@@ -1,7 +1,7 @@
-"""Parameters, work and activation memory of a network, from its config alone.
+"""Counts a network's parameters, work and activation memory by its config.
 
-A map's shape goes through the builder's own code in the place of the map: of
-every layer there is a second function, for shapes, that counts.
+Shapes instead of tensors go through the builder's code. For this, every layer
+function has a second version that takes shapes and counts.
 """
 
 import dataclasses
@@ -17,12 +17,13 @@ class Complexity:
     """The size of a network, and its work and memory for one image.
 
     Attributes:
-        parameters: trainable parameters, batch normalization's included.
-        multiply_adds: of the convolutions and the classifier in the forward
-            pass of one image; He et al. call them FLOPs.
-        activations: values of one image that a training step keeps from the
-            forward to the backward pass; each is 4 bytes in float32, 2 in
-            mixed precision.
+        parameters: number of trainable parameters, including batch
+            normalization's.
+        multiply_adds: multiply-adds of the convolutions and the classifier in
+            the forward pass of one image; He et al. call them FLOPs.
+        activations: number of values of one image that a training step keeps
+            for the backward pass. Each has 4 bytes in float32, 2 in mixed
+            precision.
     """
 
     parameters: int
@@ -38,19 +39,19 @@ def complexity(
 ) -> Complexity:
     """Counts a network's parameters, multiply-adds and activations.
 
-    Nothing is built. The network is the whole one, with its classifier and
-    softmax. Multiply-adds are those of all convolutions (stem, units,
-    shortcuts, gates) and of the classifier. Biases, batch normalization, ReLU,
-    pooling, additions and the products of scaling and gating are not counted.
+    The network is not built. It counts with its classifier and softmax.
+    Multiply-adds are those of all convolutions (stem, units, shortcuts, gates)
+    and of the classifier. Biases, batch normalization, ReLU, pooling, additions
+    and the products of scaling and gating are not counted.
 
-    Activations are the tensors that the gradients need, each once, however many
-    layers need it: the inputs of convolutions (the zero-padded copy, where a
-    stride makes one), of batch normalizations and of the classifier; the
-    outputs of ReLU, sigmoid and softmax; max-pooling's input and output; both
-    factors of a gate's products; dropout's mask, which is one value an image
-    in stochastic depth. Additions, constant factors, option A and the average
-    pooling need none. Nothing is computed twice to save memory, and no two
-    layers are fused.
+    Activations are the tensors that the gradients need. Each counts once, even
+    if several layers need it. They are: the inputs of convolutions (the
+    zero-padded copy, if a stride makes one), of batch normalizations and of
+    the classifier; the outputs of ReLU, sigmoid and softmax; max-pooling's
+    input and output; both factors of a gate's products; dropout's mask, which
+    in stochastic depth is one value per image. Additions, constant factors,
+    option A and the average pooling need none. Recomputation and fused layers
+    are not considered.
 
     Reference: He et al., "Deep Residual Learning for Image Recognition", 2015,
     Table 1, "FLOPs".
@@ -59,15 +60,15 @@ def complexity(
         config: the network.
         classes: number of classes; defaults to `config.classes`.
         input_shape: (H, W, C) of one image. Defaults to (32, 32, 3) for a CIFAR
-            stem, (224, 224, 3) for an ImageNet stem. The parameters depend on
-            its channels alone.
+            stem, (224, 224, 3) for an ImageNet stem. The number of parameters
+            depends only on C.
 
     Returns:
         A `Complexity`.
 
     Raises:
-        ValueError: for what is no config, number of classes or image shape of
-            this network, or a shape without numbers for height and width.
+        ValueError: if config, classes or input_shape are invalid, or height or
+            width is None.
 
     Example:
         >>> from keras_resnetv2 import ResNetConfig, complexity
@@ -80,9 +81,8 @@ def complexity(
     images = inputs_lib.image_shape(config, input_shape)
     if None in images:
         raise ValueError(
-            "Multiply-adds depend on the images' size, which must be known; "
-            f"received input_shape={input_shape!r}. Give height and width in "
-            "pixels."
+            "Multiply-adds depend on the size of the images; received "
+            f"input_shape={input_shape!r}. Give height and width in pixels."
         )
 
     counts = _Counts()
@@ -105,11 +105,11 @@ def complexity(
 
 
 class _Counts:
-    """What the layers of a network have come to so far.
+    """The sums over the layers so far.
 
     Attributes:
-        parameters: trainable ones.
-        multiply_adds: of one image's forward pass.
+        parameters: number of trainable parameters.
+        multiply_adds: multiply-adds of one image's forward pass.
         kept: the maps that gradients need.
     """
 
@@ -121,7 +121,7 @@ class _Counts:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Map:
-    """The shape of one image's map; two maps of one shape are two."""
+    """The shape of one image's map; maps of the same shape are not equal."""
 
     counts: _Counts
     height: int
@@ -133,7 +133,7 @@ class _Map:
         return (None, self.height, self.width, self.channels)
 
     def to(self, channels, strides=1):
-        """The map that a layer makes of it; a stride rounds up."""
+        """Returns a layer's output map; sizes are rounded up."""
         return _Map(
             self.counts,
             -(-self.height // strides),

@@ -1,4 +1,4 @@
-"""A network as data: `ResNetConfig`, its validation, and `MODELS`."""
+"""Networks as data: `ResNetConfig`, its validation, and `MODELS`."""
 
 import dataclasses
 import itertools
@@ -26,8 +26,8 @@ from keras_resnetv2.models.specs import (
     shortcuts_with,
 )
 
-# What a type checker and `ResNetConfig` let through; the tests hold these
-# against the tables that say what each name does.
+# The names that a type checker and `ResNetConfig` accept. The tests compare
+# them with the tables that define the names.
 StemName = Literal["cifar", "imagenet"]
 UnitName = Literal["single", "basic", "bottleneck"]
 ActivationOrderName = Literal[
@@ -56,7 +56,7 @@ BOTTLENECK_STRIDES = {"conv1": 0, "conv2": 1}
 _DEPTH_MULTIPLES = {"single": 6, "basic": 6, "bottleneck": 9}
 
 
-# What a named network has of its own; every builder takes the other options.
+# Fields that a named network sets; every builder takes the other ones.
 SIZE_FIELDS = ("depth", "units_per_stage", "widths", "stem", "classes")
 
 
@@ -86,9 +86,9 @@ def _shortcut_option(name, help, number=_FINITE):
 class ResNetConfig:
     """Everything that defines a pre-activation (or ablated) ResNet.
 
-    The size is given either by `depth` (the CIFAR nets' arithmetic: 6n+2 layers
-    with basic units, n a stage; 9n+2 with bottlenecks, n a stage; 6n+2 with
-    single-convolution units, 2n a stage) or by `units_per_stage`.
+    The size is given either by `units_per_stage` or by `depth`. As in CIFAR
+    networks, depth is 6n+2 with n basic units per stage, 9n+2 with n
+    bottlenecks per stage, and 6n+2 with 2n single-convolution units per stage.
 
     Reference: He et al., 2016, Fig. 2 (shortcuts), Fig. 4 (activation orders),
     Fig. 5 (first and last unit), section 5 (networks).
@@ -97,8 +97,8 @@ class ResNetConfig:
         {attributes}
 
     Raises:
-        ValueError: for an unknown name, a depth that does not fit its unit, an
-            option of a shortcut that was not chosen, or a value out of range.
+        ValueError: if a name is unknown, the depth does not fit the unit, an
+            option belongs to another shortcut, or a value is out of range.
 
     Example:
         >>> from keras_resnetv2 import ResNetConfig
@@ -109,7 +109,7 @@ class ResNetConfig:
     """
 
     depth: int | None = option(
-        None, "number of layers as the paper counts", unset="by stages"
+        None, "number of layers as in the paper", unset="by stages"
     )
     units_per_stage: tuple[int, ...] | None = option(
         None, "number of residual units in each stage", unset="by depth"
@@ -117,12 +117,12 @@ class ResNetConfig:
     widths: tuple[int, ...] = option(
         (16, 32, 64),
         "filters of each stage; a bottleneck's output has four times as many. "
-        "Every stage but the first halves the map",
+        "Every stage except the first halves the map",
     )
     stem: StemName = option(
         "cifar",
-        "what comes first: cifar is a 3x3 convolution, imagenet one of 7x7/2 "
-        "and a 3x3/2 max-pool",
+        "first layers: cifar is a 3x3 convolution, imagenet a 7x7/2 "
+        "convolution and a 3x3/2 max-pool",
     )
     unit: UnitName = option(
         "basic",
@@ -133,11 +133,11 @@ class ResNetConfig:
     classes: int = option(10, "default number of classes")
     activation_order: ActivationOrderName = option(
         "full_preactivation",
-        "where batch normalization and ReLU stand",
+        "positions of batch normalization and ReLU",
         source="Fig. 4, Table 2",
     )
     shortcut: ShortcutName = option(
-        "identity", "what the shortcut does", source="Fig. 2, Table 1"
+        "identity", "operation of the shortcut", source="Fig. 2, Table 1"
     )
     shortcut_scale: float | None = _shortcut_option(
         "shortcut_scale", "factor on the shortcut"
@@ -155,34 +155,35 @@ class ResNetConfig:
     )
     dimension_change: DimensionChangeName | None = option(
         None,
-        "where channels or map size change: padding is option A, projection "
-        "option B",
-        unset="the paper's choice, padding in CIFAR nets of basic or single "
-        "units, else projection",
+        "shortcut at a change of channels or map size: padding is option A, "
+        "projection option B",
+        unset="the paper's choice, padding in CIFAR networks with basic or "
+        "single units, else projection",
         source="He et al., 2015",
     )
     bottleneck_stride: BottleneckStrideName = option(
         "conv1",
-        "which convolution of a bottleneck has the stride: conv1 in the "
-        "authors' code, conv2 in fb.resnet.torch",
+        "convolution of a bottleneck that has the stride: conv1 as in the "
+        "authors' code, conv2 as in fb.resnet.torch",
     )
     kernel_initializer: KernelInitializerName = option(
         "he_normal",
-        "how the convolutions' weights are drawn; he_normal_fan_out is the "
-        "torch recipe's",
+        "initialisation of the convolutions; he_normal_fan_out is the torch "
+        "recipe's",
     )
     batch_normalization: BatchNormalizationName = option(
         "per_replica",
-        "whose statistics normalise a batch: each replica's own, as in the "
+        "statistics that normalise a batch: each replica's own, as in the "
         "paper, or those of all replicas of a tf.distribute strategy "
         "(TensorFlow only)",
     )
     stochastic_depth: float = option(
         0.0,
-        "in training, the fraction of the images for which the last unit "
-        "drops F, 0 <= fraction < 1; unit l of L drops l/L of it, and 0 is off",
+        "probability, 0 <= p < 1, of skipping the last unit's residual branch "
+        "in training. It grows linearly from the first unit to the last. 0 "
+        "turns it off",
         source="Huang et al., 2016",
-        number=_fraction("the last unit drops", "stochastic_depth"),
+        number=_fraction("of skipped branches", "stochastic_depth"),
     )
 
     __repr__ = brief
@@ -206,7 +207,7 @@ class ResNetConfig:
 
     @property
     def bridge(self) -> str:
-        """`dimension_change`, or the paper's choice where that is None."""
+        """`dimension_change`, or the paper's choice if that is None."""
         if self.dimension_change is not None:
             return self.dimension_change
         if self.stem == "cifar" and self.unit != "bottleneck":
@@ -224,7 +225,7 @@ class ResNetConfig:
         return STEMS[self.stem].strides * 2 ** (len(self.widths) - 1)
 
     def to_json(self) -> str:
-        """As one JSON object of all fields."""
+        """Returns all fields as a JSON object."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
@@ -270,7 +271,7 @@ class ResNetConfig:
                 )
 
 
-# By field, the names that its type has.
+# Field -> the names that it accepts.
 CHOICES = choices_of(ResNetConfig)
 
 _OPTION_FIELDS = tuple(
@@ -279,7 +280,7 @@ _OPTION_FIELDS = tuple(
 
 
 def _plain(value):
-    """Tuples for JSON's lists, and Python's numbers for NumPy's."""
+    """Replaces JSON's lists by tuples, and NumPy's numbers by Python's."""
     if isinstance(value, list | tuple):
         return tuple(map(_plain, value))
     is_numpys = isinstance(value, numbers.Number) and hasattr(value, "item")
@@ -287,10 +288,10 @@ def _plain(value):
 
 
 def check_config(config) -> None:
-    """Refuses what is no `ResNetConfig`.
+    """Checks that this is a `ResNetConfig`.
 
     Raises:
-        ValueError: says what came and where to get one.
+        ValueError: if it is not; says where to get one.
     """
     if not isinstance(config, ResNetConfig):
         raise ValueError(
@@ -302,16 +303,16 @@ def check_config(config) -> None:
 def _check_bottleneck_stride(config):
     if config.bottleneck_stride != "conv1" and config.unit != "bottleneck":
         raise ValueError(
-            f"bottleneck_stride={config.bottleneck_stride!r} does nothing with "
-            f'unit={config.unit!r}. Leave it out, or choose unit="bottleneck".'
+            f"bottleneck_stride={config.bottleneck_stride!r} has no effect "
+            f'with unit={config.unit!r}. Omit it, or use unit="bottleneck".'
         )
 
 
 def _check_size(config):
     if (config.depth is None) == (config.units_per_stage is None):
         raise ValueError(
-            "A network's size is given by depth or by units_per_stage, one of "
-            f"the two; received depth={config.depth!r}, "
+            "Give exactly one of depth and units_per_stage for a network's "
+            f"size; received depth={config.depth!r}, "
             f"units_per_stage={config.units_per_stage!r}."
         )
     for field in ("widths", "units_per_stage"):
@@ -323,12 +324,12 @@ def _check_size(config):
         ):
             raise ValueError(
                 f"{field} must be a non-empty tuple of positive integers, one "
-                f"a stage; received {value!r}."
+                f"per stage; received {value!r}."
             )
     if config.depth is None:
         if len(config.units_per_stage) != len(config.widths):
             raise ValueError(
-                "units_per_stage and widths must have one entry a stage each; "
+                "units_per_stage and widths must have one entry per stage; "
                 f"received units_per_stage={config.units_per_stage} and "
                 f"widths={config.widths}."
             )
@@ -343,7 +344,7 @@ def _check_size(config):
 def _check_depth(config):
     if len(config.widths) != 3:
         raise ValueError(
-            "depth counts the layers of a net of three stages; received "
+            "depth is only for networks with three stages; received "
             f"depth={config.depth} with widths={config.widths}. Give "
             "units_per_stage instead."
         )
@@ -364,8 +365,8 @@ def _check_shortcut_options(config):
         value = getattr(config, field)
         if value is not None and field not in allowed:
             raise ValueError(
-                f"{field} does nothing with shortcut={config.shortcut!r}; "
-                f"received {field}={value!r}. Leave it out, or choose "
+                f"{field} has no effect with shortcut={config.shortcut!r}; "
+                f"received {field}={value!r}. Omit it, or use "
                 f"shortcut={' or '.join(map(repr, shortcuts_with(field)))}."
             )
 
@@ -377,8 +378,8 @@ def _check_padding(config):
     filters += [spec.filters for _, spec in config.unit_specs()]
     if any(after < before for before, after in zip(filters, filters[1:])):
         raise ValueError(
-            "Option A can only append channels; received "
-            f"widths={config.widths}, which take some away. Use "
+            "Option A (padding) can only add channels; received "
+            f"widths={config.widths}, which decrease. Use "
             'dimension_change="projection".'
         )
 
@@ -397,8 +398,8 @@ def _imagenet(units_per_stage, unit):
     )
 
 
-# The paper's sections 3 to 5 (CIFAR) and 5 (ImageNet); 32 to 56 and 1202 are
-# He et al., 2015's depths with this paper's units.
+# The paper's sections 3 to 5 (CIFAR) and 5 (ImageNet). The depths 32 to 56 and
+# 1202 are those of He et al., 2015, with this paper's units.
 MODELS = {
     "PreActResNet20": _cifar(20),
     "PreActResNet32": _cifar(32),
@@ -418,7 +419,7 @@ MODELS = {
 
 
 def find_config(name: str) -> ResNetConfig:
-    """Looks a model up by name, without regard to case.
+    """Looks up a model by name, ignoring case.
 
     Raises:
         ValueError: for an unknown name; lists the known ones.

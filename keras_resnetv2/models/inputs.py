@@ -1,4 +1,4 @@
-"""What a network takes: its input tensor, checked."""
+"""Makes and checks a network's input tensor."""
 
 import numbers
 
@@ -8,14 +8,14 @@ from keras_resnetv2._graph import upstream
 
 
 def check_data_format():
-    """Refuses Keras's channels_first setting, and says why.
+    """Checks that Keras's image data format is channels_last.
 
     Raises:
-        ValueError: if that is set.
+        ValueError: if it is not.
     """
     if keras.config.image_data_format() != "channels_last":
         raise ValueError(
-            "keras_resnetv2 builds channels_last networks only (TensorFlow has "
+            "keras_resnetv2 builds only channels_last networks (TensorFlow has "
             "no channels_first convolution on CPUs, and the fused batch "
             "normalization used here is channels_last); received "
             f"image_data_format={keras.config.image_data_format()!r}. Call "
@@ -25,16 +25,16 @@ def check_data_format():
 
 
 def make(config, input_tensor, input_shape, pixels):
-    """The tensor that a network begins at.
+    """Returns a network's input tensor.
 
     Args:
         config: a `ResNetConfig`.
         input_tensor: a Keras tensor, or None.
-        input_shape: (H, W, C), or None for the config's own size.
-        pixels: whether the network standardises them itself.
+        input_shape: (H, W, C), or None for the config's default.
+        pixels: whether the network standardises pixels itself.
 
     Raises:
-        ValueError: if what came is no input for this network.
+        ValueError: if the tensor or the shape does not fit this network.
     """
     if input_tensor is not None:
         if input_shape is not None:
@@ -50,17 +50,17 @@ def make(config, input_tensor, input_shape, pixels):
 
 
 def image_shape(config, input_shape):
-    """The shape of a network's images.
+    """Returns the shape of a network's images.
 
     Args:
         config: a `ResNetConfig`.
-        input_shape: (H, W, C), or None for the config's own size.
+        input_shape: (H, W, C), or None for the config's default.
 
     Returns:
-        (H, W, C); H and W may be None where they came so.
+        (H, W, C); H and W are None if they are None in input_shape.
 
     Raises:
-        ValueError: if what came is no shape of images for this network.
+        ValueError: if the shape does not fit this network.
     """
     size = config.input_size
     shape = (size, size, 3) if input_shape is None else input_shape
@@ -71,20 +71,20 @@ def image_shape(config, input_shape):
 def _check_input_tensor(tensor, pixels):
     if not keras.utils.is_keras_tensor(tensor):
         raise ValueError(
-            "input_tensor must be a Keras tensor, as keras.Input returns it; "
-            f"received a {type(tensor).__name__}. Call the built model on "
-            "arrays instead."
+            "input_tensor must be a Keras tensor, for instance from "
+            f"keras.Input; received a {type(tensor).__name__}. For arrays, "
+            "build the model and call it on them."
         )
     if not pixels and not keras.backend.is_float_dtype(tensor.dtype):
         raise ValueError(
-            "input_tensor must hold standardised pixels, floats; received "
-            f"dtype {tensor.dtype}. Standardise it with preprocess_input, or "
-            "give include_preprocessing."
+            "input_tensor must hold standardised pixels, which are floats; "
+            f"received dtype {tensor.dtype}. Standardise it with "
+            "preprocess_input, or give include_preprocessing."
         )
 
 
 def source(tensor):
-    """The `keras.Input` a tensor comes from, or a list of several."""
+    """Returns the `keras.Input` of a tensor, or a list if it has several."""
     sources = [
         source
         for node, within in upstream([tensor])
@@ -112,5 +112,5 @@ def _check_image_shape(shape, config):
     if any(side is not None and side < least for side in shape[:2]):
         raise ValueError(
             f"Images must be at least {least} x {least} pixels for this "
-            f"network, which halves them down to 1 x 1; received {shape}."
+            f"network, which reduces them to 1 x 1; received {shape}."
         )

@@ -1,4 +1,4 @@
-"""The names of a network's layers, by place: `stage2_unit1_conv1`."""
+"""The names of a network's layers by position: `stage2_unit1_conv1`."""
 
 import re
 
@@ -8,15 +8,15 @@ PREPROCESSING = "preprocessing"
 STEM = "stem"
 HEAD = "head"
 
-# Stage, unit and the layer's own name in it.
+# Stage, unit, and the layer's name within the unit.
 UNIT_LAYER = re.compile(r"stage(\d+)_unit(\d+)_(.+)")
 
 
 def stage(number: int) -> str:
-    """Prefix of the names of a stage's layers; stages count from 1."""
+    """Returns the prefix of a stage's layer names; stages count from 1."""
     return f"stage{number}"
 
 
 def unit(stage_number: int, number: int) -> str:
-    """Prefix of the names of a unit's layers; units count from 1 in a stage."""
+    """Returns the prefix of a unit's layer names; units count from 1."""
     return f"{stage(stage_number)}_unit{number}"

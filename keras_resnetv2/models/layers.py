@@ -1,6 +1,6 @@
-"""The layers of a ResNet and the one place where their constants live.
+"""The layers of a ResNet, and the only place for their constants.
 
-`complexity` has each function for the shape of a map, in place of the map.
+`complexity` has a version of each function that takes shapes instead of maps.
 """
 
 import functools
@@ -9,12 +9,12 @@ import keras
 
 from keras_resnetv2.models.batch_normalization import BatchNormalization
 
-# Untruncated, as Caffe's "msra" and torch's kaiming_normal_ draw it.
+# Untruncated, like Caffe's "msra" and torch's kaiming_normal_.
 KERNEL_INITIALIZERS = {"he_normal": "fan_in", "he_normal_fan_out": "fan_out"}
 
 
 def kernel_initializer(name: str) -> keras.initializers.Initializer:
-    """Returns a fresh He initializer (one instance draws one kernel)."""
+    """Returns a new He initializer; each kernel needs its own."""
     return keras.initializers.VarianceScaling(
         2.0, KERNEL_INITIALIZERS[name], "untruncated_normal"
     )
@@ -32,10 +32,10 @@ def conv(
     activation=None,
     name,
 ):
-    """Convolution with symmetric zero padding; `bias` is the initial one.
+    """Applies a convolution with symmetric zero padding and initial `bias`.
 
-    `padding="same"` pads a strided 3x3 on even sizes at the end only; the
-    reference implementations pad both sides alike.
+    With `padding="same"`, a strided 3x3 convolution pads even sizes only at
+    the end. The reference implementations pad both sides equally.
     """
     padding = "same"
     if strides > 1 and kernel_size > 1:
@@ -56,7 +56,7 @@ def conv(
 
 @functools.singledispatch
 def batch_norm(x, *, kind, name):
-    """Batch normalization with the paper's epsilon and momentum."""
+    """Applies batch normalization with the paper's epsilon and momentum."""
     return BatchNormalization(synchronized=kind == "synchronized", name=name)(x)
 
 
@@ -68,7 +68,7 @@ def apply_ops(x, ops, *, batch_normalization, name, out=None):
         ops: names of operations, in order.
         batch_normalization: a name in `BATCH_NORMALIZATIONS`.
         name: the layers are called `{name}_bn` and `{name}_relu`.
-        out: the name of the last of them, where it shall have another.
+        out: another name for the last layer, if wanted.
     """
     for i, op in enumerate(ops, 1):
         layer_name = out if out and i == len(ops) else f"{name}_{op}"
@@ -81,45 +81,45 @@ def apply_ops(x, ops, *, batch_normalization, name, out=None):
 
 @functools.singledispatch
 def relu(x, *, name):
-    """Rectified linear units."""
+    """Applies rectified linear units."""
     return keras.layers.ReLU(name=name)(x)
 
 
 @functools.singledispatch
 def add(x, y, *, name):
-    """The sum of two tensors of one shape."""
+    """Adds two tensors of the same shape."""
     return keras.layers.Add(name=name)([x, y])
 
 
 @functools.singledispatch
 def multiply(x, y, *, name):
-    """The product of two tensors of one shape, value by value."""
+    """Multiplies two tensors of the same shape element-wise."""
     return keras.layers.Multiply(name=name)([x, y])
 
 
 @functools.singledispatch
 def rescale(x, scale, offset=0.0, *, name):
-    """The tensor times a constant, plus a constant."""
+    """Multiplies a tensor by a constant, and adds a constant."""
     return keras.layers.Rescaling(scale, offset, name=name)(x)
 
 
 @functools.singledispatch
 def dropout(x, rate, *, noise_shape=None, name):
-    """The tensor with a part of its values dropped in training."""
+    """Drops a part of the values in training."""
     return Dropout(rate, noise_shape=noise_shape, name=name)(x)
 
 
 @functools.singledispatch
 def pad_channels(x, filters, strides, *, name):
-    """The tensor subsampled, with zero channels appended."""
+    """Subsamples a tensor, and appends zero channels."""
     return PaddingShortcut(filters, strides, name=name)(x)
 
 
 @functools.singledispatch
 def max_pool(x, *, name):
-    """The ImageNet stem's 3x3 pooling, stride 2, symmetric padding.
+    """Applies the ImageNet stem's 3x3 max-pool, stride 2, symmetric padding.
 
-    It stands behind a ReLU, where padding with 0 and with -inf are the same.
+    It follows a ReLU, so padding with 0 has the same effect as with -inf.
     """
     x = keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
     return keras.layers.MaxPooling2D(3, strides=2, name=name)(x)
@@ -131,7 +131,7 @@ class PaddingShortcut(keras.layers.Layer):
 
     Args:
         filters: number of output channels, at least the input's.
-        strides: every how many pixels one is kept.
+        strides: step between the pixels that are kept.
     """
 
     def __init__(self, filters: int, strides: int = 1, **kwargs):
@@ -146,13 +146,13 @@ class PaddingShortcut(keras.layers.Layer):
         return keras.ops.pad(x, [(0, 0), (0, 0), (0, 0), (0, new)])
 
     def compute_output_shape(self, input_shape):
-        """Shape of the output, with None where the input's is unknown."""
+        """Returns the output's shape; sizes unknown in the input are None."""
         batch, *size, _ = input_shape
         size = [s and -(-s // self.strides) for s in size]
         return (batch, *size, self.filters)
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         config = {"filters": self.filters, "strides": self.strides}
         return {**super().get_config(), **config}
 
@@ -161,15 +161,16 @@ class PaddingShortcut(keras.layers.Layer):
 class Dropout(keras.layers.Dropout):
     """`keras.layers.Dropout` with two differences.
 
-    - Under a `tf.distribute` strategy every replica draws a mask of its own. In
-      Keras 3 the replicas hold copies of one seed and all draw the same.
-    - Frozen (`trainable=False`) it drops nothing, as our BatchNormalization
-      keeps its statistics: a frozen unit is the unit of the inference.
+    - Under a `tf.distribute` strategy every replica draws its own mask. In
+      Keras 3 the replicas have copies of the same seed and draw the same mask.
+    - It drops nothing when frozen (`trainable=False`). A frozen
+      `BatchNormalization` also keeps its statistics. So a frozen unit computes
+      the same as in inference.
 
     Args:
-        rate: fraction dropped, 0 <= rate <= 1; what stays is scaled by
+        rate: dropped fraction, 0 <= rate <= 1; the other values are scaled by
             1 / (1 - rate).
-        **kwargs: as for `keras.layers.Dropout`.
+        **kwargs: arguments of `keras.layers.Dropout`.
     """
 
     def call(self, inputs, training=False):
@@ -180,7 +181,7 @@ class Dropout(keras.layers.Dropout):
             return super().call(inputs, training=training)
         import tensorflow as tf
 
-        # int32, the type of seeds that XLA takes.
+        # XLA needs int32 seeds.
         seed = tf.cast(self.seed_generator.next(), tf.int32)
         shape = self.noise_shape or (None,) * len(inputs.shape)
         return tf.nn.experimental.stateless_dropout(
@@ -195,7 +196,7 @@ class Dropout(keras.layers.Dropout):
 
 
 def _replica():
-    """The replica's number as a tensor; None if there are no several."""
+    """Returns the replica's number as a tensor; None on a single device."""
     if keras.backend.backend() != "tensorflow":
         return None
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""`ResNet`: the class of all our models."""
+"""`ResNet`: the class of all models of this package."""
 
 import contextlib
 import functools
@@ -15,11 +15,11 @@ _HDF5 = (".h5", ".hdf5")
 
 
 def set_origin(model: keras.Model, origin: Origin) -> None:
-    """Makes a network carry what it was trained on.
+    """Stores in a network what it was trained on.
 
     Args:
-        model: one of ours.
-        origin: replaces what it carries.
+        model: a network of this package.
+        origin: replaces its origin.
     """
     for layer in model.layers:
         if getattr(layer, "network_config", None):
@@ -27,7 +27,7 @@ def set_origin(model: keras.Model, origin: Origin) -> None:
 
 
 def replicas_of(model: keras.Model) -> int:
-    """The number of replicas that a model trains on; 1 without a strategy."""
+    """Returns a model's number of replicas; 1 without a strategy."""
     if keras.backend.backend() != "tensorflow":
         return 1
     return model.distribute_strategy.num_replicas_in_sync
@@ -37,24 +37,25 @@ def replicas_of(model: keras.Model) -> int:
 class ResNet(keras.Model):
     """A functional `keras.Model` of any depth, for any number of replicas.
 
-    Building, cloning and loading PreActResNet1202 go through this constructor;
-    it keeps them from a RecursionError. To cut a sub-model out of a very deep
-    net, use it as well: `ResNet(net.input, net.get_layer(name).output)`.
+    Its constructor prevents a RecursionError when very deep networks such as
+    PreActResNet1202 are built, cloned or loaded. Use it also for a sub-model
+    of one: `ResNet(net.input, net.get_layer(name).output)`.
 
-    Under a `tf.distribute` strategy over more than one replica, `fit`,
-    `evaluate` and `predict` give what one device gives for the same batches,
-    or raise a ValueError. Where Keras's own do not:
+    Under a `tf.distribute` strategy with more than one replica, `fit`,
+    `evaluate` and `predict` give the same results as one device for the same
+    batches, or raise a ValueError. This differs from Keras:
 
-    - A batch that does not divide among the replicas: every image has the
-      same weight in the gradient, and in testing some replicas may get none.
-      (In training each needs one. Per-replica batch normalization averages
-      its moving statistics over the replicas, whatever their shards.)
-    - `steps_per_execution`: steps are run one by one, as if it were 1.
-    - Loss scaling: a step is skipped where any replica's gradients overflow.
+    - If the replicas get unequal parts of a batch, every image still has the
+      same weight in the gradient. In testing, replicas may get no image; in
+      training each needs one. Per-replica batch normalization averages its
+      moving statistics over the replicas, whatever the sizes of their parts.
+    - `steps_per_execution` is ignored: steps run one by one.
+    - With loss scaling, all replicas skip a step if one's gradients overflow.
     - Gradient clipping, gradient accumulation, `ema_overwrite_frequency`,
-      losses that are no mean, `train_on_batch`, `predict_on_batch`: refused.
+      losses that are not means, `train_on_batch` and `predict_on_batch` are
+      refused.
 
-    On one device, and on JAX and PyTorch, nothing differs from `keras.Model`.
+    On one device, and on JAX and PyTorch, it is the same as `keras.Model`.
     """
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
@@ -63,10 +64,10 @@ class ResNet(keras.Model):
 
     @property
     def config(self) -> ResNetConfig:
-        """The config of the network, or of the one that it is built on.
+        """The config of the network, or of the network that it is built on.
 
         Raises:
-            ValueError: for a model that does not begin with one of ours.
+            ValueError: if it is not built on a network of this package.
         """
         return config_of(self)
 
@@ -74,28 +75,28 @@ class ResNet(keras.Model):
     def origin(self) -> Origin:
         """What the network was trained on (statistics, classes, weights).
 
-        Keras's `load_weights`, `set_weights` and `clone_model` leave it as it
-        is, though a clone has random weights.
+        Keras's `load_weights`, `set_weights` and `clone_model` do not change
+        it, even though a clone has random weights.
         """
         return origin_of(self)
 
     def save(self, filepath, *args, **kwargs):
-        """As Keras's, but for its legacy HDF5 format, which is refused.
+        """Saves like Keras; refuses the legacy HDF5 format.
 
         Raises:
             ValueError: for a path that ends in .h5 or .hdf5.
         """
         if str(filepath).endswith(_HDF5) or "save_format" in kwargs:
             raise ValueError(
-                "A network is saved in Keras's own format: give a path that "
+                "Networks are saved in Keras's own format: give a path that "
                 f"ends in .keras; received {str(filepath)!r}. (Keras cannot "
-                "load the legacy HDF5 file of a class of its users by "
-                'itself.) For the weights alone: save_weights("m.weights.h5").'
+                "load legacy HDF5 files of custom classes without help.) To "
+                'save only the weights, call save_weights("m.weights.h5").'
             )
         super().save(filepath, *args, **kwargs)
 
     def make_train_function(self, force=False):
-        """As Keras's, one checked batch at a time."""
+        """See Keras; checks and trains one batch at a time."""
         replicas = replicas_of(self)
         if replicas > 1:
             _check_compiled(self, replicas)
@@ -109,7 +110,7 @@ class ResNet(keras.Model):
             )
 
     def make_predict_function(self, force=False):
-        """As Keras's, refusing a batch that is not shared out."""
+        """See Keras; refuses batches that are not split among replicas."""
         is_new = self.predict_function is None or force
         super().make_predict_function(force=force)
         replicas = replicas_of(self)
@@ -119,7 +120,7 @@ class ResNet(keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """As Keras's, its gradient in proportion to the shard's images."""
+        """See Keras; scales the gradient with the shard's number of images."""
         loss = super().compute_loss(
             x, y, y_pred, sample_weight, training=training
         )
@@ -128,16 +129,16 @@ class ResNet(keras.Model):
         import tensorflow as tf
 
         replica = tf.distribute.get_replica_context()
-        if replica is None:  # Keras only asks for the shape
+        if replica is None:  # Keras only needs the shape
             return loss
         images = tf.cast(tf.shape(keras.tree.flatten(x)[0])[0], loss.dtype)
         mean = replica.all_reduce(tf.distribute.ReduceOp.MEAN, images)
-        # The value stays: Keras weights it itself in what `fit` reports.
+        # The value stays the same: for reports, Keras itself weights it.
         weighted = loss * (images / mean)
         return weighted + tf.stop_gradient(loss - weighted)
 
     def test_step(self, *args):
-        """As Keras's; a replica without an image leaves the metrics alone."""
+        """See Keras; a replica without images does not change the metrics."""
         step = functools.partial(super().test_step, *args)
         if replicas_of(self) == 1:
             return step()
@@ -149,7 +150,7 @@ class ResNet(keras.Model):
         return tf.cond(tf.shape(images)[0] > 0, step, self.get_metrics_result)
 
     def predict_step(self, *args):
-        """As Keras's; a replica without an element predicts for a blank one."""
+        """See Keras; a replica without elements predicts for a blank one."""
         if replicas_of(self) == 1:
             return super().predict_step(*args)
         import tensorflow as tf
@@ -160,7 +161,7 @@ class ResNet(keras.Model):
 
         def with_blank(values):
             if isinstance(values, tf.SparseTensor):
-                return values  # TensorFlow makes no empty shard of one
+                return values  # TensorFlow makes no empty shards of these
             if isinstance(values, tf.RaggedTensor):
                 splits = tf.pad(values.row_splits, [blank])
                 return tf.RaggedTensor.from_row_splits(values.values, splits)
@@ -171,7 +172,7 @@ class ResNet(keras.Model):
         return keras.tree.map_structure(lambda out: out[:count], outputs)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras adds the shards up to learn their shape, and they may differ.
+        # Keras adds the shards to find their shape, but their sizes may differ.
         if iterator is not None and replicas_of(self) > 1:
             _, _, batches = next(iter(iterator))
             data_batch = _first_shard(next(batches), self.distribute_strategy)
@@ -181,9 +182,9 @@ class ResNet(keras.Model):
 
 @contextlib.contextmanager
 def _deep_recursion():
-    """Lets Keras walk a graph of thousands of nodes, which it does recursively.
+    """Allows Keras's recursion over graphs of thousands of nodes.
 
-    From Python 3.11 on pure Python calls take no C stack, so that this is safe.
+    This is safe since Python 3.11: pure Python calls do not use the C stack.
     """
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, 20_000))
@@ -194,7 +195,7 @@ def _deep_recursion():
 
 
 def _batch_by_batch(train_function, strategy):
-    """Hands a train function plain Python's iterator of checked batches."""
+    """Gives a train function a Python iterator of checked batches."""
 
     def checked(batches):
         for batch in batches:
@@ -203,7 +204,7 @@ def _batch_by_batch(train_function, strategy):
 
     def function(iterator):
         batches = checked(iterator)
-        first = next(batches)  # where there is none, Keras ends the epoch
+        first = next(batches)  # if there is none, Keras ends the epoch
         return train_function(itertools.chain([first], batches))
 
     return function
@@ -219,10 +220,10 @@ def _shared_out(predict_function, replicas):
 
 
 def _share_overflows(optimizer):
-    """Makes every replica skip the step where one replica's gradients overflow.
+    """Makes all replicas skip a step if one replica's gradients overflow.
 
-    Keras asks the first replica only: where another one's overflow, all get
-    its infinities.
+    Keras checks only the first replica. If another one's gradients overflow,
+    all replicas get its infinities.
     """
     import tensorflow as tf
 
@@ -242,38 +243,35 @@ def _first_shard(batch, strategy):
     )
 
 
-# What several replicas cannot do as one device does: Keras 3 takes all of it
-# there, and computes something else or breaks.
-_CLIPPING = (
-    "Keras clips every replica's own gradients before it adds them up. Leave "
-    "it out"
-)
-# An optimizer's option -> what is wrong with it there, and what to do.
+# Options with which several replicas differ from one device. Keras 3 accepts
+# them, and computes something else or fails.
+_CLIPPING = "Keras clips each replica's gradients before it adds them. Omit it"
+# An optimizer's option -> the problem, and what to do.
 _OPTIMIZER_OPTIONS = {
     "clipnorm": _CLIPPING,
     "global_clipnorm": _CLIPPING,
     "clipvalue": _CLIPPING,
     "gradient_accumulation_steps": (
-        "Keras cannot update replicas under a condition. Take a larger "
-        "batch_size, which the replicas share"
+        "Keras cannot update replicas under a condition. Use a larger "
+        "batch_size, which is split among the replicas"
     ),
     "ema_overwrite_frequency": (
-        "Keras cannot update replicas under a condition. Leave it None: with "
-        "use_ema=True the weights take their averages at the end of fit"
+        "Keras cannot update replicas under a condition. Set it to None: with "
+        "use_ema=True the weights become their averages at the end of fit"
     ),
 }
 _MEANS = ("sum_over_batch_size", "mean")
 
 
 def _check_compiled(model: keras.Model, replicas: int) -> None:
-    """Refuses options whose result depends on the number of replicas.
+    """Checks for options with results that depend on the number of replicas.
 
     Args:
-        model: compiled.
-        replicas: how many, at least 2.
+        model: a compiled model.
+        replicas: number of replicas, at least 2.
 
     Raises:
-        ValueError: names the option, what it does there and what to do.
+        ValueError: if there is one; names it, the problem and what to do.
     """
     optimizer = model.optimizer
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
@@ -281,8 +279,8 @@ def _check_compiled(model: keras.Model, replicas: int) -> None:
         value = getattr(optimizer, option, None)
         if value:
             raise ValueError(
-                f"{optimizer.name} has {option}={value}, which {replicas} "
-                f"replicas do not do as one device does: {reason}, or train "
+                f"{optimizer.name} has {option}={value}, which does not work "
+                f"on {replicas} replicas as on one device: {reason}, or train "
                 "on one device."
             )
     for loss in keras.tree.flatten(model.loss):
@@ -290,21 +288,20 @@ def _check_compiled(model: keras.Model, replicas: int) -> None:
         if reduction not in _MEANS:
             raise ValueError(
                 f"The loss {loss.name} has reduction={reduction!r}, which "
-                f"{replicas} replicas cannot put together from their shards "
-                'of a batch. Use "sum_over_batch_size", or train on one '
-                "device."
+                f"{replicas} replicas cannot combine from their parts of a "
+                'batch. Use "sum_over_batch_size", or train on one device.'
             )
 
 
 def _check_shared_out(batch, replicas: int) -> None:
-    """Refuses a batch that every replica would get the whole of.
+    """Checks that a batch is split among the replicas.
 
     Args:
-        batch: what the replicas would get.
-        replicas: how many, at least 2.
+        batch: the replicas' input.
+        replicas: number of replicas, at least 2.
 
     Raises:
-        ValueError: says what to call instead.
+        ValueError: if it is not; says what to call instead.
     """
     import tensorflow as tf
 
@@ -312,31 +309,31 @@ def _check_shared_out(batch, replicas: int) -> None:
         keras.tree.flatten(batch)[0], tf.distribute.DistributedValues
     ):
         raise ValueError(
-            f"Received a batch that is not shared out among the {replicas} "
-            "replicas: each of them would take all of it. Call fit, evaluate "
-            "or predict in place of train_on_batch or predict_on_batch; they "
-            "share it out."
+            f"Received a batch that is not split among the {replicas} "
+            "replicas: each of them would process all of it. Call fit, "
+            "evaluate or predict, which split it, instead of train_on_batch or "
+            "predict_on_batch."
         )
 
 
 def _check_shards(batch, strategy) -> None:
-    """Refuses a training batch of which a replica gets no image.
+    """Checks that every replica gets an image of a training batch.
 
     Args:
-        batch: shared out.
-        strategy: over more than one replica.
+        batch: a batch that is split among the replicas.
+        strategy: strategy with more than one replica.
 
     Raises:
-        ValueError: says how the batch was shared out and what to do.
+        ValueError: if one gets none; says how it was split and what to do.
     """
     _check_shared_out(batch, strategy.num_replicas_in_sync)
     shards = strategy.experimental_local_results(keras.tree.flatten(batch)[0])
     images = [int(shard.shape[0]) for shard in shards]
     if not all(images):
         raise ValueError(
-            f"A batch of {sum(images)} images leaves a replica without any: "
-            f"received shards of {images}, and batch normalization needs "
-            "images. Drop the last, incomplete batch (in tf.data: "
+            f"A batch of {sum(images)} images leaves a replica without images, "
+            f"which batch normalization needs: received shards of {images}. "
+            "Drop the last, incomplete batch (in tf.data: "
             "batch(..., drop_remainder=True)), or choose a batch_size that "
             "divides the number of images."
         )

@@ -1,7 +1,7 @@
-"""The config of a built network: carried by its stem, or read off its layers.
+"""The config of a built network: stored in its stem, or read from its layers.
 
-Networks saved by 0.1.0 do not carry one. Nothing else takes a config from
-layers' names.
+Networks saved by version 0.1.0 do not store it. Only for them is the config
+read from names of layers.
 """
 
 import dataclasses
@@ -22,17 +22,18 @@ _STEM_CONV = f"{layer_names.STEM}_conv"
 
 
 def config_of(model: keras.Model) -> ResNetConfig:
-    """The config that a network was built from.
+    """Returns the config that a network was built from.
 
     Args:
-        model: one of ours, or a functional model on the layers of one.
+        model: a network of this package, or a functional model built on the
+            layers of one.
 
     Returns:
-        The config. Of a network that 0.1.0 saved, one that builds the same
-        network.
+        The config. For a network saved by version 0.1.0, a config that builds
+        the same network.
 
     Raises:
-        ValueError: for a model without the layers of one of ours.
+        ValueError: if the model has no layers of this package's networks.
     """
     layers = {layer.name: layer for layer in getattr(model, "layers", ())}
     for layer in layers.values():
@@ -43,14 +44,14 @@ def config_of(model: keras.Model) -> ResNetConfig:
         raise ValueError(
             f"{getattr(model, 'name', model)!r} has no layers called "
             "stem_conv, stage1_unit1_conv1 and so on; expected a network of "
-            "keras_resnetv2. Where it is a layer of another model, give it "
-            "alone."
+            "keras_resnetv2. If the network is a layer of the model, give that "
+            "layer."
         )
     return _with_depth(_read(layers, units))
 
 
 def _units(layers):
-    """(stage, unit) to the unit's layers, by their names without its own."""
+    """Maps (stage, unit) to the unit's layers, by names within the unit."""
     units = {}
     for name, layer in layers.items():
         if match := layer_names.UNIT_LAYER.fullmatch(name):
@@ -113,13 +114,13 @@ def _classes(layers, stem):
 
 
 def _activation_order(layers, unit, roles, kind):
-    """The row of Fig. 4, by the operations that there are at the edges."""
+    """Returns the row of Fig. 4, found by the operations of a unit."""
     last = f"conv{len(UNITS[kind])}"
     found = {
         "before": {
             op
             for op in ("bn", "relu")
-            # The last unit's stand behind it.
+            # Those of the last unit come after it, in the head.
             if f"preact_{op}" in roles or f"{layer_names.HEAD}_{op}" in layers
         },
         "after": {op for op in ("bn", "relu") if f"{last}_{op}" in unit},
@@ -140,7 +141,7 @@ def _activation_order(layers, unit, roles, kind):
 
 
 def _shortcut(unit):
-    """The branch of Fig. 2 and its options."""
+    """Returns the shortcut of Fig. 2 and its options."""
     if "gate" in unit:
         exclusive = "residual_gated" in unit
         return {
@@ -166,7 +167,7 @@ def _shortcut(unit):
 
 
 def _with_depth(config):
-    """The same network written by its depth, as the CIFAR nets are."""
+    """Replaces units_per_stage by depth for CIFAR networks."""
     counts = config.units_per_stage
     if config.stem != "cifar" or len(counts) != 3 or len(set(counts)) > 1:
         return config

@@ -1,4 +1,4 @@
-"""The published weights as a table, and which of them a network takes."""
+"""The table of published weights, and the choice for a network."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ class PublishedWeights:
 
     Attributes:
         model: a name in `MODELS`.
-        tag: what `weights=` takes: the data set it was trained on, whose name
-            `preprocess_input` and `decode_predictions` take.
-        file: its name.
-        sha256: of the file, in hexadecimal.
-        size: of the file in bytes.
-        test_error: the fraction of the data set's test images (of CIFAR-10
-            10,000) that it takes for another class, in float32, from the file
-            and through `preprocess_input`.
-        steps: of the training.
-        seed: of the training.
-        command: of the training, less its --workdir.
+        tag: name of the training data set, for `weights=`, `preprocess_input`
+            and `decode_predictions`.
+        file: name of the file.
+        sha256: hash of the file, in hexadecimal.
+        size: size of the file in bytes.
+        test_error: fraction of errors on the data set's test images (CIFAR-10:
+            10,000), in float32, with this file and `preprocess_input`.
+        steps: number of training steps.
+        seed: seed of the training.
+        command: command of the training, without its --workdir.
         options: `ResNetConfig` fields that replace the model's, by name.
-        bundled: whether it is a part of this package, or to be downloaded.
+        bundled: whether the file is part of this package; otherwise it is
+            downloaded.
     """
 
     model: str
@@ -48,7 +48,7 @@ class PublishedWeights:
 
     @property
     def label(self) -> str:
-        """The model and its options, as one would call it."""
+        """The model and its options, like a call."""
         options = (f"{name}={value!r}" for name, value in self.options.items())
         return f"{self.model}({', '.join(options)})"
 
@@ -74,14 +74,14 @@ PUBLISHED = (
 
 
 def list_models(weights: bool | str = False) -> list[str]:
-    """Names the paper's networks, as the builders and `ResNetV2` take them.
+    """Lists the paper's networks by the names of their builders.
 
     Args:
-        weights: True names only those with published weights; a tag, as
-            "cifar10", only those with weights of that tag.
+        weights: True lists only networks with published weights; a tag, such
+            as "cifar10", only those with weights of that tag.
 
     Raises:
-        ValueError: if `weights` is neither.
+        ValueError: if `weights` is something else.
 
     Example:
         >>> import keras_resnetv2
@@ -95,13 +95,13 @@ def list_models(weights: bool | str = False) -> list[str]:
 
 
 def is_tag(weights) -> bool:
-    """Whether `weights` is the tag of any published weights."""
+    """Returns whether `weights` is the tag of any published weights."""
     tags = [row.tag for row in PUBLISHED]
     return isinstance(weights, str) and weights in tags
 
 
 def tags(config: ResNetConfig) -> list[str]:
-    """The tags of all weights that are published for a network.
+    """Lists the tags of all published weights for a network.
 
     Args:
         config: the network.
@@ -111,20 +111,20 @@ def tags(config: ResNetConfig) -> list[str]:
 
 
 def find(tag: str, config: ResNetConfig) -> PublishedWeights:
-    """The published weights of a network.
+    """Returns the published weights of a network.
 
-    What changes nothing in a trained network's answers is no difference:
-    initialisation, number of classes, what training alone does (dropout,
-    stochastic depth, how BN sees replicas), and how the same size is written.
-    Of several that answer alike it is the one whose config is the most alike.
+    Options that do not change a trained network's outputs are ignored:
+    initialisation, number of classes, options of the training (dropout,
+    stochastic depth, batch normalization on replicas), and depth instead of
+    units_per_stage. If several weights fit, the most similar config is chosen.
 
     Args:
-        tag: of the weights.
+        tag: tag of the weights.
         config: the network.
 
     Raises:
-        ValueError: if there are none: says which there are, and in what the
-            most similar one differs.
+        ValueError: if there are none; lists the existing ones, and how the most
+            similar one differs.
     """
     rows = [row for row in PUBLISHED if row.tag == tag]
     nearest = min(
@@ -137,23 +137,23 @@ def find(tag: str, config: ResNetConfig) -> PublishedWeights:
     found = differences(nearest.config, config)
     if found:
         raise ValueError(
-            f"weights={tag!r} are not published for this network. They are "
-            f"for {', '.join(row.label for row in rows)}; from "
-            f"{nearest.label} this one differs in {'; '.join(found)}. "
-            "Build one of these, or train it."
+            f"weights={tag!r} are not published for this network, only for "
+            f"{', '.join(row.label for row in rows)}. This network differs "
+            f"from {nearest.label} in {'; '.join(found)}. Build one of the "
+            "published networks, or train this one."
         )
     return nearest
 
 
 def differences(published: ResNetConfig, config: ResNetConfig) -> list[str]:
-    """In what a network's answers differ from a published one's.
+    """Lists the options that make a network differ from a published one.
 
     Args:
         published: the config of the published network.
-        config: of the other one.
+        config: the config of the other network.
 
     Returns:
-        A phrase a field; none where the weights are the network's.
+        A phrase per option; empty if the weights fit the network.
     """
     there, here = _trained_function(published), _trained_function(config)
     return [
@@ -164,13 +164,13 @@ def differences(published: ResNetConfig, config: ResNetConfig) -> list[str]:
 
 
 def _unlike(published, config):
-    """Number of fields that differ, those of training alone as well."""
+    """Returns the number of all fields that differ."""
     there, here = map(dataclasses.asdict, (published, config))
     return sum(there[name] != here[name] for name in there)
 
 
 def _trained_function(config):
-    """What the answers depend on beside the weights, defaults resolved."""
+    """Returns the options that change the outputs, with explicit defaults."""
     _, unit = next(config.unit_specs())
     traits = {
         "stem": config.stem,
@@ -183,6 +183,6 @@ def _trained_function(config):
         "residual_scale": unit.residual_scale,
         "bottleneck_stride": config.bottleneck_stride,
     }
-    if config.shortcut != "conv":  # which takes its place
+    if config.shortcut != "conv":  # "conv" replaces it
         traits["dimension_change"] = config.bridge
     return traits

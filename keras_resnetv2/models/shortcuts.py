@@ -1,8 +1,8 @@
-"""Fig. 2: the shortcut branches, and what bridges a change of dimensions.
+"""Fig. 2: the shortcut branches, and the shortcuts between dimensions.
 
 Every function of `SHORTCUTS` takes a unit's raw input `x`, the `activated`
-input (behind the unit's pre-activation; `x` itself where there is none) and the
-`residual` branch F, and returns the two tensors to add.
+input (after the unit's pre-activation; `x` itself if there is none) and the
+`residual` branch F. It returns the two tensors to add.
 """
 
 from keras_resnetv2.models import layers
@@ -14,7 +14,7 @@ def identity(x, activated, residual, spec, name):
 
 
 def constant_scaling(x, activated, residual, spec, name):
-    """Fig. 2(b): lambda x + (1 - lambda) F; each factor free."""
+    """Fig. 2(b): lambda x + (1 - lambda) F; the two factors are independent."""
     shortcut = _bridge(x, activated, spec, name)
     return (
         _scale(shortcut, spec.shortcut_scale, f"{name}_shortcut_scale"),
@@ -36,7 +36,7 @@ def shortcut_only_gating(x, activated, residual, spec, name):
 
 
 def conv(x, activated, residual, spec, name):
-    """Fig. 2(e): conv1x1(x) + F; it takes option A's or B's place too."""
+    """Fig. 2(e): conv1x1(x) + F; it also replaces option A or B."""
     shortcut = layers.conv(
         x,
         spec.filters,
@@ -68,16 +68,16 @@ SHORTCUTS = {
 
 
 def padding(x, activated, spec, name):
-    """Option A: the raw signal, subsampled, zero channels appended."""
+    """Option A: subsamples the raw signal, and appends zero channels."""
     return layers.pad_channels(
         x, spec.filters, spec.strides, name=f"{name}_shortcut_padding"
     )
 
 
 def projection(x, activated, spec, name):
-    """Option B: 1x1 convolution, behind the pre-activation if there is one.
+    """Option B: 1x1 convolution, after the pre-activation if there is one.
 
-    In the original unit it has a BN of its own (He et al., 2015).
+    In the original unit it has its own BN (He et al., 2015).
     """
     name = f"{name}_shortcut_projection"
     shortcut = layers.conv(
@@ -109,7 +109,7 @@ def _scale(x, factor, name):
 
 
 def _gate(x, spec, name):
-    """g(x) = sigmoid(W_g x + b_g), element-wise, one channel per output's."""
+    """g(x) = sigmoid(W_g x + b_g), element-wise, as many channels as F."""
     return layers.conv(
         x,
         spec.filters,

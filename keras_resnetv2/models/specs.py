@@ -1,4 +1,4 @@
-"""A network's parts as data: what it begins with, and its units."""
+"""A network's parts as data: the stem and the units."""
 
 import dataclasses
 
@@ -9,8 +9,8 @@ class Stem:
 
     Attributes:
         input_size: default height and width of the images in pixels.
-        kernel_size: of the convolution.
-        conv_strides: of the convolution.
+        kernel_size: kernel size of the convolution.
+        conv_strides: stride of the convolution.
         pooled: whether a 3x3 max-pool of stride 2 follows.
     """
 
@@ -30,14 +30,14 @@ STEMS = {
     "imagenet": Stem(224, kernel_size=7, conv_strides=2, pooled=True),
 }
 
-# (kernel size, filters as a multiple of the stage's width) a convolution.
+# (Kernel size, filters as a multiple of the stage's width) per convolution.
 UNITS = {
     "single": ((3, 1),),
     "basic": ((3, 1), (3, 1)),
     "bottleneck": ((1, 1), (3, 1), (1, 4)),
 }
 
-# The options a shortcut has, with the paper's defaults.
+# The options of each shortcut, with the paper's defaults.
 SHORTCUT_OPTIONS = {
     "constant_scaling": {"shortcut_scale": 0.5, "residual_scale": 0.5},
     "exclusive_gating": {"gate_bias": -6.0},
@@ -48,17 +48,17 @@ SHORTCUT_OPTIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class UnitSpec:
-    """What one unit needs to know.
+    """The settings of one unit.
 
     Attributes:
         unit: a name in `UNITS`.
         width: filters of the stage; the unit's output has `filters`.
         strides: stride of the unit.
-        strided_conv: index of the convolution that carries the stride.
-        preactivated: whether the unit has a pre-activation of its own (the
-            first unit of a network has none: the stem's stands in).
+        strided_conv: index of the convolution that has the stride.
+        preactivated: whether the unit has its own pre-activation; the first
+            unit of a network uses the stem's.
         activation_order: a name in `ACTIVATION_ORDERS`.
-        shortcut: a name in `SHORTCUTS`, its options below.
+        shortcut: a name in `SHORTCUTS`; the next four fields are its options.
         dimension_change: a name in `DIMENSION_CHANGES`.
         kernel_initializer: a name in `KERNEL_INITIALIZERS`.
         batch_normalization: a name in `BATCH_NORMALIZATIONS`.
@@ -89,5 +89,5 @@ class UnitSpec:
 
 
 def shortcuts_with(option: str) -> tuple[str, ...]:
-    """The shortcuts that have an option."""
+    """Lists the shortcuts that have an option."""
     return tuple(n for n, row in SHORTCUT_OPTIONS.items() if option in row)

@@ -43,8 +43,8 @@ def residual_unit(x, spec: UnitSpec, name: str):
         x, activated, residual, spec, name
     )
     residual = _stochastic_depth(residual, spec, name)
-    # The shortcut goes first: Keras walks a graph depth first along the first
-    # input, and along the shortcuts a very deep net is a few nodes a unit.
+    # The shortcut comes first. Keras walks a graph depth first along the first
+    # input; along the shortcuts, a unit has only a few nodes.
     out = f"{name}_out"
     y = layers.add(
         shortcut, residual, name=f"{name}_add" if order.after_addition else out
@@ -55,11 +55,11 @@ def residual_unit(x, spec: UnitSpec, name: str):
 
 
 def _stochastic_depth(residual, spec, name):
-    """Drops a whole image's branch, or scales it by 1 / (1 - rate).
+    """Drops an image's residual branch, or scales it by 1 / (1 - rate).
 
-    Last of all on the branch: what is dropped is the whole of F as it would be
-    added, its BN, its scale and its gate with it. A BN behind it would shift
-    the zeros. The shortcut keeps its own scale or gate, as where F is zero.
+    This is the last operation of the branch, so all of F is dropped, including
+    its BN, scale and gate. A BN after it would shift the zeros. The shortcut
+    keeps its own scale or gate.
     """
     if not spec.drop_rate:
         return residual

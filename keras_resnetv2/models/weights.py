@@ -1,4 +1,4 @@
-"""Where a network's weights come from."""
+"""Finds, downloads and loads a network's weights."""
 
 import contextlib
 import hashlib
@@ -17,10 +17,10 @@ from keras_resnetv2.models.published import PublishedWeights
 
 
 def origin(weights, include_top: bool) -> Origin:
-    """What weights were trained on.
+    """Returns what weights were trained on.
 
     Args:
-        weights: as of `find`.
+        weights: see `find`.
         include_top: whether the network has its classifier.
     """
     if not published.is_tag(weights):
@@ -34,7 +34,7 @@ def origin(weights, include_top: bool) -> Origin:
 
 
 def find(weights, config: ResNetConfig, include_top: bool) -> str | None:
-    """The path of the weights, refused before a network is built.
+    """Returns the path of the weights; checks them before building a network.
 
     Args:
         weights: None, the path of a `.weights.h5` file, or the tag of
@@ -43,27 +43,27 @@ def find(weights, config: ResNetConfig, include_top: bool) -> str | None:
         include_top: whether it has its classifier.
 
     Raises:
-        ValueError: if they are none of these, or not this network's.
-        OSError: if the published file is not to be had.
+        ValueError: if weights is something else, or belongs to another network.
+        OSError: if published weights cannot be found or downloaded.
     """
     if not published.is_tag(weights):
         return check(weights, config)
     row = published.find(weights, config)
     if include_top and config.classes != row.config.classes:
         raise ValueError(
-            f"weights={weights!r} have a classifier of {row.config.classes} "
-            f"classes; received classes={config.classes}. For a classifier of "
-            "your own give include_top=False, or weights=None and then "
+            f"weights={weights!r} have a classifier for {row.config.classes} "
+            f"classes; received classes={config.classes}. For your own "
+            "classifier, give include_top=False, or give weights=None and call "
             f"load_backbone(model, {weights!r})."
         )
     return path_of(row)
 
 
 def check(weights, config: ResNetConfig) -> str | None:
-    """The path of a weights file; None stays None.
+    """Returns the path of a weights file, or None for None.
 
     Args:
-        weights: of a network.
+        weights: the path, or None.
         config: the network.
 
     Raises:
@@ -77,51 +77,52 @@ def check(weights, config: ResNetConfig) -> str | None:
         tags = ", ".join(map(repr, published.tags(config)))
         raise ValueError(
             "weights must be None (random initialisation), the path of a "
-            ".weights.h5 file, or published ones; received "
+            ".weights.h5 file, or the name of published weights; received "
             f"{weights!r}. Published for this network: {tags or 'none'}."
         )
     if not os.path.isfile(path):
         raise ValueError(
-            f"weights={path!r}: there is no such file. Give the path of a file "
-            "written by model.save_weights, or None."
+            f"weights={path!r}: there is no such file. Give the path of a "
+            "file written by model.save_weights, or None."
         )
     return path
 
 
 def load(model, weights) -> None:
-    """Loads the file `weights` into `model`; None leaves it as it is.
+    """Loads the file `weights` into `model`; None does nothing.
 
-    Keras matches weights by the order of layers alone, and would take those of
-    another activation order where the shapes happen to fit.
+    Keras matches weights only by the order of layers. It would accept those of
+    another activation order if the shapes fit by chance.
 
     Raises:
-        ValueError: if the file holds other layers than the model, or is none.
+        ValueError: if the file has other layers than the model, or is not a
+            weights file.
     """
     if weights is None:
         return
     own = {layer.name for layer in model.layers if layer.weights}
     stored = _layer_names(weights)
-    # A network without its top takes the weights of the whole one.
+    # A network without its top accepts the weights of the whole network.
     other = sorted((own - stored) | (stored - own - {layer_names.CLASSIFIER}))
     if stored and other:
         raise ValueError(
-            f"weights={os.fspath(weights)!r} are those of another network: "
-            f"{other[0]!r} is in {'this one' if other[0] in own else 'it'} "
-            f"alone ({len(other)} layers differ). Build the network with the "
-            "options that it was saved with."
+            f"weights={os.fspath(weights)!r} belong to another network: only "
+            f"{'this network' if other[0] in own else 'the file'} has "
+            f"{other[0]!r} ({len(other)} layers differ). Build the network "
+            "with the options that it was saved with."
         )
     try:
         model.load_weights(weights)
     except ValueError as error:
         raise ValueError(
             f"weights={os.fspath(weights)!r} do not fit this network's shapes. "
-            "Build it with the options, the classes and the channels of "
-            f"input_shape that they were saved with. Keras says: {error}"
+            "Build it with the options, classes and channels (input_shape) of "
+            f"the network that was saved. Keras's message: {error}"
         ) from error
 
 
 def _layer_names(path):
-    """Names of the layers with weights; none in files of an early Keras 3."""
+    """Returns the names of layers with weights; empty for early Keras 3."""
     try:
         with h5py.File(path) as file:
             groups = [
@@ -139,22 +140,21 @@ def _layer_names(path):
 
 ADDRESS = "KERAS_RESNETV2_WEIGHTS"
 _BUNDLED = pathlib.Path(__file__).with_name("pretrained")
-_CACHE = ("models", "keras_resnetv2")  # in Keras's own folder
+_CACHE = ("models", "keras_resnetv2")  # in Keras's folder
 _SCHEMES = ("https", "http", "file")
 
 
 def path_of(row: PublishedWeights) -> str:
-    """The path of a published file whose hash is right.
+    """Returns the path of a published file, and checks its hash.
 
     Args:
-        row: of the table. What is not bundled is downloaded, once, from the
-            folder whose address the environment variable
-            KERAS_RESNETV2_WEIGHTS has, into Keras's cache.
+        row: row of the table. A file that is not bundled is downloaded once
+            into Keras's cache, from the folder at the address in the
+            environment variable KERAS_RESNETV2_WEIGHTS.
 
     Raises:
-        OSError: if the bundled file is damaged, or the other one is not to be
-            had, or has another hash.
-        ValueError: if the address is none.
+        OSError: if the file is damaged, or cannot be found or downloaded.
+        ValueError: if the address is invalid.
     """
     return _bundled(row) if row.bundled else _downloaded(row)
 
@@ -181,11 +181,11 @@ def _downloaded(row):
         raise _not_to_be_had(row, "It is not set.")
     if urlsplit(address).scheme not in _SCHEMES:
         raise ValueError(
-            f"{ADDRESS} must be the address of a folder that begins with "
+            f"{ADDRESS} must be a folder's address that begins with "
             f"{', '.join(f'{scheme}:' for scheme in _SCHEMES)}; received "
             f"{address!r}."
         )
-    # Keras goes to /tmp where there is no such folder.
+    # Without this folder, Keras would use /tmp.
     with contextlib.suppress(OSError):
         home.mkdir(parents=True, exist_ok=True)
     try:
@@ -196,7 +196,7 @@ def _downloaded(row):
             cache_subdir=os.path.join(*_CACHE),
             file_hash=row.sha256,
         )
-    except Exception as error:  # Keras has none of its own for a failed fetch
+    except Exception as error:  # Keras has no class for a failed download
         raise _not_to_be_had(row, f"From {address!r}: {error}.") from error
 
 
@@ -209,8 +209,8 @@ def _hash(path):
 
 def _not_to_be_had(row, reason):
     return OSError(
-        f"{row.file} ({row.size / 1e6:.1f} MB) is not a part of the package "
-        "and comes from the folder whose address the environment variable "
-        f"{ADDRESS} has. {reason} Set it to the address of a folder that has "
-        f"the file with SHA-256 {row.sha256}."
+        f"{row.file} ({row.size / 1e6:.1f} MB) is not part of the package. It "
+        "is downloaded from the folder at the address in the environment "
+        f"variable {ADDRESS}. {reason} Set it to the address of a folder that "
+        f"has the file with SHA-256 {row.sha256}."
     )

@@ -113,7 +113,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
         {"dimension_change": "projection"},
     ):
         with pytest.raises(
-            ValueError, match=r"of another network.*layers differ"
+            ValueError, match=r"to another network.*layers differ"
         ):
             PreActResNet20(weights=path, **options)
     whole = PreActResNet20(weights=path)
@@ -146,7 +146,7 @@ def test_a_backbone_is_loaded_into_another_number_of_classes(tmp_path):
             head = model.layers[-1].get_weights()
             np.testing.assert_array_equal(head[0], random[-2])
     deeper = ResNetConfig(units_per_stage=(1, 2), widths=(4, 8))
-    with pytest.raises(ValueError, match="of another network"):
+    with pytest.raises(ValueError, match="to another network"):
         load_backbone(ResNetV2(deeper, input_shape=(8, 8, 3)), path)
     with pytest.raises(ValueError, match="no such file"):
         load_backbone(tiny(), "nowhere.weights.h5")
@@ -164,12 +164,12 @@ def test_a_backbone_is_loaded_into_another_number_of_classes(tmp_path):
         ({"pooling": ["avg"]}, r"\['avg'\]"),
         ({"input_shape": 32}, "channels last.*received 32"),
         ({"input_shape": ("32", 32, 3)}, "channels last"),
-        ({"bottleneck_stride": "conv2"}, "does nothing.*bottleneck"),
-        ({"input_shape": (3, 32, 32)}, "at least 4 x 4.*halves"),
+        ({"bottleneck_stride": "conv2"}, "has no effect.*bottleneck"),
+        ({"input_shape": (3, 32, 32)}, "at least 4 x 4.*reduces"),
         ({"input_shape": (32, 32)}, "channels last"),
         ({"input_shape": (32, 32, None)}, "known number of channels"),
         ({"input_shape": (2, 32, 3)}, "at least 4 x 4"),
-        ({"unit": "bottleneck", "gate_bias": 0.0}, "gate_bias does nothing"),
+        ({"unit": "bottleneck", "gate_bias": 0.0}, "gate_bias has no effect"),
         ({"activation_order": "postact"}, "'postact'"),
         ({"classes": 0}, "classes must be"),
     ],
@@ -253,7 +253,7 @@ def test_features_of_every_resolution():
 def test_channels_first_is_refused_with_the_reason():
     keras.config.set_image_data_format("channels_first")
     try:
-        with pytest.raises(ValueError, match="channels_last networks only"):
+        with pytest.raises(ValueError, match="only channels_last networks"):
             PreActResNet20()
     finally:
         keras.config.set_image_data_format("channels_last")

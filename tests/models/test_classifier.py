@@ -95,23 +95,23 @@ def test_logits(build):
 @pytest.mark.parametrize(
     "build, says",
     [
-        (lambda: small("sigmoid"), "'predictions', which gives neither"),
+        (lambda: small("sigmoid"), "'predictions', whose outputs are neither"),
         (headless, "neither logits nor softmax"),
         (
             lambda: behind(small(), keras.ops.log_softmax),
-            "'log_softmax', which gives neither",
+            "'log_softmax', whose outputs are neither",
         ),
         (
             lambda: behind(small(), keras.layers.Softmax(axis=0)),
-            "'softmax.*', which gives neither",
+            "'softmax.*', whose outputs are neither",
         ),
         (
             lambda: behind(small("softmax"), keras.layers.Softmax()),
-            "takes the softmax twice",
+            "applies the softmax twice",
         ),
         (
             lambda: behind(small(), keras.ops.softmax, keras.layers.Softmax()),
-            "takes the softmax twice",
+            "applies the softmax twice",
         ),
         (
             lambda: keras.Model(

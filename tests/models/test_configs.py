@@ -40,9 +40,9 @@ def test_depth_arithmetic(depth, unit, units):
         ({"depth": 22, "unit": "single"}, r"6n\+2"),
         ({"depth": 2}, r"6n\+2.*Nearest: 8"),
         ({"depth": "20"}, r"depth='20'"),
-        ({}, "one of the two"),
-        ({"depth": 20, "units_per_stage": (3, 3, 3)}, "one of the two"),
-        ({"units_per_stage": (3, 3)}, "one entry a stage"),
+        ({}, "exactly one of depth"),
+        ({"depth": 20, "units_per_stage": (3, 3, 3)}, "exactly one of depth"),
+        ({"units_per_stage": (3, 3)}, "one entry per stage"),
         ({"units_per_stage": (3, 0, 3)}, "positive integers"),
         ({"depth": 20, "widths": (16, 32)}, "units_per_stage instead"),
         ({"depth": 20, "classes": 0}, "classes must be"),
@@ -52,10 +52,10 @@ def test_depth_arithmetic(depth, unit, units):
         ({"depth": 20, "dimension_change": "C"}, "projection"),
         ({"depth": 20, "bottleneck_stride": "conv3"}, "conv2"),
         ({"depth": 20, "stem": "tiny"}, "imagenet"),
-        ({"depth": 20, "gate_bias": -3.0}, "gate_bias does nothing.*gating"),
+        ({"depth": 20, "gate_bias": -3.0}, "gate_bias has no effect.*gating"),
         (
             {"depth": 20, "shortcut": "conv", "dropout_rate": 0.1},
-            "dropout_rate does nothing.*'dropout'",
+            "dropout_rate has no effect.*'dropout'",
         ),
         (
             {"depth": 20, "shortcut": "dropout", "dropout_rate": 1.0},
@@ -75,10 +75,10 @@ def test_depth_arithmetic(depth, unit, units):
         ),
         (
             {"depth": 20, "stochastic_depth": 1.0},
-            "last unit drops, 0 <= stochastic_depth < 1; received 1.0",
+            "skipped branches, 0 <= stochastic_depth < 1; received 1.0",
         ),
         ({"depth": 20, "stochastic_depth": -0.1}, "received -0.1"),
-        ({"depth": 20, "stochastic_depth": None}, "last unit drops.*None"),
+        ({"depth": 20, "stochastic_depth": None}, "skipped branches.*None"),
         (
             {"depth": 20, "widths": (64, 32, 16)},
             'dimension_change="projection"',

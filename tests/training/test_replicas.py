@@ -86,16 +86,16 @@ def test_inputs_may_be_several_a_dict_vectors_ragged_or_sparse(results):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("clipnorm", "clipnorm=1.0.*own gradients.*Leave it out"),
+        ("clipnorm", "clipnorm=1.0.*each replica's.*Omit it"),
         ("global_clipnorm", "global_clipnorm=2.0"),
         ("clipvalue", "clipvalue=3.0"),
         ("gradient_accumulation_steps", "_steps=4.*larger batch_size"),
-        ("ema_overwrite_frequency", "_frequency=5.*Leave it None"),
+        ("ema_overwrite_frequency", "_frequency=5.*Set it to None"),
         ("clipnorm inside loss scaling", "clipnorm=6.0"),
         ("reduction", "reduction='sum'.*Use \"sum_over_batch_size\""),
-        ("train_on_batch", "not shared out.*Call fit"),
-        ("predict_on_batch", "not shared out.*Call fit, evaluate or predict"),
-        ("empty shard", r"without any: received shards of \[1, .*0\]"),
+        ("train_on_batch", "not split.*Call fit"),
+        ("predict_on_batch", "not split.*Call fit, evaluate or predict"),
+        ("empty shard", r"without images.*: received shards of \[1, .*0\]"),
     ],
 )
 def test_refused(results, name, message):
