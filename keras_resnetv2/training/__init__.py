@@ -1,8 +1,8 @@
-"""Training: recipes and their pieces for notebooks, and the whole way.
+"""Training: `train` for whole trainings, and the recipes' parts for notebooks.
 
-`optimizer`, `schedule` and `compile` are what a notebook needs beside
-`keras.Model.fit`; `train` does everything from an `Experiment`. The names are
-in `__init__.pyi`.
+`train` does everything from an `Experiment`. `optimizer`, `schedule` and
+`compile` are what a notebook needs to call `keras.Model.fit`. The names are in
+`__init__.pyi`.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Checkpoints: all that a training needs to go on, whole or not at all."""
+"""Checkpoints: all that a training needs to resume, written atomically."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class Restored(NamedTuple):
 
     Attributes:
         step: number of steps done.
-        state: what `save` was given with them.
+        state: the `state` that `save` was given.
     """
 
     step: int
@@ -35,21 +35,21 @@ class Restored(NamedTuple):
 def save(
     model: keras.Model, directory: pathlib.Path, step: int, state: dict
 ) -> None:
-    """Writes a checkpoint beside the ones before it, and keeps the last two.
+    """Writes a checkpoint, and keeps the last two.
 
-    An .npz file, every entry of which has a checksum (CRC-32). Beside weights
+    It is an .npz file. Every entry has a checksum (CRC-32). Besides weights
     and optimizer it holds the state of the random generators, which Keras's
-    `save_weights` leaves out: dropout would begin anew.
+    `save_weights` omits. Without it, dropout would start over.
 
     Args:
         model: a compiled model.
-        directory: of the checkpoints; made if it is missing.
+        directory: directory of the checkpoints; created if missing.
         step: number of steps done.
-        state: anything JSON can hold.
+        state: any value that JSON can hold.
 
     Raises:
-        DivergedError: if a variable is not finite; nothing is written.
-        OSError: if the disk is full, say; the checkpoints before it stay.
+        DivergedError: if a variable is NaN or infinite; nothing is written.
+        OSError: for instance if the disk is full; earlier checkpoints remain.
     """
     arrays = {
         name: keras.ops.convert_to_numpy(variable)
@@ -69,18 +69,18 @@ def save(
 
 
 def restore(model: keras.Model, directory: pathlib.Path) -> Restored | None:
-    """Loads the newest checkpoint that is undamaged.
+    """Loads the newest undamaged checkpoint.
 
     Args:
-        model: if it is compiled, its optimizer is restored, too.
-        directory: of the checkpoints.
+        model: the network; if it is compiled, its optimizer is restored, too.
+        directory: directory of the checkpoints.
 
     Returns:
         The step and the state; None if there is no checkpoint.
 
     Raises:
-        ValueError: if there are checkpoints, but none can be read, or they are
-            those of another network.
+        ValueError: if none of the checkpoints can be read, or they belong to
+            another network.
     """
     if model.compiled and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
@@ -88,7 +88,7 @@ def restore(model: keras.Model, directory: pathlib.Path) -> Restored | None:
     for path, step in _find(directory):
         try:
             arrays, state = _read(path)
-        except Exception as error:  # NumPy's and zipfile's are of many kinds
+        except Exception as error:  # NumPy and zipfile raise many types
             logging.warning("%s cannot be read (%s).", path, error)
             failures.append(path.name)
             continue
@@ -97,59 +97,60 @@ def restore(model: keras.Model, directory: pathlib.Path) -> Restored | None:
         for name, variable in variables.items():
             variable.assign(arrays[name])
         if failures:
-            logging.warning("Going on from %s instead.", path.name)
+            logging.warning("Resuming from %s instead.", path.name)
         return Restored(step, state)
     if failures:
         raise ValueError(
-            f"None of the checkpoints in {directory} can be read: "
-            f"{', '.join(failures)} are damaged. Train anew in another "
+            f"None of the checkpoints in {directory} can be read. Damaged: "
+            f"{', '.join(failures)}. Start the training again in another "
             "directory."
         )
     return None
 
 
 def last_step(directory: pathlib.Path) -> int | None:
-    """The step of the newest checkpoint; None if there is none."""
+    """Returns the step of the newest checkpoint; None without checkpoints."""
     found = _find(directory)
     return found[0][1] if found else None
 
 
 def _read(path):
-    # All of it, and before anything is assigned: reading finds the damage.
+    # Reads everything before anything is assigned: reading finds damage.
     with np.load(path, allow_pickle=False) as file:
         arrays = dict(file.items())
     return arrays, json.loads(str(arrays.pop(_STATE)))
 
 
 def _check_fits(path, arrays, variables):
-    """Refuses another network's arrays.
+    """Checks that the arrays belong to this network.
 
-    A network without its classifier takes those of one that has one, and one
-    that is not compiled takes those of one that is.
+    They may have more: a classifier, if the network has none, and an
+    optimizer, if it is not compiled.
     """
     own, stored = variables.keys(), arrays.keys()
     for name in sorted(own ^ stored):
         needed = name.startswith("weights/")
         if name in own or (needed and not name.startswith(_CLASSIFIER)):
-            where = "this one" if name in own else "it"
+            where = "this network" if name in own else "the checkpoint"
             raise ValueError(
-                f"{path} is the checkpoint of another network: {name} is in "
-                f"{where} alone. Give the settings that it was trained with."
+                f"{path} is the checkpoint of another network: only {where} "
+                f"has {name}. Give the settings that it was trained with."
             )
     for name, variable in variables.items():
         if arrays[name].shape != tuple(variable.shape):
             raise ValueError(
-                f"{path} is the checkpoint of another network: {name} is "
-                f"{arrays[name].shape} in it and {tuple(variable.shape)} in "
-                "this one. Give the settings that it was trained with."
+                f"{path} is the checkpoint of another network: the shape of "
+                f"{name} is {arrays[name].shape} there and "
+                f"{tuple(variable.shape)} in this network. Give the settings "
+                "that it was trained with."
             )
 
 
 def _variables(model):
-    """Name -> variable, of the network, its generators and its optimizer.
+    """Maps names to variables of network, generators and optimizer.
 
-    Layers' names are given by us; those of generators and optimizers by Keras,
-    counted through within a process, so that only their order is the same.
+    This package names the layers. Keras names generators and optimizers with
+    a counter for the process, so they are identified by their order.
     """
     variables = {f"weights/{v.path}": v for v in model.weights}
     if model.compiled:
@@ -163,7 +164,7 @@ def _variables(model):
 
 
 def _find(directory):
-    """(path, step) of every checkpoint, newest first."""
+    """Returns (path, step) of every checkpoint, newest first."""
     if not directory.is_dir():
         return []
     found = [

@@ -1,4 +1,4 @@
-"""Where a network is right and wrong: by class, and how sure it is of it."""
+"""Errors by class, top-5 error and calibration of a network."""
 
 import pathlib
 from collections.abc import Sequence
@@ -13,19 +13,21 @@ from keras_resnetv2.data.predictions import softmax
 
 TOP = 5
 _BINS = 15
-_NAMED, _NUMBERED = 60, 20  # classes whose names, and counts, can be read
+# With more classes, the plot's names and counts are too small to read.
+_NAMED, _NUMBERED = 60, 20
 
 
 class ClassRow(NamedTuple):
-    """How a network does on one class.
+    """The results of a network on one class.
 
     Attributes:
-        name: of the class.
-        images: how many there are of it.
-        error: the fraction of them taken for another class; None of no images.
-        precision: the fraction that is of it, of what is taken for it; None
-            if nothing is.
-        mistaken_for: the class that most of them are wrongly taken for; "" if
+        name: name of the class.
+        images: number of its images.
+        error: fraction of them that is taken for another class; None if there
+            are no images.
+        precision: fraction of the images taken for this class that belong to
+            it; None if there are none.
+        mistaken_for: the class that they are most often mistaken for; "" if
             all are right.
     """
 
@@ -37,25 +39,25 @@ class ClassRow(NamedTuple):
 
 
 def top_error(logits: np.ndarray, labels: np.ndarray, top: int = TOP) -> float:
-    """The fraction of images whose class is not among the likeliest.
+    """Returns the fraction of images whose class is not among the `top` best.
 
-    Of equal logits the lower label comes first, as in `decode_predictions`:
-    a network that says the same of all classes knows none of them.
+    Among equal logits the lower label comes first, as in `decode_predictions`.
+    So equal logits for all classes are not a hit for every image.
 
     Args:
         logits: (N, classes).
         labels: (N,).
-        top: how many are the likeliest.
+        top: number of classes that count as a hit.
     """
     likeliest = np.argsort(-logits, axis=1, kind="stable")[:, :top]
     return float(np.mean((likeliest != labels[:, None]).all(axis=1)))
 
 
 def calibration_error(logits: np.ndarray, labels: np.ndarray) -> float:
-    """How far probabilities are from being right as often as they say.
+    """Returns the expected calibration error (ECE) with 15 bins.
 
-    The mean over images of |accuracy - mean confidence| of their bin, of 15
-    bins of equal width (ECE).
+    Images are put into 15 bins of equal width by their confidence. The error
+    is the mean over images of |accuracy - mean confidence| of their bin.
 
     Reference: Guo et al., On Calibration of Modern Neural Networks, 2017,
     eq. (3).
@@ -80,23 +82,23 @@ def confusion_matrix(
     """Counts the images of each class by the class they are taken for.
 
     Args:
-        predicted: (N,): the likeliest classes.
-        labels: (N,): the true ones.
-        classes: how many there are.
+        predicted: (N,): the predicted classes.
+        labels: (N,): the true classes.
+        classes: number of classes.
 
     Returns:
-        int64, (classes, classes): a row a true class.
+        int64, (classes, classes): one row per true class.
     """
     counts = np.bincount(labels * classes + predicted, minlength=classes**2)
     return counts.reshape(classes, classes)
 
 
 def class_rows(matrix: np.ndarray, names: Sequence[str]) -> list[ClassRow]:
-    """Reads every class off a confusion matrix.
+    """Computes each class's row from a confusion matrix.
 
     Args:
         matrix: from `confusion_matrix`.
-        names: of the classes.
+        names: names of the classes.
     """
     wrong = matrix - np.diag(np.diag(matrix))
     rows = []
@@ -124,11 +126,11 @@ def write_class_files(
     """Writes classes.csv, confusion.csv and confusion.png.
 
     Args:
-        folder: where to.
+        folder: folder for the files.
         matrix: from `confusion_matrix`.
-        names: of the classes.
-        title: of the picture.
-        suffix: of the files' names, before .csv and .png.
+        names: names of the classes.
+        title: title of the plot.
+        suffix: end of the files' names, before .csv and .png.
     """
     table = csv_table(ClassRow._fields, class_rows(matrix, names))
     write_atomically(folder / f"classes{suffix}.csv", table)

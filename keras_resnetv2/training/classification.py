@@ -36,38 +36,40 @@ def classify(
     pixel_limit: int = PIXEL_LIMIT,
     skip_unreadable: bool = False,
 ) -> list[Answer | None]:
-    """Says what is on pictures.
+    """Classifies image files.
 
-    Each is turned as its EXIF orientation says, scaled, cropped at its centre
-    and standardised, as in the evaluation of the network.
+    Each picture is turned upright by its EXIF orientation, scaled, cropped at
+    its centre and standardised, as in the evaluation of the network.
 
     Args:
-        network: with published weights, or trained by this package
-            (`load_trained(workdir).model`, or its model.keras): it knows its
-            preprocessing and its classes. Of another one give both.
-        files: path of a picture, or of several: JPEG, PNG, GIF, BMP, WebP or
-            TIFF files of any size. A folder stands for the pictures in it, at
-            any depth, in the order of their names.
-        top: how many classes to name; all, where there are fewer.
-        standardization: what the training did to the pixels, or its name in
-            `STANDARDIZATIONS`. Default: the network's own. Where layers of
-            yours do it, `Standardization([0, 0, 0], [1, 1, 1])`, which changes
-            nothing.
-        class_names: in the order of the labels, or a key of `CLASS_NAMES`.
-            Default: the network's own.
-        pixel_limit: the most pixels of a picture.
-        skip_unreadable: whether to warn of a file that cannot be read, whose
-            answer is None then.
+        network: a network with published weights, or one trained by this
+            package (`load_trained(workdir).model`, or its model.keras). It
+            knows its preprocessing and its classes. For another network give
+            both.
+        files: path of a picture, or several: JPEG, PNG, GIF, BMP, WebP or TIFF
+            files of any size, and AVIF if Pillow reads it. A folder stands for
+            the pictures in it, at any depth, in the order of their names.
+        top: number of classes to return, or all if there are fewer.
+        standardization: the training's standardization, or its name in
+            `STANDARDIZATIONS`. Default: the network's own. If layers of your
+            own standardise, give `Standardization([0, 0, 0], [1, 1, 1])`,
+            which changes nothing.
+        class_names: names in the order of the labels, or a key of
+            `CLASS_NAMES`. Default: the network's own.
+        pixel_limit: pictures with more pixels are refused. Defaults to 200
+            million.
+        skip_unreadable: whether to return None for a file that cannot be read,
+            with a warning, instead of raising an error.
 
     Returns:
-        For every file [(class name, score), ...], best first. Scores are
-        probabilities; of a classifier that ends in another activation, a
-        sigmoid, say, they are its answers.
+        For each file [(class name, score), ...], best first. Scores are
+        probabilities. If the classifier ends in another activation, such as a
+        sigmoid, they are its outputs.
 
     Raises:
         ValueError: if the network does not know its preprocessing or its
-            classes, or takes no squares of a known size; or a file cannot be
-            read.
+            classes, or does not take square images of a fixed size; or if a
+            file cannot be read.
         FileNotFoundError: if a folder has no pictures.
 
     Example::
@@ -106,15 +108,15 @@ def classify(
 
 
 def _pictures(files):
-    """The files themselves, and those in folders."""
+    """Lists the files, and those in the folders."""
     files = [files] if isinstance(files, (str, os.PathLike)) else files
     files = list(files) if isinstance(files, Iterable) else [files]
     for file in files:
         if not isinstance(file, (str, os.PathLike)):
             raise ValueError(
                 "classify takes the paths of picture files; received a "
-                f"{type(file).__name__}. What is in memory goes through the "
-                "network so: decode_predictions(network.predict("
+                f"{type(file).__name__}. For images in memory call "
+                "decode_predictions(network.predict("
                 "preprocess_input(images, network)), class_names=network)."
             )
     return [
@@ -127,8 +129,8 @@ def _pictures(files):
 def _network(network):
     if isinstance(network, (str, os.PathLike)):
         raise ValueError(
-            f"classify takes the network itself; received the path {network}. "
-            "Load it: load_trained(workdir), or keras.models.load_model(file)."
+            f"classify takes a network; received the path {network}. Load it: "
+            "load_trained(workdir), or keras.models.load_model(file)."
         )
     return network_of(network)
 
@@ -137,9 +139,9 @@ def _size_of(network):
     shape = network.input_shape
     if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
         raise ValueError(
-            f"The network {network.name!r} takes images of shape {shape}; "
-            "pictures become squares of a known size. Build it with that "
-            "input_shape, as (224, 224, 3)."
+            f"The network {network.name!r} takes images of shape {shape}, but "
+            "classify needs square images of a fixed size. Build the network "
+            "with such an input_shape, for instance (224, 224, 3)."
         )
     return shape[1]
 
@@ -147,7 +149,7 @@ def _size_of(network):
 def _batches(
     paths, size, resize, pixel_limit, skip_unreadable
 ) -> Iterator[list[np.ndarray | None]]:
-    """Generates as many squares as a network takes at once."""
+    """Generates the squares in batches."""
     rule = crops.center(resize)
 
     def square_of(path):

@@ -1,4 +1,4 @@
-"""A recipe's schedule and optimizer, and a network compiled with them."""
+"""Makes a recipe's schedule and optimizer, and compiles networks with them."""
 
 import keras
 
@@ -16,20 +16,20 @@ def schedule(
     learning_rate: float | None = None,
     batch_size: int | None = None,
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    """The recipe's learning rate, stretched or shortened to `total_steps`.
+    """Makes the recipe's learning rate schedule for `total_steps` steps.
 
     Reference: He et al., 2016, section 5 and appendix.
 
     Args:
         recipe: "paper", "torch", "imagenet" or a `Recipe`.
         total_steps: length of the training in steps.
-        learning_rate: replaces the recipe's.
-        batch_size: images a step, over all replicas; scales the learning rate
-            of a recipe with linear scaling ("imagenet"). Defaults to the
+        learning_rate: replaces the recipe's learning rate.
+        batch_size: images per step, over all replicas. It scales the learning
+            rate of a recipe with linear scaling ("imagenet"). Defaults to the
             recipe's.
 
     Returns:
-        A Keras schedule, step (from 0) to learning rate.
+        A Keras schedule that maps the step (from 0) to the learning rate.
 
     Example:
         >>> from keras_resnetv2 import training
@@ -61,15 +61,15 @@ def optimizer(
     batch_size: int | None = None,
     learning_rate_factors: dict[str, float] | None = None,
 ) -> SGD:
-    """The recipe's optimizer with its schedule.
+    """Makes the recipe's optimizer with its schedule.
 
     Args:
-        recipe: as for `schedule`.
-        total_steps: as for `schedule`.
-        learning_rate: as for `schedule`.
-        weight_decay: replaces the recipe's.
-        batch_size: as for `schedule`.
-        learning_rate_factors: by layer, see `SGD`.
+        recipe: see `schedule`.
+        total_steps: see `schedule`.
+        learning_rate: see `schedule`.
+        weight_decay: replaces the recipe's weight decay.
+        batch_size: see `schedule`.
+        learning_rate_factors: factors by layer, see `SGD`.
 
     Returns:
         An `SGD`.
@@ -90,10 +90,10 @@ def optimizer(
 def schedule_of(
     optimizer: keras.optimizers.Optimizer,
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    """The schedule that an optimizer of ours follows.
+    """Returns the schedule of an optimizer.
 
     Args:
-        optimizer: as `optimizer` makes it, or inside Keras's loss scaling.
+        optimizer: made by `optimizer`; Keras's loss scaling may wrap it.
     """
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     return keras.optimizers.schedules.deserialize(
@@ -116,24 +116,25 @@ def compile(
     """Compiles a classifier for `fit` on integer labels.
 
     Args:
-        model: one of ours with its top, giving probabilities (softmax) or
-            logits (no activation); the loss is chosen accordingly.
-        recipe: as for `schedule`.
-        total_steps: as for `schedule`.
-        learning_rate: as for `schedule`.
-        weight_decay: replaces the recipe's.
-        batch_size: as for `schedule`.
-        backbone_learning_rate: before the first drop, of everything but the
-            layer "predictions", for fine-tuning; the schedule's drops are
-            those of both. Defaults to the learning rate.
+        model: a network of this package with its top. It outputs
+            probabilities (softmax) or logits (no activation); the loss is
+            chosen accordingly.
+        recipe: see `schedule`.
+        total_steps: see `schedule`.
+        learning_rate: see `schedule`.
+        weight_decay: replaces the recipe's weight decay.
+        batch_size: see `schedule`.
+        backbone_learning_rate: for fine-tuning: the learning rate, before the
+            first drop, of all layers except "predictions". It drops with the
+            schedule. Defaults to the learning rate.
         label_smoothing: fraction of the target spread evenly over all
             classes, 0 <= label_smoothing < 1. Defaults to 0, off.
-        **kwargs: as for `keras.Model.compile` (`jit_compile`, say).
+        **kwargs: arguments of `keras.Model.compile`, such as `jit_compile`.
 
     Raises:
-        ValueError: if the model gives neither probabilities nor logits, for a
-            number out of range, or for a backbone's learning rate where there
-            is no layer "predictions".
+        ValueError: if the model's outputs are neither probabilities nor
+            logits, a number is out of range, or backbone_learning_rate is
+            given and there is no layer "predictions".
 
     Example:
         >>> import keras_resnetv2
@@ -165,8 +166,8 @@ def _backbone_factors(model, backbone_rate, rate):
     check_positive("backbone_learning_rate", backbone_rate)
     if not any(layer.name == CLASSIFIER for layer in model.layers):
         raise ValueError(
-            "backbone_learning_rate is that of all layers but "
+            "backbone_learning_rate is for all layers except "
             f"{CLASSIFIER!r}, and {model.name} has no such layer. Give its "
-            "classifier that name, or leave backbone_learning_rate out."
+            "classifier that name, or omit backbone_learning_rate."
         )
     return {"": backbone_rate / rate, CLASSIFIER: 1.0}

@@ -1,4 +1,4 @@
-"""What a network has to know of the data it was trained on."""
+"""What a network must know about its training data."""
 
 import dataclasses
 
@@ -15,14 +15,14 @@ from keras_resnetv2.data.image_folder import RULE
 
 @dataclasses.dataclass(frozen=True)
 class DataFacts:
-    """What a network has to know of the data it was trained on.
+    """What a network must know about its training data.
 
     Attributes:
-        class_names: in the order of the labels.
+        class_names: names in the order of the labels.
         image_shape: (H, W, C).
-        standardization: taken over the training images, without those held
-            out.
-        images: number of the same.
+        standardization: measured on the training images, without the held-out
+            ones.
+        images: number of training images, without the held-out ones.
         folder_rule: how a folder's files are listed and turned, see
             `load_arrays`.
     """
@@ -47,18 +47,20 @@ class DataFacts:
 
         Args:
             data: the images.
-            standardization: a name that `Experiment` takes, or a ready one.
+            standardization: a name that `Experiment` takes, or a
+                `Standardization`.
             stream_size: side of encoded images, in pixels.
-            folder_rule: by which they were loaded.
+            folder_rule: the rule by which they were loaded.
 
         Raises:
-            ValueError: if encoded images would have to be measured.
+            ValueError: if the standardization is measured on the images and
+                they are encoded.
         """
         if standardization in STANDARDIZATION_KINDS:
             if not isinstance(data, ImageData):
                 raise ValueError(
                     f"standardization={standardization!r} is measured on "
-                    "images in memory, and these are decoded as they are "
+                    "images in memory, but these are decoded when they are "
                     "needed. Choose one of "
                     f"{', '.join(map(repr, STANDARDIZATIONS))}."
                 )
@@ -76,7 +78,7 @@ class DataFacts:
         )
 
     def to_json(self) -> dict:
-        """As sequences, numbers and strings, which JSON can hold."""
+        """Returns the facts as values that JSON can hold."""
         return {**vars(self), "standardization": self.standardization.to_json()}
 
     @classmethod
@@ -86,7 +88,7 @@ class DataFacts:
             class_names=tuple(values["class_names"]),
             image_shape=tuple(values["image_shape"]),
             images=values["images"],
-            folder_rule=values.get("folder_rule", 1),  # 0.1.0 had no other
+            folder_rule=values.get("folder_rule", 1),  # the only one of 0.1.0
             standardization=Standardization.from_json(
                 values["standardization"]
             ),
@@ -96,7 +98,7 @@ class DataFacts:
 def shape_of(
     data: ImageData | EncodedImages, stream_size: int | None
 ) -> tuple[int, int, int]:
-    """The shape (H, W, C) in which images reach a network.
+    """Returns the shape (H, W, C) of a network's input images.
 
     Args:
         data: the images.

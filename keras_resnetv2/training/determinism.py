@@ -1,4 +1,4 @@
-"""Two runs with the same seed that agree to the bit."""
+"""Makes trainings with the same seed identical to the bit."""
 
 import os
 
@@ -9,17 +9,17 @@ from keras_resnetv2.training.devices import has_accelerator
 
 
 def make_deterministic(wanted: bool | None) -> None:
-    """Makes the backend choose operations that repeat to the bit.
+    """Makes the backend use operations that are repeatable to the bit.
 
-    For the whole process, as the backends know no less. Beside it, the seed
-    (weights, generators) and a data stream that is a function of seed and step
-    are needed.
+    This is set for the whole process: the backends have no narrower setting.
+    Repeatability also needs the seed (weights, generators) and a data stream
+    that is a function of seed and step.
 
     Args:
-        wanted: None: only where there is no accelerator.
+        wanted: whether to do it; None: only without an accelerator.
 
     Raises:
-        ValueError: if JAX already runs on a GPU without it.
+        ValueError: if JAX was started on a GPU without this setting.
     """
     if wanted is None:
         wanted = not has_accelerator()
@@ -28,9 +28,9 @@ def make_deterministic(wanted: bool | None) -> None:
 
 
 def seed_step(seed: int, step: int) -> None:
-    """Seeds PyTorch's global generator, from which Keras's dropout draws there.
+    """Seeds PyTorch's global generator, which Keras's dropout uses.
 
-    On the other backends generators are variables, which checkpoints hold.
+    On the other backends, generators are variables, and checkpoints hold them.
 
     Args:
         seed: the training's.
@@ -53,8 +53,8 @@ def _jax():
     flag = "--xla_gpu_deterministic_ops=true"
     if has_accelerator() and flag not in os.environ.get("XLA_FLAGS", ""):
         raise ValueError(
-            "JAX on a GPU is deterministic only if it was started so: set "
-            f"XLA_FLAGS={flag} in the environment."
+            "JAX on a GPU is deterministic only with a flag that is read at "
+            f"the start. Set XLA_FLAGS={flag} in the environment."
         )
 
 

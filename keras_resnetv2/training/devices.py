@@ -1,4 +1,4 @@
-"""On which devices a training runs, in which precision, and their names."""
+"""The devices and the precision of a training, and the devices' names."""
 
 import collections
 import contextlib
@@ -14,12 +14,12 @@ from keras_resnetv2.training.experiment import CHOICES
 
 
 def make_strategy(replicas: int | None = None):
-    """A `MirroredStrategy` where there is more than one device to use.
+    """Makes a `MirroredStrategy`, if there is more than one device to use.
 
     Args:
-        replicas: None for all GPUs; otherwise that many of them, or, where
-            there is no GPU, that many logical CPUs (to try things out: they
-            share the cores).
+        replicas: number of GPUs; None for all. Without a GPU, the number of
+            logical CPUs. They share the cores and are only for trying things
+            out.
 
     Returns:
         A `tf.distribute.MirroredStrategy`, or None for a single device.
@@ -32,9 +32,9 @@ def make_strategy(replicas: int | None = None):
     if keras.backend.backend() != "tensorflow":
         if replicas not in (None, 1):
             raise ValueError(
-                f"replicas={replicas} needs tf.distribute, and Keras runs on "
+                f"replicas={replicas} needs tf.distribute, but Keras runs on "
                 f"{keras.backend.backend()}. Set KERAS_BACKEND=tensorflow, or "
-                "leave replicas out."
+                "omit replicas."
             )
         return None
     import tensorflow as tf
@@ -52,7 +52,7 @@ def make_strategy(replicas: int | None = None):
     else:
         raise ValueError(
             f"replicas={replicas}, but only {len(gpus)} GPU(s) are visible. "
-            "Ask for no more than that, or leave replicas out to use all."
+            "Give a smaller number, or omit replicas to use all."
         )
     return tf.distribute.MirroredStrategy(devices)
 
@@ -67,20 +67,20 @@ def _make_logical_cpus(tf, count):
         existing = len(tf.config.list_logical_devices("CPU"))
         if existing < count:
             raise ValueError(
-                f"replicas={count} must be set up before TensorFlow first "
-                f"runs; it already has {existing} CPU device(s). Start a new "
-                "process for it."
+                f"replicas={count} must be set before TensorFlow starts; it "
+                f"already runs with {existing} CPU device(s). Start a new "
+                "process."
             ) from error
 
 
 def scope(strategy) -> contextlib.AbstractContextManager:
-    """The strategy's scope; of None, a context that does nothing."""
+    """Returns the strategy's scope; for None, a context that does nothing."""
     return strategy.scope() if strategy else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
 def precision(name: str):
-    """Builds layers under a dtype policy, then restores the one before.
+    """Sets a dtype policy for new layers, and restores the old one at exit.
 
     Args:
         name: "float32", "mixed_bfloat16", "mixed_float16" or "float64".
@@ -98,7 +98,7 @@ def precision(name: str):
 
 
 def has_accelerator() -> bool:
-    """Whether the backend computes on something else than CPUs."""
+    """Returns whether the backend has a device other than CPUs."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -112,9 +112,9 @@ def has_accelerator() -> bool:
 
 
 def device() -> str:
-    """The devices of Keras's backend: "2 x NVIDIA H200", "AMD EPYC, 2 cores".
+    """Names the backend's devices: "2 x NVIDIA H200", "AMD EPYC, 2 cores".
 
-    GPUs that are visible count, used or not.
+    All visible GPUs count, whether they are used or not.
     """
     names = _ACCELERATORS[keras.backend.backend()]()
     if not names:
@@ -127,10 +127,10 @@ def device() -> str:
 
 
 def backend_version() -> str:
-    """Version of the backend's package, TensorFlow's say."""
+    """Returns the version of the backend's package."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        # Its distribution may be tensorflow, tensorflow-cpu, ...
+        # The distribution may be tensorflow, tensorflow-cpu, ...
         import tensorflow
 
         return tensorflow.__version__

@@ -1,4 +1,4 @@
-"""What a training says when it cannot go on: divergence, and plain errors."""
+"""Errors that end a training: divergence, full disks, bad images."""
 
 import contextlib
 import math
@@ -9,18 +9,18 @@ import numpy as np
 
 
 class DivergedError(ArithmeticError):
-    """The loss or a variable is not a finite number any more.
+    """The loss or a variable became NaN or infinite.
 
     Attributes:
-        step: the step (from 1) at which it was seen.
+        step: the step (from 1) at which it was found.
     """
 
     def __init__(self, what: str, step: int):
         super().__init__(
-            f"{what} at step {step:,}: the training has diverged. Checkpoints "
-            "from before are kept as they are, and nothing is written of this "
-            "state. Lower learning_rate, or use float32 where the precision "
-            "was float16; the same settings would diverge again."
+            f"{what} at step {step:,}: the training has diverged. Earlier "
+            "checkpoints are kept, and this state is not saved. The same "
+            "settings would diverge again. Lower learning_rate, or use float32 "
+            "if the precision was float16."
         )
         self.step = step
 
@@ -40,11 +40,11 @@ def check_arrays(arrays: dict[str, np.ndarray], step: int) -> None:
 
 @contextlib.contextmanager
 def plain_errors():
-    """Inside it, TensorFlow's errors about the disk and bad images are plain.
+    """Replaces TensorFlow's errors about the disk and images by short ones.
 
     Raises:
-        OSError: for TensorFlow's error about a full or forbidden disk.
-        ValueError: for an image that cannot be read; names the file.
+        OSError: if the disk is full or cannot be written.
+        ValueError: if an image cannot be read; names the file.
     """
     try:
         yield
@@ -66,7 +66,7 @@ def _plain(error):
 
 
 _KINDS = {
-    # What a stream's reader in Python raised.
+    # Raised by a stream's reader in Python.
     r"ValueError: (.+)": ValueError,
     r"(.*(?:No space left|Disk quota|Permission denied|Read-only).*)": OSError,
 }

@@ -1,4 +1,4 @@
-"""Loss and error over a data set, every image counted once."""
+"""Loss and error over a data set; every image counts once."""
 
 import math
 
@@ -17,7 +17,7 @@ from keras_resnetv2.data import (
 from keras_resnetv2.models.network import replicas_of
 from keras_resnetv2.training.images import images_to_test
 
-# Of a batch: 500 images of CIFAR's, 64 of 224 x 224 pixels.
+# A batch has at most 500 images, or 64 of 224 x 224 pixels.
 _IMAGES, _PIXELS = 500, 64 * 224 * 224
 
 
@@ -28,16 +28,16 @@ def predict_logits(
     batch_size: int | None = None,
     resize: int | None = None,
 ) -> np.ndarray:
-    """Logits of all images, in order.
+    """Returns the logits of all images, in order.
 
     Args:
-        model: from standardised images to logits, or from pixels if it
-            includes its preprocessing.
+        model: maps standardised images to logits, or pixels if it includes its
+            preprocessing.
         data: N images.
-        standardization: the training's.
-        batch_size: images at a time, over all replicas; rounded up to a
-            multiple of their number. Defaults to 500, or fewer large ones.
-        resize: of encoded images, see `evaluation_batches`.
+        standardization: the training's standardization.
+        batch_size: images per batch, over all replicas; rounded up to a
+            multiple of their number. Defaults to 500; fewer if they are large.
+        resize: for encoded images, see `evaluation_batches`.
 
     Returns:
         float32 (N, classes).
@@ -61,17 +61,17 @@ def predict_logits(
 
 
 def images_at_once(height: int, width: int) -> int:
-    """How many images a network predicts at a time.
+    """Returns the number of images in a batch for prediction.
 
     Args:
-        height: of the images in pixels.
-        width: likewise.
+        height: height of the images in pixels.
+        width: width of the images in pixels.
     """
     return max(1, min(_IMAGES, _PIXELS // (height * width)))
 
 
 def loss_and_error(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Mean cross entropy, in nats, and the fraction of wrong classes.
+    """Returns the mean cross entropy in nats, and the fraction of errors.
 
     Args:
         logits: (N, classes).

@@ -1,4 +1,4 @@
-"""All settings of a training. It imports no Keras, so that --help is quick."""
+"""All settings of a training. Keras is not imported, so --help is quick."""
 
 import dataclasses
 import math
@@ -21,7 +21,7 @@ from keras_resnetv2.models import published
 from keras_resnetv2.models.configs import MODELS, ResNetConfig, find_config
 from keras_resnetv2.training.recipes import RECIPES, find_recipe
 
-# The tests hold these against the tables that say what each name does.
+# The tests compare these with the tables that define the names.
 RecipeName = Literal["paper", "torch", "imagenet"]
 StandardizationName = Literal[
     "per_channel", "per_pixel_mean", "cifar10", "imagenet"
@@ -41,7 +41,7 @@ def _of_recipes(field):
 @documented
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """What a user asks for; None stands for the model's or recipe's default.
+    """The settings of a training. None means the model's or recipe's default.
 
     Attributes:
         {attributes}
@@ -57,7 +57,7 @@ class Experiment:
         metadata=described(
             "the images: cifar10, cifar100, cifar10_sample (bundled), fake, "
             "any name of TensorFlow Datasets, or a folder with one directory "
-            "a class"
+            "per class"
         )
     )
     options: dict[str, Any] = dataclasses.field(
@@ -68,21 +68,22 @@ class Experiment:
     )
     image_size: int | None = option(
         None,
-        "images are resized, or cut, to it, in pixels",
-        unset="that of the data set; where images are decoded as needed, the "
-        "model's",
+        "side of the input in pixels; an image's shorter side is scaled to it, "
+        "and the centre is cut out",
+        unset="the data set's; if images are decoded as needed, the model's",
         number=_COUNT,
     )
     pixel_limit: int = option(
         PIXEL_LIMIT,
-        "the most pixels of an image file of a folder; one of more is an error",
+        "largest number of pixels of an image file of a folder; a larger file "
+        "is an error",
         number=_COUNT,
     )
     held_out: float | None = option(
         None,
-        "fraction of the training images, 0 < held_out < 1, that is not "
-        "trained on and is tested on after every epoch in place of the test "
-        "set, which is not read",
+        "fraction of the training images, 0 < held_out < 1, to keep out of "
+        "the training and to test on after every epoch; the test set is not "
+        "read",
         unset="none",
         number=Number(
             lambda value: 0 < value < 1, "a fraction, 0 < held_out < 1"
@@ -94,14 +95,14 @@ class Experiment:
     )
     epochs: int | None = option(
         None,
-        "passes over the training images; the learning rate's schedule is "
+        "passes over the training images; the learning rate schedule is "
         "shortened or stretched in proportion",
         unset=_of_recipes("epochs"),
         number=_COUNT,
     )
     batch_size: int | None = option(
         None,
-        "images a step, over all replicas",
+        "images per step, over all replicas",
         unset=_of_recipes("batch_size"),
         number=_COUNT,
     )
@@ -109,12 +110,12 @@ class Experiment:
         None,
         "learning rate before the first drop",
         unset=_of_recipes("learning_rate")
-        + ", imagenet's for each 256 images of the batch",
+        + ", imagenet's per 256 images of the batch",
         number=_RATE,
     )
     backbone_learning_rate: float | None = option(
         None,
-        "learning rate of all layers but the classifier",
+        "learning rate of all layers except the classifier",
         unset="the learning rate",
         number=_RATE,
     )
@@ -136,14 +137,16 @@ class Experiment:
     )
     initial_weights: str | None = option(
         None,
-        "a work directory or a .weights.h5 file of the same network with any "
-        "classes, or cifar10, the published weights (a directory of that name "
-        "is ./cifar10): all layers but the classifier begin with its weights",
+        "initial weights of all layers except the classifier: a work directory "
+        "or a .weights.h5 file of the same network, with any classes, or "
+        "cifar10 for the published weights (for a directory of that name write "
+        "./cifar10)",
         unset="random weights",
     )
     frozen_stages: int | None = option(
         None,
-        "0: the stem keeps its weights and statistics; k: stages 1 to k, too",
+        "0 freezes the weights and statistics of the stem; k also those of "
+        "stages 1 to k",
         unset="all are trained",
         number=Number(lambda value: value >= 0, "0 or more"),
     )
@@ -151,34 +154,35 @@ class Experiment:
         None,
         "how pixels are standardised: per_channel and per_pixel_mean are "
         "measured on the training images, cifar10 and imagenet are constants",
-        unset="that of the initial weights, where they have one; else "
+        unset="that of the initial weights, if they have one; else "
         + _of_recipes("standardization"),
     )
     augmentation: AugmentationName | None = option(
         None,
-        "what is done to the training images: crop_flip and none hold them in "
-        "memory, scale and scale_aspect_ratio decode them as they are needed",
+        "augmentation of the training images; crop_flip and none hold them in "
+        "memory, scale and scale_aspect_ratio decode them when they are needed",
         unset=_of_recipes("augmentation"),
     )
     precision: PrecisionName = option(
         "float32",
-        "floating-point precision; the head is float32 in the mixed ones",
+        "floating-point precision; in mixed precision the head is float32",
     )
     replicas: int | None = option(
         None,
-        "number of GPUs, or of logical CPUs where there is none",
+        "number of GPUs, or of logical CPUs if there is no GPU",
         unset="all GPUs",
         number=_COUNT,
     )
     seed: int = option(
         0,
-        "seed of the weights, the data's order and the augmentation",
+        "seed of the weights, the order of the images and the augmentation",
         number=Number(lambda value: 0 <= value < 2**32, "from 0 to 2**32 - 1"),
     )
     deterministic: bool | None = option(
         None,
-        "whether a training repeats to the bit; on GPUs it may cost speed",
-        unset="on CPUs, where it costs nothing",
+        "whether the training is repeatable to the bit; on GPUs it may be "
+        "slower",
+        unset="on CPUs, where it costs no speed",
     )
 
     __repr__ = brief
@@ -186,7 +190,7 @@ class Experiment:
     def __post_init__(self):
         folder = os.path.expanduser(self.dataset)
         if self.dataset not in DATASETS and os.path.isdir(folder):
-            # It must be found from any other directory, too.
+            # It must also be found from any other directory.
             object.__setattr__(self, "dataset", absolute_path(folder))
         if published.is_tag(self.initial_weights):
             published.find(self.initial_weights, self.config())
@@ -202,12 +206,12 @@ class Experiment:
         if self.frozen_stages is not None and self.initial_weights is None:
             raise ValueError(
                 f"frozen_stages={self.frozen_stages} would freeze random "
-                "weights. Give initial_weights, or leave it out."
+                "weights. Give initial_weights, or omit frozen_stages."
             )
         check_divides(self.images_per_step, self.replicas or 1)
 
     def config(self) -> ResNetConfig:
-        """The network's config: the model's, the recipe's, the options."""
+        """Returns the network's config, from model, recipe and options."""
         fields = {field.name for field in dataclasses.fields(ResNetConfig)}
         unknown = sorted(set(self.options) - fields)
         if unknown:
@@ -229,25 +233,25 @@ class Experiment:
 
     @property
     def data_name(self) -> str:
-        """The data set's name; of a folder, that without its path."""
+        """The data set's name; for a folder, its name without the path."""
         return os.path.basename(os.path.normpath(self.dataset))
 
     @property
     def is_folder(self) -> bool:
-        """Whether the images are those of a folder."""
-        # Its path is absolute; ./cifar10 is no data set of that name.
+        """Whether the data set is a folder."""
+        # Its path is absolute, so ./cifar10 differs from the data set cifar10.
         return os.path.isabs(self.dataset) and os.path.isdir(self.dataset)
 
     @property
     def stream_size(self) -> int | None:
-        """The side of such images, in pixels; None where they do not stream."""
+        """Side of streamed images in pixels; None for images in memory."""
         if not self.streams:
             return None
         return self.image_size or self.config().input_size
 
     @property
     def tested_on(self) -> str:
-        """Which images are tested on after an epoch, "test" or "held-out"."""
+        """The images tested on after an epoch, "test" or "held-out"."""
         return "test" if self.held_out is None else "held-out"
 
     @property
@@ -256,18 +260,18 @@ class Experiment:
         return self.batch_size or find_recipe(self.recipe).batch_size
 
     def total_steps(self, images: int) -> int:
-        """Length of the training on that many images."""
+        """Returns the length of a training on that many images, in steps."""
         return find_recipe(self.recipe).total_steps(
             images, self.images_per_step, self.epochs
         )
 
 
-# By field, the names that its type has.
+# Field -> the names that it accepts.
 CHOICES = choices_of(Experiment)
 
 
 def with_tuples(options: dict[str, Any]) -> dict[str, Any]:
-    """Options to be compared with others: JSON has lists for tuples."""
+    """Replaces lists, which JSON writes for tuples, by tuples."""
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in options.items()
@@ -275,27 +279,27 @@ def with_tuples(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_divides(batch_size: int, replicas: int) -> None:
-    """Refuses a batch that cannot be shared out evenly.
+    """Checks that the replicas get equal parts of a batch.
 
     Raises:
-        ValueError: if `batch_size` is no multiple of `replicas`.
+        ValueError: if `batch_size` is not a multiple of `replicas`.
     """
     if batch_size % replicas:
         raise ValueError(
-            f"batch_size={batch_size} does not divide among "
+            f"batch_size={batch_size} cannot be divided equally among "
             f"replicas={replicas}. Choose a batch_size that is a multiple of "
             f"{replicas}."
         )
 
 
 def changed_settings(experiment: Experiment) -> dict:
-    """The settings that are neither the default nor what its recipe gives.
+    """Returns the settings that differ from the recipe's and other defaults.
 
     Args:
         experiment: the settings.
 
     Returns:
-        By name, without model, dataset, options, recipe and seed.
+        A dict without model, dataset, options, recipe and seed.
     """
     default = Experiment(
         experiment.model,

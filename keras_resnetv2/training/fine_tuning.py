@@ -1,4 +1,4 @@
-"""Fine-tuning: another training's weights, of which the first may be frozen."""
+"""Fine-tuning: loads the weights of another training, and freezes stages."""
 
 import os
 
@@ -17,16 +17,17 @@ from keras_resnetv2.training.workdir import Workdir
 
 
 def load_initial_weights(model: keras.Model, path: str | None) -> None:
-    """Loads all layers but the classifier.
+    """Loads the weights of all layers except the classifier.
 
     Args:
-        model: one of ours, with its top.
+        model: a network of this package with its top.
         path: a work directory, a `.weights.h5` file, or "cifar10" (published
             weights); None does nothing.
 
     Raises:
-        ValueError: if there is nothing at that path, or of another network.
-        OSError: if a file of published weights is not to be had.
+        ValueError: if there is nothing at that path, or it belongs to another
+            network.
+        OSError: if published weights cannot be found or downloaded.
     """
     if path is None:
         return
@@ -39,10 +40,10 @@ def load_initial_weights(model: keras.Model, path: str | None) -> None:
     ):
         raise ValueError(
             f"initial_weights={path!r} is neither a training's work "
-            "directory nor a .weights.h5 file. Give one of the two, or "
-            "the tag of published weights."
+            "directory nor a .weights.h5 file. Give one of these, or the name "
+            "of published weights."
         )
-    # A training has its own, which need not be that of its initial weights.
+    # The training keeps its own origin; the initial weights' may differ.
     origin = origin_of(model)
     load_backbone(model, path)
     set_origin(model, origin)
@@ -50,7 +51,7 @@ def load_initial_weights(model: keras.Model, path: str | None) -> None:
 
 def _restore_backbone(model, path):
     workdir = Workdir(path)
-    workdir.read()  # says so if it is none
+    workdir.read()  # raises an error if it is not a work directory
     if checkpoints.restore(backbone(model), workdir.checkpoints) is None:
         raise ValueError(
             f"initial_weights={path!r} has no checkpoint yet. Give the work "
@@ -59,7 +60,7 @@ def _restore_backbone(model, path):
 
 
 def initial_standardization(experiment: Experiment) -> str | Standardization:
-    """The one asked for, or that of the initial weights, or the recipe's."""
+    """Returns the standardization: asked for, initial weights' or recipe's."""
     path = experiment.initial_weights
     if experiment.standardization is not None:
         return experiment.standardization
@@ -72,23 +73,24 @@ def initial_standardization(experiment: Experiment) -> str | Standardization:
 
 
 def freeze(model: keras.Model, frozen_stages: int | None) -> None:
-    """Freezes the stem and the first stages: mmdetection's `frozen_stages`.
+    """Freezes the stem and the first stages, like mmdetection's setting.
 
-    Frozen layers keep their weights and their moving statistics, normalise by
-    these, and drop nothing. Call it before `compile`. It only freezes:
-    `model.trainable = True` thaws everything.
+    Frozen layers keep their weights and their moving statistics, normalise
+    with these, and apply no dropout. Call it before `compile`. It only
+    freezes; `model.trainable = True` unfreezes all layers.
 
-    A stage is the layers called `stage{k}_...`. With full pre-activation it
-    ends in the raw signal of its last addition: the BN and ReLU behind that
-    belong to the next unit, or to the head, and stay trainable.
+    A stage consists of the layers called `stage{k}_...`. With full
+    pre-activation it ends in the raw signal of its last addition. The BN and
+    ReLU after it belong to the next unit, or to the head, and stay trainable.
 
     Args:
-        model: one of ours, or a functional model built on its output.
+        model: a network of this package, or a functional model built on its
+            output.
         frozen_stages: None freezes nothing, 0 the stem, k the stem and stages
             1 to k.
 
     Raises:
-        ValueError: for a model without stages, or a number out of range.
+        ValueError: if the model has no stages, or a number is out of range.
 
     Example:
         >>> import keras_resnetv2
@@ -103,9 +105,9 @@ def freeze(model: keras.Model, frozen_stages: int | None) -> None:
         stages = len(config_of(model).widths)
     except ValueError as error:
         raise ValueError(
-            f"{model.name} has no layers called stage1_..., so there is "
-            "nothing to freeze by stages. If the network is a layer of it, "
-            "freeze that: freeze(model.get_layer(...), frozen_stages)."
+            f"{model.name} has no layers called stage1_..., so it has no "
+            "stages to freeze. If the network is a layer of it, freeze that "
+            "layer: freeze(model.get_layer(...), frozen_stages)."
         ) from error
     if frozen_stages not in range(stages + 1):
         raise ValueError(

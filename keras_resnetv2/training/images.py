@@ -1,4 +1,4 @@
-"""The images of a training: held in memory, or decoded as they are needed."""
+"""The images of a training: held in memory, or decoded when needed."""
 
 import functools
 import os
@@ -23,7 +23,7 @@ from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.devices import device, has_accelerator
 from keras_resnetv2.training.experiment import Experiment
 
-# Of images in memory that are kept on the accelerator.
+# Larger data sets are not kept on the accelerator.
 _DEVICE_BYTES = 2 * 1024**3
 _SPLITS = (*SPLITS, "held_out")
 
@@ -36,24 +36,24 @@ def load_split(
     image_size: int | None = None,
     folder_rule: int = RULE,
 ) -> ImageData | EncodedImages:
-    """Loads or opens one split, as the experiment's augmentation needs it.
+    """Loads one split, or opens it if the images are streamed.
 
     Args:
         experiment: the settings.
-        split: "train" (without what is held out), "held_out" or "test".
+        split: "train" (without the held-out images), "held_out" or "test".
         data_dir: where TensorFlow Datasets keeps its data.
-        dataset: replaces the experiment's; it is cut by the same rule.
+        dataset: replaces the experiment's; it is split by the same rule.
         image_size: replaces the experiment's, in pixels.
-        folder_rule: the training's, see `load_arrays`.
+        folder_rule: the training's rule, see `load_arrays`.
 
     Raises:
-        ValueError: for "held_out" where the experiment holds nothing out.
+        ValueError: for "held_out" if the experiment holds no images out.
     """
     check_choice("split", split, _SPLITS)
     if split == "held_out" and experiment.held_out is None:
         raise ValueError(
-            "This training holds no images out (held_out=None). Take the split "
-            '"test" or "train", or train with held_out=0.1, say.'
+            "This training holds no images out (held_out=None). Use the split "
+            '"test" or "train", or train with held_out, for instance 0.1.'
         )
     whole = functools.partial(
         _load_whole,
@@ -75,7 +75,7 @@ def load_training(
     data_dir: str | os.PathLike | None = None,
     folder_rule: int = RULE,
 ) -> tuple[ImageData | EncodedImages, ImageData | EncodedImages]:
-    """Loads or opens the images to train on, and those to test on meanwhile.
+    """Loads or opens the images to train on, and those to test on.
 
     Args:
         experiment: the settings.
@@ -89,9 +89,9 @@ def load_training(
     data = _load_whole(experiment, "train", **options)
     if data.classes == 1:
         raise ValueError(
-            f"{experiment.dataset} has one class alone, "
+            f"{experiment.dataset} has only one class, "
             f"{data.class_names[0]!r}: there is nothing to learn. Give at "
-            "least two, a folder each."
+            "least two classes, each in its own folder."
         )
     if experiment.held_out is not None:
         return hold_out(data, experiment.held_out)
@@ -113,13 +113,13 @@ def found(
     model: keras.Model,
     steps: int | None = None,
 ) -> str:
-    """What a command has found, to be printed before it begins.
+    """Describes images, network and device, for a command to print.
 
     Args:
-        parts: of the images, by what is done with them.
-        name: of the network.
+        parts: use, such as "to train on" -> images.
+        name: name of the network.
         model: the network.
-        steps: how many it is trained, if it is.
+        steps: number of training steps, if it is trained.
     """
     classes = max(part.classes for part in parts.values())
     counts = {what: len(part) for what, part in parts.items()}
@@ -132,18 +132,18 @@ def found(
 
 
 def check_image_files(experiment: Experiment, folder_rule: int) -> None:
-    """Reads every image file of a folder, before a training that takes days.
+    """Reads every image file of a folder, before a long training.
 
     Args:
-        experiment: whose images.
+        experiment: the settings.
         folder_rule: see `load_arrays`.
 
     Raises:
-        ValueError: names all files that cannot be read, with the reasons.
+        ValueError: if files cannot be read; names them all, with the reasons.
     """
     if not experiment.is_folder:
         raise ValueError(
-            "check_images=True is for folders of images; received "
+            "check_images=True needs a folder of images; received "
             f"dataset={experiment.dataset!r}."
         )
     splits = ("train",) if experiment.held_out is not None else SPLITS
@@ -170,17 +170,17 @@ def experiment_batches(
     first_step: int,
     steps: int,
 ):
-    """The batches of a training, from a step on.
+    """Returns the batches of a training, from a step on.
 
     Args:
         experiment: the settings.
         data: the images to train on.
-        standardization: of them.
+        standardization: their standardization.
         first_step: number of steps done.
         steps: length of the training in steps.
 
     Returns:
-        What `training_batches` does.
+        The result of `training_batches`.
     """
     return training_batches(
         data,
@@ -203,17 +203,17 @@ def images_to_test(
     image_size: int,
     resize: int | None = None,
 ):
-    """The images of a test in batches, in order.
+    """Returns the images of a test in batches, in order.
 
     Args:
         data: the images.
-        standardization: of the training.
-        batch_size: images a batch.
-        image_size: of the network's input in pixels.
-        resize: of encoded images, see `evaluation_batches`.
+        standardization: the training's standardization.
+        batch_size: images per batch.
+        image_size: side of the network's input in pixels.
+        resize: for encoded images, see `evaluation_batches`.
 
     Returns:
-        What `evaluation_batches` does.
+        The result of `evaluation_batches`.
     """
     return evaluation_batches(
         data,
@@ -226,7 +226,7 @@ def images_to_test(
 
 
 def framework(data: ImageData | EncodedImages) -> str:
-    """Which pipeline feeds Keras's backend: a name for `training_batches`."""
+    """Names the pipeline for Keras's backend, for `training_batches`."""
     if keras.backend.backend() == "tensorflow":
         return "tensorflow"
     small = isinstance(data, ImageData) and data.images.nbytes <= _DEVICE_BYTES
@@ -236,12 +236,12 @@ def framework(data: ImageData | EncodedImages) -> str:
 def check_same_data(
     experiment: Experiment, facts: DataFacts, data: ImageData | EncodedImages
 ) -> None:
-    """Refuses to go on where number, size or classes of images are others.
+    """Checks that a resumed training has the same images.
 
     Args:
         experiment: the settings.
-        facts: of the images that the training began with.
-        data: the images that are there now.
+        facts: facts of the images when the training began.
+        data: the images now.
 
     Raises:
         ValueError: if number, size or classes differ.
@@ -251,7 +251,7 @@ def check_same_data(
     )
     if now != facts:
         raise ValueError(
-            "The training images are not those that this training began with: "
+            "The training images have changed since this training began: now "
             f"{_describe(now)}, then {_describe(facts)}. Give the same data, "
             "or another --workdir."
         )

@@ -1,4 +1,4 @@
-"""What is kept of a training: a CSV, TensorBoard's events, curves."""
+"""The logs of a training: a CSV file, TensorBoard's events, curves."""
 
 import csv
 import dataclasses
@@ -17,19 +17,18 @@ class EpochRow:
     Attributes:
         epoch: number of epochs done.
         step: number of steps done.
-        learning_rate: of the epoch's last step.
-        train_loss: mean over the epoch, augmented images, changing weights;
-            with label smoothing that of the smoothed labels.
-        train_error: likewise, a fraction.
-        test_loss: over the whole test set after the epoch, or, where
-            `Experiment.held_out` is set, over the held-out images, and the
-            test set is not read; never smoothed.
-        test_error: likewise, a fraction.
-        images_per_second: of training, without a session's first step, the test
-            and the checkpoints.
-        input_wait_seconds: of the epoch, in which training waited for images.
-        seconds: the epoch took, with everything.
-        time: when it ended, in seconds since 1970.
+        learning_rate: learning rate of the epoch's last step.
+        train_loss: mean over the epoch, of augmented images and while the
+            weights change; with label smoothing, the loss of smoothed labels.
+        train_error: fraction of errors, measured like train_loss.
+        test_loss: loss over the whole test set after the epoch, or over the
+            held-out images if `Experiment.held_out` is set; never smoothed.
+        test_error: fraction of errors on the same images.
+        images_per_second: training speed, without a session's first step,
+            tests and checkpoints.
+        input_wait_seconds: time in the epoch spent waiting for images.
+        seconds: duration of the whole epoch.
+        time: time at its end, in seconds since 1970.
     """
 
     epoch: int
@@ -49,10 +48,10 @@ _FIELDS = {field.name: field.type for field in dataclasses.fields(EpochRow)}
 
 
 def read_rows(path: pathlib.Path) -> list[EpochRow]:
-    """Reads metrics.csv; no file is no rows.
+    """Reads metrics.csv; without a file there are no rows.
 
     Raises:
-        ValueError: if it is not as `write_rows` leaves it.
+        ValueError: if `write_rows` cannot have written it.
     """
     if not path.exists():
         return []
@@ -64,23 +63,23 @@ def read_rows(path: pathlib.Path) -> list[EpochRow]:
             ]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path} is not a training's metrics "
-            f"({type(error).__name__}: {error}). Move it away to go on "
+            f"{path} is not the metrics file of a training "
+            f"({type(error).__name__}: {error}). Move it away to resume "
             "without the earlier rows; the weights do not depend on it."
         ) from error
 
 
 def write_rows(path: pathlib.Path, rows: list[EpochRow]) -> None:
-    """Writes metrics.csv, whole or not at all."""
+    """Writes metrics.csv atomically."""
     values = map(dataclasses.astuple, rows)
     write_atomically(path, csv_table(tuple(_FIELDS), values))
 
 
 class Events:
-    """TensorBoard's event files; without tensorboard installed, nothing.
+    """TensorBoard's event files. Without tensorboard, nothing is written.
 
-    An event, once written, stays. A session that was killed may have logged an
-    epoch that the next one does again: so every session writes them all anew.
+    Events cannot be removed, and a killed session may have logged an epoch
+    that the next one repeats. So every session rewrites them all.
     """
 
     def __init__(self, directory: pathlib.Path, rows: list[EpochRow]):
@@ -106,7 +105,7 @@ class Events:
         self._writer.flush()
 
     def close(self) -> None:
-        """Ends the writer's thread."""
+        """Stops the writer's thread."""
         if self._writer is not None:
             self._writer.close()
 
@@ -118,10 +117,10 @@ def plot_curves(
     """Draws error and loss over the epochs as a PNG.
 
     Args:
-        path: of the PNG.
-        rows: one an epoch.
-        title: over both panels.
-        tested_on: the legend's name for what the test columns are of.
+        path: path of the PNG.
+        rows: one per epoch.
+        title: title over both panels.
+        tested_on: name of the tested images in the legend.
     """
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""`train`: from an experiment and a work directory to a trained network."""
+"""`train`: trains the network of an experiment in a work directory."""
 
 import os
 from collections.abc import Sequence
@@ -52,39 +52,39 @@ def train(
 ) -> list[logs.EpochRow]:
     """Trains, or resumes the training in `workdir`.
 
-    A session that is killed loses the steps since its last checkpoint and
-    nothing else: the next one ends with the same weights as an uninterrupted
-    training. After Ctrl-C and SIGTERM a session finishes its step, writes a
-    checkpoint and ends; it loses nothing.
+    If the process is killed, only the steps since the last checkpoint are
+    lost. The resumed training ends with the same weights as an uninterrupted
+    one. After Ctrl-C or SIGTERM, the training finishes its step, writes a
+    checkpoint and ends; nothing is lost.
 
     Args:
         experiment: the settings; the same ones when resuming.
         workdir: directory for the settings, checkpoints, logs and curves.
         data_dir: where TensorFlow Datasets keeps its data.
-        checkpoint_steps: a checkpoint is written after every epoch and, if
-            this is given, every so many steps.
-        check_images: whether every image file of a folder is read before.
+        checkpoint_steps: number of steps between checkpoints. A checkpoint is
+            also written after every epoch.
+        check_images: whether to read every image file of a folder before
+            training starts.
         callbacks: Keras's, W&B's, MLflow's or your own. They see the
-            training's epochs, whose numbers continue after a resume. The logs
-            of an epoch are loss, accuracy, val_loss, val_accuracy and
-            learning_rate, which is the recipe's: callbacks that set it are
-            refused. If a callback sets `model.stop_training`, the training
-            ends there, within an epoch, too; the same call resumes it. The
-            weights that the callbacks leave at the end, such as those of
-            `EarlyStopping(restore_best_weights=True)`, are the result: in
-            model.keras and in the last checkpoint, from which a resume goes
-            on. A callback's own state, such as the best epoch so far, is not
-            restored.
+            training's epochs; the numbers continue after resuming. The logs of
+            an epoch are loss, accuracy, val_loss, val_accuracy and
+            learning_rate. The recipe sets the learning rate; callbacks that
+            set it are refused. If a callback sets `model.stop_training`, the
+            training ends there, also within an epoch; the same call resumes
+            it. The weights at the end, such as those that
+            `EarlyStopping(restore_best_weights=True)` restores, are saved in
+            model.keras and in the last checkpoint. A callback's own state,
+            such as the best epoch so far, is not restored.
 
     Returns:
-        One `EpochRow` an epoch, those of earlier sessions included.
+        One `EpochRow` per epoch, including earlier sessions.
 
     Raises:
-        DivergedError: if the loss or a weight is no finite number any more.
+        DivergedError: if the loss or a weight becomes NaN or infinite.
         ImportError: if a package is missing; says what to install.
-        OSError: if something cannot be written; the last checkpoint stays.
-        ValueError: if the work directory holds something else, or the data and
-            the settings do not fit.
+        OSError: if a file cannot be written; the last checkpoint remains.
+        ValueError: if the work directory holds something else, or data and
+            settings do not fit.
     """
     check_installed("A training")
     callbacks = check_callbacks(callbacks)
@@ -98,10 +98,10 @@ def train(
     folder_rule = facts.folder_rule if facts else RULE
     if folder_rule < RULE and experiment.is_folder:
         logging.warning(
-            "This training began with version 0.1.0. It resumes by that "
-            "version's rules for folders: no images in folders of a class, and "
-            "none turned as its EXIF orientation says. A new --workdir takes "
-            "today's."
+            "This training began with version 0.1.0, and resumes with its "
+            "rules for folders: subfolders of a class are not read, and the "
+            "EXIF orientation is ignored. For the current rules, give a new "
+            "--workdir."
         )
     if check_images:
         check_image_files(experiment, folder_rule)
@@ -150,9 +150,10 @@ def train(
     if first_step:
         workdir.warn_of_another_backend()
         print(f"Resuming at step {first_step:,} of {steps:,}.")
-    # Not before all of the above has fitted: bad input leaves nothing behind.
+    # Written only after all checks, so that bad input leaves no files behind.
     workdir.write(experiment, facts, data_dir)
-    # Of a session that a callback stopped; it would outlive this one's death.
+    # A callback may have stopped an earlier session. If this one is killed,
+    # its model.keras must not remain.
     workdir.model.unlink(missing_ok=True)
 
     input_wait = InputWait()
@@ -177,7 +178,7 @@ def train(
             with plain_errors():
                 model.fit(
                     input_wait.measure(model, batches),
-                    # One "epoch" of Keras's: it could not begin inside one.
+                    # One Keras "epoch": fit cannot start within an epoch.
                     steps_per_epoch=steps - first_step,
                     shuffle=False,  # the batches are in their order
                     verbose=0,
@@ -192,10 +193,10 @@ def train(
 
 def _with_advice(error, workdir):
     last = checkpoints.last_step(workdir.checkpoints)
-    advice = "There was no checkpoint yet."
+    advice = "No checkpoint was written yet."
     if last:
         advice = (
-            f"The checkpoint of step {last:,} is intact; the same command goes "
-            "on from it."
+            f"The checkpoint of step {last:,} is intact; the same command "
+            "resumes from it."
         )
     return OSError(f"The training stopped: {error}. {advice}")

@@ -1,4 +1,4 @@
-"""The classifiers' loss: cross entropy on integer labels, smoothed or not."""
+"""Cross entropy on integer labels, with or without label smoothing."""
 
 import keras
 
@@ -19,10 +19,10 @@ class SmoothedCrossentropy(keras.losses.Loss):
     Args:
         label_smoothing: 0 <= label_smoothing < 1. Defaults to 0.1.
         from_logits: whether predictions are logits or (default) probabilities.
-        **kwargs: as for `keras.losses.Loss`.
+        **kwargs: arguments of `keras.losses.Loss`.
 
     Raises:
-        ValueError: for a label smoothing out of range.
+        ValueError: if label_smoothing is out of range.
     """
 
     def __init__(self, label_smoothing=0.1, from_logits=False, **kwargs):
@@ -30,8 +30,8 @@ class SmoothedCrossentropy(keras.losses.Loss):
         check_finite("label_smoothing", label_smoothing)
         if not 0 <= label_smoothing < 1:
             raise ValueError(
-                "label_smoothing is the fraction spread out, 0 <= "
-                f"label_smoothing < 1; received {label_smoothing!r}."
+                "label_smoothing must be a fraction, 0 <= label_smoothing < 1; "
+                f"received {label_smoothing!r}."
             )
         self.label_smoothing = label_smoothing
         self.from_logits = from_logits
@@ -48,7 +48,7 @@ class SmoothedCrossentropy(keras.losses.Loss):
         )
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "label_smoothing": self.label_smoothing,
@@ -59,14 +59,14 @@ class SmoothedCrossentropy(keras.losses.Loss):
 def crossentropy(
     label_smoothing: float = 0.0, from_logits: bool = False
 ) -> keras.losses.Loss:
-    """Keras's own cross entropy on integer labels; smoothed where asked.
+    """Returns Keras's cross entropy, or `SmoothedCrossentropy`.
 
     Args:
         label_smoothing: 0 <= label_smoothing < 1.
         from_logits: whether predictions are logits or probabilities.
 
     Raises:
-        ValueError: for a label smoothing out of range.
+        ValueError: if label_smoothing is out of range.
     """
     if label_smoothing == 0:
         return keras.losses.SparseCategoricalCrossentropy(from_logits)

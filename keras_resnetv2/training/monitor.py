@@ -1,4 +1,4 @@
-"""What happens around the steps: tests, logs, checkpoints, the bar."""
+"""The work between steps: tests, logs, checkpoints, the progress bar."""
 
 import dataclasses
 import datetime
@@ -21,15 +21,15 @@ from keras_resnetv2.training.stop_requests import StopRequests
 from keras_resnetv2.training.workdir import Workdir
 
 _RATE = (
-    "The learning rate is the recipe's; {} cannot set it. Give learning_rate=, "
+    "The recipe sets the learning rate; {} cannot. Give learning_rate=, "
     "epochs= or another recipe."
 )
 _REFUSED = {
     keras.callbacks.LearningRateScheduler: _RATE,
     keras.callbacks.ReduceLROnPlateau: _RATE,
     keras.callbacks.BackupAndRestore: (
-        "A training knows which step its weights are of; {} would put others "
-        "in their place. Leave it out: the work directory has checkpoints."
+        "{} would replace the weights by those of another step. Omit it: the "
+        "work directory has checkpoints."
     ),
 }
 
@@ -37,19 +37,21 @@ _REFUSED = {
 def check_callbacks(
     callbacks: Iterable[keras.callbacks.Callback] | None,
 ) -> list[keras.callbacks.Callback]:
-    """Refuses what cannot be a training's callback, before one begins.
+    """Checks that a training can use these callbacks.
 
     Args:
-        callbacks: the user's; None is none.
+        callbacks: the user's callbacks; None means none.
 
     Returns:
         A list of them.
 
     Raises:
-        ValueError: names it.
+        ValueError: if it cannot; names the callback.
     """
     if isinstance(callbacks, keras.callbacks.Callback):
-        raise ValueError("callbacks must be a list of them; received one.")
+        raise ValueError(
+            "callbacks must be a list of callbacks; received a single one."
+        )
     callbacks = list(callbacks or ())
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
@@ -65,16 +67,17 @@ def check_callbacks(
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
-    """What was counted over the steps of an epoch so far.
+    """The sums over the steps of an epoch so far.
 
     Attributes:
         steps: number of steps.
-        loss: sum over them, nats.
-        accuracy: likewise, of fractions.
-        timed_steps: steps whose time is known (a process's first is start-up).
-        timed_seconds: these took.
-        input_wait_seconds: of waiting for input.
-        seconds: since the epoch began, with everything.
+        loss: sum of their losses, in nats.
+        accuracy: sum of their accuracies, as fractions.
+        timed_steps: number of timed steps: all except a process's first one,
+            which includes the start-up.
+        timed_seconds: duration of the timed steps.
+        input_wait_seconds: time spent waiting for input.
+        seconds: time since the epoch began.
     """
 
     steps: int = 0
@@ -92,7 +95,7 @@ class Tally:
 
 
 class InputWait:
-    """Measures the time in which the next batch is asked for and not there.
+    """Measures the time spent waiting for the next batch.
 
     Attributes:
         seconds: the sum since the beginning.
@@ -102,15 +105,15 @@ class InputWait:
         self.seconds = 0.0
 
     def measure(self, model: keras.Model, batches):
-        """Arranges for a compiled model's `fit` on these batches to be timed.
+        """Makes a compiled model's `fit` on these batches measure the waiting.
 
         Args:
-            model: on TensorFlow it gets a train function that takes a batch
-                out of the dataset first (Keras's does so inside its graph).
+            model: on TensorFlow it gets a new train function, which takes the
+                batch from the dataset first. Keras's does so inside its graph.
             batches: a `tf.data.Dataset` or an iterator.
 
         Returns:
-            The batches to call `fit` with.
+            The batches for `fit`.
         """
         if keras.backend.backend() != "tensorflow":
             return self._timed(iter(batches))
@@ -142,21 +145,21 @@ class InputWait:
 class Monitor(keras.callbacks.Callback):
     """Counts steps; tests and logs after an epoch; writes checkpoints.
 
-    It is made for a `fit` that takes the rest of a training as one "epoch":
-    epochs are counted here, so that a session may begin and end inside one.
+    To `fit`, the rest of a training is one "epoch". The real epochs are counted
+    here, so that a session may begin and end within an epoch.
 
     Args:
-        workdir: of the training.
+        workdir: the training's work directory.
         experiment: the settings.
-        facts: of the training data.
-        test: tested after every epoch.
+        facts: facts of the training data.
+        test: images to test on after every epoch.
         first_step: number of steps done by earlier sessions.
-        carried: their share of the epoch in which this session begins.
+        carried: their part of the epoch in which this session begins.
         rows: their rows; this session's are appended.
-        input_wait: measures the waiting.
-        checkpoint_steps: steps between checkpoints; None: one an epoch.
+        input_wait: measures the time spent waiting for input.
+        checkpoint_steps: steps between checkpoints; None: one per epoch.
         stop_requests: whether to end after the step.
-        callbacks: the user's, whose epochs are those counted here.
+        callbacks: the user's callbacks; they see the real epochs.
     """
 
     def __init__(
@@ -200,7 +203,7 @@ class Monitor(keras.callbacks.Callback):
             steps=self._steps_per_epoch,
         )
         self._events = logs_lib.Events(workdir.tensorboard, rows)
-        # On a terminal; elsewhere only the lines show.
+        # Only on a terminal; elsewhere only the lines are printed.
         self._bar = tqdm(
             total=self._total_steps * self._batch_size,
             initial=first_step * self._batch_size,
@@ -222,12 +225,12 @@ class Monitor(keras.callbacks.Callback):
 
     @property
     def _epoch(self):
-        """The number of epochs that are done; within one, Keras's number."""
+        """Number of finished epochs; Keras's number of the current epoch."""
         return self._step // self._steps_per_epoch
 
     @property
     def _batch(self):
-        """The number of the step within its epoch."""
+        """Number of the step within its epoch."""
         return self._step % self._steps_per_epoch
 
     def on_train_begin(self, logs=None):
@@ -239,12 +242,12 @@ class Monitor(keras.callbacks.Callback):
         self._began = self._mark = time.perf_counter()
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Makes the step's random numbers a function of seed and step."""
+        """Seeds the step's random numbers with seed and step."""
         self._callbacks.on_train_batch_begin(self._batch)
         seed_step(self._seed, self._step)
 
     def on_train_batch_end(self, batch, logs=None):
-        """Counts a step, and does what is due after it."""
+        """Counts a step, and does the work due after it."""
         errors.check_loss(logs["loss"], self._step + 1)
         self._callbacks.on_train_batch_end(self._batch, logs)
         self._count(logs)
@@ -258,7 +261,8 @@ class Monitor(keras.callbacks.Callback):
             self._end_epoch()
         if epoch_ends or self._step % self._checkpoint_steps == 0 or stop:
             self._save_checkpoint()
-        if epoch_ends:  # an error in a picture or a callback loses nothing
+        # Last, so that an error in a plot or a callback loses nothing.
+        if epoch_ends:
             self._plot_curves()
             self._tell_of_the_epoch()
         if stop:
@@ -266,15 +270,15 @@ class Monitor(keras.callbacks.Callback):
         self._mark = time.perf_counter()
 
     def on_train_end(self, logs=None):
-        """Saves the trained network, as the user's callbacks leave it."""
+        """Saves the trained network, after the user's callbacks."""
         self._callbacks.on_train_end()
         if self._callbacks.callbacks:
-            # They may have set the weights, or stopped within an epoch.
+            # They may have changed the weights, or stopped within an epoch.
             self._save_checkpoint()
         self._workdir.save_model(self.model)
 
     def close(self) -> None:
-        """Closes the bar and the event files, whatever has happened."""
+        """Closes the bar and the event files."""
         self._bar.close()
         self._events.close()
 
@@ -292,7 +296,7 @@ class Monitor(keras.callbacks.Callback):
         steps = self._here.steps + 1
         self._here = Tally(
             steps=steps,
-            # Keras gives the means since the metrics were last reset.
+            # Keras reports means since the metrics were last reset.
             loss=steps * logs["loss"],
             accuracy=steps * logs["accuracy"],
             timed_steps=self._here.timed_steps + self._started,
@@ -351,7 +355,7 @@ class Monitor(keras.callbacks.Callback):
         return tested
 
     def _row(self, tally, tested):
-        # An epoch of one step has a start-up only.
+        # An epoch of one step may have only the start-up step.
         steps, seconds = tally.timed_steps, tally.timed_seconds
         if not steps:
             steps, seconds = tally.steps, tally.seconds

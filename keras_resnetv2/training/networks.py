@@ -1,4 +1,4 @@
-"""An experiment's network: its config, built, and compiled."""
+"""Builds and compiles an experiment's network."""
 
 import dataclasses
 
@@ -15,11 +15,11 @@ from keras_resnetv2.training.experiment import Experiment
 
 
 def network_config(experiment: Experiment, facts: DataFacts) -> ResNetConfig:
-    """The config of what is built: the experiment's, with the data's classes.
+    """Returns the experiment's config, with the data's number of classes.
 
     Args:
         experiment: the settings.
-        facts: of the training data.
+        facts: facts of the training data.
     """
     return dataclasses.replace(
         experiment.config(), classes=len(facts.class_names)
@@ -31,11 +31,12 @@ def build_model(experiment: Experiment, facts: DataFacts) -> keras.Model:
 
     Args:
         experiment: the settings.
-        facts: of the training data.
+        facts: facts of the training data.
 
     Returns:
-        A `keras.Model` from standardised images (batch, H, W, C) to logits
-        (batch, classes), which carries what it is trained on.
+        A `keras.Model` that maps standardised images (batch, H, W, C) to
+        logits (batch, classes). It knows its training data's name, classes and
+        standardization.
     """
     model = ResNetV2(
         network_config(experiment, facts),
@@ -60,7 +61,7 @@ def compile_model(
     """Compiles a network for the experiment's training.
 
     Args:
-        model: what `build_model` made.
+        model: made by `build_model`.
         experiment: the settings.
         total_steps: length of the training in steps.
     """

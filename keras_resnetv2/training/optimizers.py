@@ -1,10 +1,10 @@
-"""SGD as Caffe and torch do it: weight decay inside the momentum."""
+"""SGD like Caffe's and torch's, with weight decay inside the momentum."""
 
 import keras
 
 from keras_resnetv2._checks import check_choice, check_positive
 
-# name -> whether the learning rate is inside the velocity
+# Name -> whether the learning rate is inside the velocity.
 MOMENTUM_FORMS = {"caffe": True, "torch": False}
 
 
@@ -17,10 +17,10 @@ class SGD(keras.optimizers.SGD):
         caffe:  v = m v + lr g;  w -= v       (Nesterov: w -= m v + lr g)
         torch:  v = m v + g;     w -= lr v    (Nesterov: w -= lr (m v + g))
 
-    The two agree while lr is constant and part where it changes. Keras's own
-    `SGD(weight_decay=)` is decoupled (it shrinks w outside the momentum), which
-    is neither. Weight decay acts on every trainable variable, as in both,
-    less those named to `exclude_from_weight_decay`.
+    The two forms differ only when lr changes. Keras's own `SGD(weight_decay=)`
+    differs from both: it is decoupled, that is, it shrinks w outside the
+    momentum. Weight decay acts on every trainable variable, as in Caffe and
+    torch, except those given to `exclude_from_weight_decay`.
 
     Reference: Caffe's SGDSolver; torch.optim.SGD; He et al., 2016, section 5.
 
@@ -31,15 +31,15 @@ class SGD(keras.optimizers.SGD):
         weight_decay: the factor on w itself (an L2 penalty of half of it).
             Defaults to 0.
         momentum_form: "caffe" or "torch".
-        learning_rate_factors: start of a layer's name -> factor on the learning
-            rate of its variables: `{"stage1_": 0.1, "predictions": 10.0}`. Of
-            several that fit the longest counts; "" fits every layer; what none
-            fits keeps the learning rate. Layers of an inner model count, too.
-        **kwargs: as for `keras.optimizers.SGD`.
+        learning_rate_factors: start of a layer's name -> factor on its learning
+            rate: `{"stage1_": 0.1, "predictions": 10.0}`. If several fit, the
+            longest counts. "" fits every layer. If none fits, the factor is 1.
+            Layers of an inner model count, too.
+        **kwargs: arguments of `keras.optimizers.SGD`.
 
     Raises:
-        ValueError: for an unknown form, a negative weight decay, a factor that
-            is not above 0; when it is built, for a name that fits no variable.
+        ValueError: if the form is unknown, the weight decay negative, or a
+            factor not above 0; on building, if a name fits no variable.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class SGD(keras.optimizers.SGD):
         self.learning_rate_factors = learning_rate_factors
 
     def __repr__(self) -> str:
-        """What sets it apart from others."""
+        """Shows the settings, without the learning rate."""
         return (
             f"SGD(momentum={self.momentum}, nesterov={self.nesterov}, "
             f"weight_decay={self.coupled_weight_decay}, "
@@ -80,12 +80,12 @@ class SGD(keras.optimizers.SGD):
         )
 
     def build(self, variables):
-        """Makes the velocities, and finds each variable's learning rate."""
+        """Makes the velocities, and finds each variable's factor."""
         if self.built:
             return
         super().build(variables)
         if self.learning_rate_factors:
-            # By index: TensorFlow's update sees variables without a path.
+            # By index: TensorFlow's update gets variables without a path.
             self._factors = _factor_of_each(
                 self.learning_rate_factors, [v.path for v in variables]
             )
@@ -111,7 +111,7 @@ class SGD(keras.optimizers.SGD):
             self._update(variable, velocity, gradient, rate)
 
     def _fused_update(self, variable, velocity, gradient, rate):
-        """One operation a variable: a fifth off ResNet-1001's whole graph."""
+        """Uses one operation per variable: saves 20% of ResNet-1001's graph."""
         import tensorflow as tf
 
         apply = {
@@ -128,10 +128,10 @@ class SGD(keras.optimizers.SGD):
         )
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
-        """Keras's for TensorFlow, where there is something to reduce.
+        """Skips Keras's reduction on a single device.
 
-        On one device it does no more than to register a gradient of its own
-        with TensorFlow, which keeps the whole graph for ever.
+        There it would only register a custom gradient with TensorFlow, which
+        then keeps the whole graph in memory.
         """
         if self._distribution_strategy.num_replicas_in_sync == 1:
             return grads_and_vars
@@ -140,8 +140,8 @@ class SGD(keras.optimizers.SGD):
     def _update(self, variable, velocity, gradient, rate):
         ops = keras.ops
         rate_inside = MOMENTUM_FORMS[self.momentum_form]
-        # The signs of TensorFlow's operations, so that a training can go on on
-        # another backend: caffe's velocity is stored negative.
+        # The same signs as TensorFlow's operations, so that a training can
+        # resume on another backend: caffe's velocity is stored negative.
         step = ops.multiply(gradient, -rate) if rate_inside else gradient
         new = ops.add(ops.multiply(velocity, self.momentum), step)
         self.assign(velocity, new)
@@ -152,7 +152,7 @@ class SGD(keras.optimizers.SGD):
         )
 
     def get_config(self):
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "weight_decay": self.coupled_weight_decay,
@@ -162,7 +162,7 @@ class SGD(keras.optimizers.SGD):
 
 
 def _factor_of_each(factors, paths):
-    """One factor a path; a path is layer names and the variable's, by "/"."""
+    """Returns one factor per path: names of layers and variable, with "/"."""
     fitting = [
         [name for name in factors if f"/{name}" in f"/{path}"] for path in paths
     ]
@@ -170,7 +170,7 @@ def _factor_of_each(factors, paths):
     if idle:
         raise ValueError(
             f"learning_rate_factors: no trainable layer's name starts with "
-            f"{min(idle)!r}. Take it out or correct it; the variables are "
+            f"{min(idle)!r}. Correct or remove it; the variables are "
             f"{', '.join(paths[:3])}, ... {paths[-1]}."
         )
     return [factors[max(names, key=len)] if names else 1.0 for names in fitting]

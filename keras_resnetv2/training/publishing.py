@@ -1,4 +1,4 @@
-"""A trained network as a file of published weights, and what it is held to."""
+"""Publishes the weights of a trained network, and records its outputs."""
 
 import dataclasses
 import hashlib
@@ -21,7 +21,7 @@ from keras_resnetv2.training.experiment import Experiment, changed_settings
 from keras_resnetv2.training.trained import Trained, load_trained
 
 _BATCH = 500
-_LOGITS_OF = 8  # images, in a record
+_LOGITS_OF = 8  # number of images with logits in a record
 
 
 def publish(
@@ -29,22 +29,22 @@ def publish(
     folder: str | os.PathLike,
     data_dir: str | os.PathLike | None = None,
 ) -> PublishedWeights:
-    """Writes a finished training's weights and measures what was written.
+    """Writes a finished training's weights, and tests the written file.
 
     Args:
         workdir: the training's directory.
-        folder: where the `.weights.h5` file goes.
-        data_dir: where TensorFlow Datasets keeps its data; None for its own
+        folder: folder for the `.weights.h5` file.
+        data_dir: where TensorFlow Datasets keeps its data; None for its
             default.
 
     Returns:
         The row for the table of published weights.
 
     Raises:
-        ValueError: if the training is not finished, or was not one of all of a
-            data set's images as they are, standardised as `preprocess_input`
-            does it for that data set; or if the folder has other weights under
-            the file's name.
+        ValueError: if the training is not finished; if it did not use all
+            images of a data set at their own size, standardised like
+            `preprocess_input` for that data set; or if the folder has other
+            weights under the file's name.
     """
     trained = load_trained(workdir, dtype="float32")
     _check(trained, workdir)
@@ -86,11 +86,11 @@ def publish(
 def answers(
     row: PublishedWeights, path: str | os.PathLike, images: np.ndarray
 ) -> np.ndarray:
-    """Logits of a published network, as whoever loads it gets them.
+    """Returns the logits of a published network, as its users get them.
 
     Args:
-        row: of the table.
-        path: of its file.
+        row: row of the table.
+        path: path of its file.
         images: (N, H, W, C), uint8.
 
     Returns:
@@ -102,13 +102,13 @@ def answers(
 
 
 def record(logits: np.ndarray) -> dict[str, list]:
-    """What a test holds a published network to.
+    """Makes the record that a test compares a published network with.
 
     Args:
         logits: (N, classes), of the bundled test images.
 
     Returns:
-        {"labels": the N predicted ones, "logits": of the first images}.
+        {"labels": the N predicted labels, "logits": those of the first images}.
     """
     return {
         "labels": logits.argmax(axis=1).tolist(),
@@ -122,14 +122,14 @@ def _check(trained: Trained, workdir):
     if trained.step != steps:
         raise ValueError(
             f"workdir={os.fspath(workdir)!r} has done {trained.step:,} of "
-            f"{steps:,} steps. Let the training end before it is published."
+            f"{steps:,} steps. Finish the training before you publish it."
         )
     for name in ("held_out", "image_size"):
         if (value := getattr(experiment, name)) is not None:
             raise ValueError(
                 f"workdir={os.fspath(workdir)!r} was trained with "
-                f"{name}={value}. Published are networks of all of a data "
-                "set's training images, as they are."
+                f"{name}={value}. To publish a network, train it on all "
+                "training images of a data set at their own size."
             )
     known = STANDARDIZATIONS.get(experiment.dataset)
     used = facts.standardization
@@ -139,11 +139,12 @@ def _check(trained: Trained, workdir):
         for name in ("mean", "std")
     ):
         raise ValueError(
-            f"workdir={os.fspath(workdir)!r} was trained on images that "
-            f"preprocess_input(images, {experiment.dataset!r}) does not give: "
-            f"mean {used.mean.shape} {used.mean.mean():.2f}. Published are "
-            f"networks of {', '.join(STANDARDIZATIONS)}, standardised by "
-            "channel."
+            f"workdir={os.fspath(workdir)!r} was trained with a "
+            "standardization that differs from "
+            f"preprocess_input(images, {experiment.dataset!r}): "
+            f"mean {used.mean.shape} {used.mean.mean():.2f}. To publish a "
+            f"network, train it on one of {', '.join(STANDARDIZATIONS)}, "
+            "standardised per channel."
         )
 
 
@@ -154,18 +155,18 @@ def _file_name(experiment: Experiment) -> str:
 
 
 def _write(path, content):
-    """Whole or not at all, and never over other weights."""
+    """Writes the file atomically; never overwrites other weights."""
     if path.exists() and path.read_bytes() != content:
         raise ValueError(
-            f"{path} holds other published weights, which would be lost. "
-            "Remove them and their row first, or give another folder."
+            f"{path} holds other published weights. Remove them and their row "
+            "first, or give another folder."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)
 
 
 def _command(experiment: Experiment) -> str:
-    """The training's command line, less what every training has."""
+    """Returns the training's command line, without the work directory."""
     named = {
         "model": experiment.model,
         "dataset": experiment.dataset,

@@ -8,23 +8,23 @@ from keras_resnetv2._text import brief
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a network is trained; times are fractions of the whole training.
+    """How a network is trained. Times are fractions of the whole training.
 
     Attributes:
         epochs: default length, in passes over the training images.
-        batch_size: default number of images a step, over all replicas.
-        learning_rate: after the warm-up and before the first drop.
+        batch_size: default number of images per step, over all replicas.
+        learning_rate: learning rate after warm-up and before the first drop.
         warmup: fraction of the steps at a tenth of the learning rate.
         drops: fractions at which the learning rate is divided by 10.
-        momentum: of SGD.
-        nesterov: whether the momentum is Nesterov's.
+        momentum: momentum of SGD.
+        nesterov: whether to use Nesterov momentum.
         momentum_form: "caffe" or "torch", see `SGD`.
-        weight_decay: coupled, on every trainable variable.
+        weight_decay: coupled weight decay, on every trainable variable.
         kernel_initializer: a `ResNetConfig.kernel_initializer`.
-        linear_scaling: whether another batch size scales the learning rate in
-            proportion (Goyal et al., 2017).
-        augmentation: of the training images, a name in `data.AUGMENTATIONS`.
-        standardization: of all images, a name that an `Experiment` takes.
+        linear_scaling: whether the learning rate is scaled in proportion to
+            the batch size (Goyal et al., 2017).
+        augmentation: a name in `data.AUGMENTATIONS`, for the training images.
+        standardization: a name that `Experiment` takes, for all images.
     """
 
     epochs: float
@@ -48,14 +48,14 @@ class Recipe:
         learning_rate: float | None = None,
         batch_size: int | None = None,
     ) -> float:
-        """The learning rate before the first drop.
+        """Returns the learning rate before the first drop.
 
         Reference: Goyal et al., "Accurate, Large Minibatch SGD", 2017.
 
         Args:
             learning_rate: replaces the recipe's, and is not scaled.
-            batch_size: images a step, over all replicas; it scales the
-                recipe's rate where the recipe has linear scaling.
+            batch_size: images per step, over all replicas. It scales the rate
+                of a recipe with linear scaling.
         """
         if learning_rate is not None:
             return learning_rate
@@ -66,16 +66,16 @@ class Recipe:
     def total_steps(
         self, images: int, batch_size: int | None = None, epochs=None
     ) -> int:
-        """Number of steps, rounded to the nearest.
+        """Returns the number of steps of a training.
 
         Args:
             images: number of training images.
-            batch_size: images a step; defaults to the recipe's.
+            batch_size: images per step; defaults to the recipe's.
             epochs: passes over the images; defaults to the recipe's.
 
         Returns:
-            At least 1. Given `epochs`, whole epochs of
-            `ceil(images / batch_size)` steps each.
+            The rounded number, at least 1. With `epochs`, each epoch has
+            `ceil(images / batch_size)` steps.
         """
         batch_size = batch_size or self.batch_size
         if epochs is not None:
@@ -111,7 +111,7 @@ RECIPES = {
 
 
 def find_recipe(recipe: str | Recipe) -> Recipe:
-    """Looks a recipe up by name; a `Recipe` is returned as it is.
+    """Looks up a recipe by name; a `Recipe` is returned unchanged.
 
     Raises:
         ValueError: for an unknown name; lists the known ones.

@@ -1,4 +1,4 @@
-"""An experiment's settings out of a JSON file."""
+"""Reads an experiment's settings from a JSON file."""
 
 import dataclasses
 import inspect
@@ -13,19 +13,19 @@ from keras_resnetv2.training.experiment import Experiment
 
 
 def read_settings(path: str | os.PathLike) -> dict:
-    """Reads settings that an `Experiment` can be made of, or a part of them.
+    """Reads some or all fields of an `Experiment`.
 
     Args:
-        path: JSON: an object of `Experiment`'s fields, as
-            `dataclasses.asdict` gives them; or a work directory's
-            experiment.json, of which this is the part "experiment".
+        path: a JSON file with an object of `Experiment`'s fields, as from
+            `dataclasses.asdict`; or a work directory's experiment.json, which
+            has them under "experiment".
 
     Returns:
-        The fields that are there, by name: what is left out has its default.
+        The fields in the file, by name. The others keep their defaults.
 
     Raises:
-        ValueError: if there is no such file, it is not JSON of that form, or
-            has a field that `Experiment` has not.
+        ValueError: if the file is missing, is not JSON of that form, or has a
+            field unknown to `Experiment`.
     """
     try:
         with open(user_path(path), encoding="utf-8") as file:
@@ -40,29 +40,29 @@ def read_settings(path: str | os.PathLike) -> dict:
 
 
 def experiment_fields(values, path: str | os.PathLike) -> dict:
-    """Takes an experiment's fields out of what a JSON file held.
+    """Takes an experiment's fields from the content of a JSON file.
 
     Args:
-        values: see `read_settings`.
-        path: of the file, for the message.
+        values: content of the file, see `read_settings`.
+        path: path of the file, for the message.
 
     Raises:
-        ValueError: if they are of another form, or have unknown fields.
+        ValueError: if the content has another form, or unknown fields.
     """
     if isinstance(values, dict):
         values = values.get("experiment", values)
     if not isinstance(values, dict):
         raise ValueError(
-            f"{path} cannot be read as a training's settings: its JSON is no "
-            'object like {"model": "PreActResNet20", "dataset": "cifar10"}.'
+            f"{path} cannot be read as a training's settings. Its JSON must be "
+            'an object like {"model": "PreActResNet20", "dataset": "cifar10"}.'
         )
     known = {field.name: field for field in dataclasses.fields(Experiment)}
     unknown = sorted(values.keys() - known)
     if unknown:
         raise ValueError(
-            f"{path} has settings that are unknown: {', '.join(unknown)}; "
-            f"expected some of {', '.join(known)}. Remove them; what belongs "
-            'to the network goes into "options".'
+            f"{path} has unknown settings: {', '.join(unknown)}; "
+            f"expected some of {', '.join(known)}. Remove them, or put the "
+            'network\'s options into "options".'
         )
     for name, value in values.items():
         field = known[name]
@@ -73,7 +73,7 @@ def experiment_fields(values, path: str | os.PathLike) -> dict:
                 field.type
             )
             raise ValueError(
-                f"{path}: {name}={value!r} is of the wrong type; write "
+                f"{path}: {name}={value!r} has the wrong type; expected "
                 f"{expected}."
             )
     return values
@@ -83,6 +83,6 @@ def _fits(value, kind):
     kind = typing.get_origin(kind) or kind
     if kind is Literal:
         return isinstance(value, str)
-    if kind is float:  # JSON writes 1.0 as it likes
+    if kind is float:  # JSON may write 1.0 as 1
         return isinstance(value, int | float)
     return isinstance(value, kind)

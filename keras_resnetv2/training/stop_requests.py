@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a training ends after the step it is in."""
+"""Ends a training after its current step on Ctrl-C or SIGTERM."""
 
 import os
 import signal
@@ -12,17 +12,17 @@ Ctrl-C ends it at once.
 
 
 class StopRequests:
-    """Notes the first signal instead of dying of it; a second one acts.
+    """Records the first signal instead of ending the process at once.
 
-    A context manager. In another thread than the main one, where Python has no
-    signals, it does nothing.
+    A second signal acts as usual. Use it as a context manager. Outside the
+    main thread, where Python has no signals, it does nothing.
 
     Attributes:
         received: the signal, or None.
     """
 
     def __enter__(self):
-        """Takes the signals over."""
+        """Replaces the signal handlers."""
         self.received = None
         self._before = {}
         if threading.current_thread() is threading.main_thread():
@@ -31,21 +31,21 @@ class StopRequests:
         return self
 
     def __exit__(self, *error):
-        """Gives them back."""
+        """Restores the signal handlers."""
         self._give_back()
 
     def act(self, step: int) -> None:
-        """Ends the session as the signal asks, after the checkpoint.
+        """Ends the session as the signal requires, after the checkpoint.
 
         Raises:
             KeyboardInterrupt: after Ctrl-C.
-            SystemExit: after SIGTERM, with the shell's code for it.
+            SystemExit: after SIGTERM, with the shell's exit status for it.
         """
         if self.received == signal.SIGINT:
             raise KeyboardInterrupt
         print(
-            f"{self.received.name} came: stopped after step {step:,}. The "
-            "same command goes on from there.",
+            f"Received {self.received.name}: stopped after step {step:,}. The "
+            "same command resumes the training.",
             flush=True,
         )
         raise SystemExit(128 + self.received)
@@ -54,7 +54,7 @@ class StopRequests:
         self.received = signal.Signals(number)
         self._give_back()
         if number == signal.SIGINT:
-            # print may be what the signal has come into.
+            # Not print: the signal may have interrupted a print.
             os.write(2, _NOTED)
 
     def _give_back(self):

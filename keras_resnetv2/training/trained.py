@@ -1,4 +1,4 @@
-"""A trained network, rebuilt from its work directory alone."""
+"""Rebuilds and evaluates a trained network from its work directory."""
 
 import dataclasses
 import json
@@ -26,10 +26,10 @@ class Trained(NamedTuple):
     """What `load_trained` returns.
 
     Attributes:
-        model: standardised images (batch, H, W, C) to logits (batch, classes);
-            it knows its preprocessing and its classes.
-        experiment: the settings it was trained with.
-        facts: of the data it was trained on.
+        model: the network. It maps standardised images (batch, H, W, C) to
+            logits (batch, classes), and knows its preprocessing and classes.
+        experiment: the settings of its training.
+        facts: facts of its training data.
         step: number of training steps done.
     """
 
@@ -42,7 +42,7 @@ class Trained(NamedTuple):
 
     @property
     def resize(self) -> int:
-        """Shorter side of a picture before the centre crop, in evaluation."""
+        """Shorter side of a picture before the centre crop in evaluation."""
         return self.model.origin.resize
 
 
@@ -51,12 +51,13 @@ def load_trained(
     dtype: str | None = None,
     image_size: int | None = None,
 ) -> Trained:
-    """Rebuilds the network of a training with its last checkpoint.
+    """Rebuilds the network of a training from its last checkpoint.
 
     Args:
         workdir: the training's directory.
         dtype: a precision that `Experiment` takes; None for the training's.
-        image_size: of the network's input in pixels; None for the training's.
+        image_size: side of the network's input in pixels; None for the
+            training's.
 
     Returns:
         A `Trained`.
@@ -75,9 +76,8 @@ def load_trained(
     restored = checkpoints.restore(model, workdir.checkpoints)
     if restored is None:
         raise ValueError(
-            f"workdir={str(workdir.path)!r} has no checkpoint yet: not one "
-            "epoch was finished. Run its training again; it goes on from "
-            "where it was."
+            f"workdir={str(workdir.path)!r} has no checkpoint yet: no epoch "
+            "was finished. Run its training command again."
         )
     return Trained(model, experiment, facts, restored.step)
 
@@ -93,27 +93,27 @@ def evaluate(
 ) -> dict:
     """Evaluates a trained network, and writes the results.
 
-    Written into the work directory: evaluation.json (what is returned),
-    classes.csv (the errors by class), confusion.csv and confusion.png (the
-    confusion matrix). What is not the training's own test has it in the names:
-    classes-train.csv, classes-image_size=320.csv.
+    The files in the work directory are evaluation.json (the returned values),
+    classes.csv (errors by class), confusion.csv and confusion.png (the
+    confusion matrix). Settings other than the training's own test are part of
+    the names: classes-train.csv, classes-image_size=320.csv.
 
     Args:
         workdir: the training's directory.
-        dataset: another data set of the same classes; None for the training's
-            own; another one is resized to it.
-        split: "test"; "train", without what the training held out; or
-            "held_out", that. Another data set is cut by the same rule.
-        data_dir: where TensorFlow Datasets keeps its data; None for where the
-            training found it.
-        image_size: of the images in pixels; None for the training's. The
+        dataset: another data set with the same classes, which is resized to
+            the network's input; None for the training's own.
+        split: "test", "held_out", or "train" (without the held-out images).
+            Another data set is split by the same rule.
+        data_dir: where TensorFlow Datasets keeps its data; None for the
+            training's setting.
+        image_size: side of the images in pixels; None for the training's. The
             paper tests ImageNet at 224 and at 320.
         resize: for images that are decoded as needed, their shorter side
             before the centre crop, in pixels. Defaults to image_size * 256 /
-            224; the paper's for 320 is 320.
+            224. The paper uses 320 for images of 320.
 
     Returns:
-        {"loss" (nats), "error" (a fraction), "top5_error" (of more than five
+        {"loss" (nats), "error" (a fraction), "top5_error" (with more than five
         classes), "calibration_error" (ECE), "images", "step", ...}.
 
     Raises:
@@ -137,9 +137,9 @@ def evaluate(
     name = dataset or experiment.dataset
     if tuple(data.class_names) != facts.class_names:
         raise ValueError(
-            f"The classes of {name!r} are not those of the training: "
+            f"The classes of {name!r} differ from the training's: "
             f"{len(data.class_names)} ({', '.join(data.class_names[:3])}, ...) "
-            f"against {len(facts.class_names)} "
+            f"instead of {len(facts.class_names)} "
             f"({', '.join(facts.class_names[:3])}, ...). Give a data set of "
             "the same classes in the same order."
         )
@@ -175,11 +175,11 @@ def evaluate(
             directory.path, matrix, facts.class_names, title, suffix
         )
     except OSError as error:
-        logging.warning("The result is not kept: %s", error)
+        logging.warning("The results were not written: %s", error)
     else:
         print(
             f"Errors by class: {directory.path}/classes{suffix}.csv. Confusion "
-            f"matrix: confusion{suffix}.csv and confusion{suffix}.png beside "
-            "it."
+            f"matrix: confusion{suffix}.csv and confusion{suffix}.png in the "
+            "same directory."
         )
     return result

@@ -1,4 +1,4 @@
-"""A training's work directory: what lies where, and whether it is ours."""
+"""A training's work directory: its files, and checks that it is one."""
 
 import dataclasses
 import json
@@ -30,16 +30,16 @@ from keras_resnetv2.training.settings_file import experiment_fields
 
 
 class Workdir:
-    """Names of the files of a training.
+    """The files of a training.
 
     Attributes:
         path: the directory.
         settings: experiment.json, the whole configuration.
-        metrics: metrics.csv, one row an epoch.
+        metrics: metrics.csv, one row per epoch.
         curves: curves.png.
         tensorboard: the directory of the event files.
         checkpoints: the directory of the checkpoints.
-        model: model.keras, the trained network; not there during a session.
+        model: model.keras, the trained network; absent during a session.
         evaluation: evaluation.json.
     """
 
@@ -54,11 +54,11 @@ class Workdir:
         self.evaluation = self.path / "evaluation.json"
 
     def claim(self, experiment: Experiment) -> None:
-        """Checks that this directory is free for, or holds, this training.
+        """Checks that this directory is free, or holds this training.
 
         Raises:
-            ValueError: if it is not a directory, holds something else, or a
-                training with other settings.
+            ValueError: if it is not a directory, holds something else, or
+                holds a training with other settings.
         """
         if not self.settings.exists():
             check_free(self.settings, "work directory of a training")
@@ -88,16 +88,16 @@ class Workdir:
             "data": facts.to_json(),
             "data_dir": data_dir and absolute_path(data_dir),
             **session,
-            # 0.1.0's name of the sessions.
+            # Version 0.1.0 called sessions runs.
             "earlier_runs": [one for one in earlier if one != session],
         }
         write_atomically(self.settings, json.dumps(values, indent=2) + "\n")
 
     def sessions(self) -> list[dict]:
-        """Versions and device of the sessions, each once, the last one last.
+        """Lists the different versions and devices of the sessions, in order.
 
         Returns:
-            {"versions": {name: version}, "device": in words} of each.
+            For each {"versions": {name: version}, "device": description}.
         """
         settings = json.loads(self.settings.read_text())
         last = {
@@ -107,31 +107,31 @@ class Workdir:
         return [*settings.get("earlier_runs", []), last]
 
     def data_dir(self) -> str | None:
-        """The `data_dir` of the last session."""
+        """Returns the `data_dir` of the last session."""
         return json.loads(self.settings.read_text()).get("data_dir")
 
     def warn_of_another_backend(self) -> None:
-        """Warns if the last session was on another backend."""
+        """Warns if the last session ran on another backend."""
         versions = json.loads(self.settings.read_text())["versions"]
         now = keras.backend.backend()
         if versions["backend"] != now:
             logging.warning(
                 "This training began on %s and resumes on %s. Weights and "
-                "momentum are kept; the order of the images and what is drawn "
-                "at random will differ.",
+                "momentum are kept; the order of the images and the random "
+                "numbers will differ.",
                 versions["backend"],
                 now,
             )
 
     def save_model(self, model: keras.Model) -> None:
-        """Saves the network without its optimizer, whole or not at all."""
+        """Saves the network without its optimizer, atomically."""
         part = self.path / ".part.keras"
         with removed_on_error(part):
             model.save(part, include_optimizer=False)
             os.replace(part, self.model)
 
     def read(self) -> tuple[Experiment, DataFacts]:
-        """Reads back what `write` wrote.
+        """Reads the settings and facts that `write` wrote.
 
         Raises:
             ValueError: if this is not a work directory.
@@ -146,7 +146,7 @@ class Workdir:
         except FileNotFoundError as error:
             raise ValueError(
                 f"workdir={str(self.path)!r} is not a work directory of this "
-                f"package: there is no {self.settings.name} in it. Give the "
+                f"package: it has no {self.settings.name}. Give the "
                 "--workdir of a training."
             ) from error
 

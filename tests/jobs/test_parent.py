@@ -181,7 +181,7 @@ def test_ctrl_c_loses_no_step(tmp_path):
     saved = newest(tmp_path / "cut")
     assert 8 <= saved < 40
     log = (tmp_path / "log.txt").read_text()
-    assert f"SIGTERM came: stopped after step {saved}." in log
+    assert f"Received SIGTERM: stopped after step {saved}." in log
 
 
 PARENT = """

@@ -131,16 +131,16 @@ def test_early_stopping_gives_the_best_weights_back(tmp_path, small_fake):
     "callbacks, says",
     [
         ([print], "received <built-in function print>"),
-        (keras.callbacks.TerminateOnNaN(), "must be a list of them"),
+        (keras.callbacks.TerminateOnNaN(), "must be a list of callbacks"),
         (
             [keras.callbacks.ReduceLROnPlateau()],
-            "ReduceLROnPlateau cannot set it. Give learning_rate=",
+            "ReduceLROnPlateau cannot. Give learning_rate=",
         ),
         (
             (keras.callbacks.LearningRateScheduler(f) for f in [abs]),
-            "the recipe's; LearningRateScheduler cannot",
+            "sets the learning rate; LearningRateScheduler cannot",
         ),
-        ([keras.callbacks.BackupAndRestore("b")], "Leave it out"),
+        ([keras.callbacks.BackupAndRestore("b")], "Omit it"),
     ],
 )
 def test_other_things_are_refused(callbacks, says, tmp_path):

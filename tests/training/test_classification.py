@@ -205,9 +205,9 @@ def test_what_cannot_be_read(published, files, caplog):
         ),
         (
             lambda: PreActResNet20(weights="cifar10", input_shape=(32, 48, 3)),
-            r"32, 48, 3\); pictures become squares",
+            r"32, 48, 3\), but classify needs square images",
         ),
-        (lambda: ResNet18V2(input_shape=(None, None, 3)), "squares of a known"),
+        (lambda: ResNet18V2(input_shape=(None, None, 3)), "of a fixed size"),
         (lambda: "runs/a", "path runs/a. Load it: load_trained"),
         (
             lambda: PreActResNet20(features=True),

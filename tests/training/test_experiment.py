@@ -56,9 +56,9 @@ def experiment(**kwargs):
         ({"seed": -1}, "seed must be"),
         ({"standardization": "per_image"}, "'per_image'.*'per_channel'"),
         ({"augmentation": "mixup"}, "'mixup'.*'crop_flip'"),
-        ({"batch_size": 10, "replicas": 4}, "does not divide.*multiple"),
+        ({"batch_size": 10, "replicas": 4}, "cannot be divided.*multiple"),
         ({"options": {"width": 3}}, "Unknown options: received width"),
-        ({"options": {"gate_bias": 1.0}}, "gate_bias does nothing"),
+        ({"options": {"gate_bias": 1.0}}, "gate_bias has no effect"),
         ({"options": {"depth": 21}}, r"6n\+2"),
     ],
 )
@@ -149,7 +149,7 @@ def test_workdir_of_other_settings_is_refused(tmp_path):
 def test_foreign_and_empty_workdirs(tmp_path):
     empty = Workdir(tmp_path)
     empty.claim(experiment())
-    with pytest.raises(ValueError, match="no experiment.json in it"):
+    with pytest.raises(ValueError, match="it has no experiment.json"):
         empty.read()
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(ValueError, match="neither empty nor a work directory"):

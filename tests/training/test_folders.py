@@ -69,7 +69,7 @@ def test_a_training_of_0_1_0_goes_on_by_its_rule(folder, caplog):
 
 def test_one_class_is_refused(tmp_path):
     write(tmp_path / "data" / "only")
-    with pytest.raises(ValueError, match="one class alone, 'only': there is"):
+    with pytest.raises(ValueError, match="only one class, 'only': there is"):
         training.train(settings(tmp_path / "data"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -85,7 +85,7 @@ def test_all_corrupt_files_are_named_before_the_training(folder, tmp_path):
     assert not (tmp_path / "run").exists()
     with pytest.raises(ValueError, match="2 files cannot be used"):
         images.check_image_files(settings(folder), folder_rule=1)
-    with pytest.raises(ValueError, match="for folders of images; received"):
+    with pytest.raises(ValueError, match="needs a folder of images; received"):
         training.train(settings("fake"), tmp_path / "run", check_images=True)
 
 

@@ -33,7 +33,7 @@ def test_nothing_held_out(loaded, small_fake):
     assert_same(test, small_fake("fake", "test"))
     for split, whole in (("train", train), ("test", test)):
         assert_same(images.load_split(experiment(), split), whole)
-    with pytest.raises(ValueError, match="holds no images out.*held_out=0.1"):
+    with pytest.raises(ValueError, match="holds no images out.*instance 0.1"):
         images.load_split(experiment(), "held_out")
 
 

@@ -287,7 +287,7 @@ def test_damaged_checkpoint_is_noticed(trained, tmp_path, damage, caplog):
     damage(newest_file)
     assert training.load_trained(tmp_path).step == 8
     if newest_file.exists():
-        assert "Going on from step-000000008.npz instead" in caplog.text
+        assert "Resuming from step-000000008.npz instead" in caplog.text
 
 
 def test_training_goes_on_from_the_one_before(trained, tmp_path, small_fake):

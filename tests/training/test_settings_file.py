@@ -34,13 +34,13 @@ def test_a_part_of_the_settings(tmp_path):
     [
         (b'{"model": ', "cannot be read .JSONDecodeError.*experiment.json"),
         (b"\xf7\x80", "cannot be read .UnicodeDecodeError"),
-        (b"[1]", "no object like"),
-        (b'{"experiment": null}', "no object like"),
-        (b'{"depth": 20, "modle": 1}', "unknown: depth, modle;.*held_out"),
-        (b'{"model": 20}', "model=20 is of the wrong type; write str"),
-        (b'{"epochs": 1.5}', "epochs=1.5 is of .*write int . None"),
-        (b'{"options": null}', "options=None is of the wrong type; write dict"),
-        (b'{"held_out": "0.1"}', "held_out='0.1' is of .*write float . None"),
+        (b"[1]", "must be an object like"),
+        (b'{"experiment": null}', "must be an object like"),
+        (b'{"depth": 20, "modle": 1}', "settings: depth, modle;.*held_out"),
+        (b'{"model": 20}', "model=20 has the wrong type; expected str"),
+        (b'{"epochs": 1.5}', "epochs=1.5 has .*expected int . None"),
+        (b'{"options": null}', "options=None has .*; expected dict"),
+        (b'{"held_out": "0.1"}', "held_out='0.1' has .*expected float . None"),
     ],
 )
 def test_a_bad_file_says_what_to_do(tmp_path, content, says):
