@@ -1,7 +1,7 @@
 """Search for the best configuration with keras-tuner.
 
-`ResNetV2HyperModel` is for keras-tuner's own tuners, in a notebook; `search`
-(keras-resnetv2-tune) is the whole way. Needs the extra "tuner".
+`search` (keras-resnetv2-tune) does a whole search. `ResNetV2HyperModel` is for
+keras-tuner's own tuners in a notebook. Both need the extra "tuner".
 """
 
 import lazy_loader

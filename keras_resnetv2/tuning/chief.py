@@ -1,7 +1,7 @@
-"""The chief of a search on several machines: keras-tuner's, made to end.
+"""The chief of a search on several machines, on top of keras-tuner's.
 
-keras-tuner's keeps a trial for the worker that got it, and waits for ever for
-one that died.
+keras-tuner's chief waits forever for a worker that died during its trial. This
+one gives the trial to another worker.
 """
 
 import errno
@@ -19,40 +19,41 @@ from keras_resnetv2.tuning.oracles import locked
 from keras_resnetv2.tuning.roles import address
 from keras_resnetv2.tuning.worker import REASON, WORKER, silence_conditions
 
-SILENCE = 30.0  # seconds without a sign of life that make a worker dead
-FIRST_WORKER = 3600.0  # seconds to wait for one
-_LOOKS = 0.2  # seconds between two looks at the workers
-_GRACE = 5.0  # seconds that the last answers have to leave
-# Each worker waits for one answer and one heartbeat's; threads start as needed.
+SILENCE = 30.0  # seconds without a heartbeat until a worker counts as dead
+FIRST_WORKER = 3600.0  # seconds to wait for the first worker
+_LOOKS = 0.2  # seconds between two checks of the workers
+_GRACE = 5.0  # seconds for sending the last answers
+# A worker needs one thread, and one for its heartbeat; they start as needed.
 _THREADS = 512
 
 
 class WorkersGoneError(ConnectionError):
-    """No worker is left, or none came, and trials are still to be done."""
+    """No worker is left, or none has connected, before the search is done."""
 
 
 def serve(oracle: Oracle) -> None:
     """Hands out trials until the search is done and every worker knows it.
 
-    A worker that is silent for `SILENCE` is dead, and another one gets its
-    trial. While trials are ongoing, workers for whom there is nothing left are
-    told to wait, so that there is another one. A chief that is started again
-    leaves the ongoing trials to their workers, if it hears of them.
+    A worker without a heartbeat for `SILENCE` seconds counts as dead, and
+    another one gets its trial. For this, idle workers wait while trials are
+    ongoing. After a restart, ongoing trials stay with their workers if these
+    still send heartbeats.
 
     There is no authentication: whoever reaches the port can take part.
 
     Args:
-        oracle: what `make_oracle` made. Nothing else may use it meanwhile.
+        oracle: made by `make_oracle`. Nothing else may use it meanwhile.
 
     Raises:
-        WorkersGoneError: if all workers died, or none came in `FIRST_WORKER`.
-        OSError: if the port is in use, or the address not this machine's.
+        WorkersGoneError: if all workers died, or none connected within
+            `FIRST_WORKER` seconds.
+        OSError: if the port is in use, or the address is not this machine's.
     """
     silence_conditions()
     servicer = _Servicer(oracle)
     server = grpc.server(
         futures.ThreadPoolExecutor(_THREADS),
-        # Without it a second chief would share the port, and the workers.
+        # Otherwise a second chief would share the port and the workers.
         options=[("grpc.so_reuseport", 0)],
     )
     protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
@@ -63,8 +64,8 @@ def serve(oracle: Oracle) -> None:
             errno.EADDRINUSE,
             f"The chief cannot listen at {address()}: the port is in use, "
             "perhaps by another chief, or the address is not this machine's. "
-            "End the other process, or set KERASTUNER_ORACLE_IP and "
-            "KERASTUNER_ORACLE_PORT for chief and workers alike",
+            "Stop the other process, or set another KERASTUNER_ORACLE_IP and "
+            "KERASTUNER_ORACLE_PORT for the chief and all workers",
         ) from error
     server.start()
     try:
@@ -74,13 +75,13 @@ def serve(oracle: Oracle) -> None:
 
 
 class _Servicer(OracleServicer):
-    """keras-tuner's, with an eye on who is there.
+    """keras-tuner's servicer, which also tracks the workers.
 
     Attributes:
-        heard: when each worker was last heard of; one that was told to end is
-            not in it.
-        met_any: whether a worker has come.
-        done: whether nothing is ongoing, and there is nothing to hand out.
+        heard: time of each worker's last message; without workers that were
+            told to end.
+        met_any: whether any worker has connected.
+        done: whether no trial is ongoing, and none is left.
     """
 
     def __init__(self, oracle):
@@ -90,22 +91,22 @@ class _Servicer(OracleServicer):
         self.done = 0 < (oracle.max_trials or 0) <= len(oracle.end_order)
 
     def GetSpace(self, request, context):
-        """The space; with a worker's name it is a heartbeat."""
+        """Returns the space; with a worker's name, this is a heartbeat."""
         worker = _said(context, WORKER)
-        # The last one may come after the worker was told to end.
+        # A last heartbeat may come after the worker was told to end.
         if worker in self.heard:
             self.met_any = True
             self.heard[worker] = time.monotonic()
         return super().GetSpace(request, context)
 
     def CreateTrial(self, request, context):
-        """A trial, or the word to wait or to end."""
+        """Returns a trial, or tells the worker to wait or to end."""
         with locked(self.oracle):
             trial = self.oracle.create_trial(request.tuner_id)
             if trial.status == "STOPPED" and self.oracle.ongoing_trials:
-                # Should another worker die, this one does its trial.
+                # If another worker dies, this one takes its trial.
                 trial.status = "IDLE"
-            # An oracle that draws at random may find another one after all.
+            # Not final: an oracle that draws at random may find a new trial.
             self.done = trial.status == "STOPPED"
             self.met_any = True
             self.heard[request.tuner_id] = time.monotonic()
@@ -114,7 +115,7 @@ class _Servicer(OracleServicer):
         return protos.get_service().CreateTrialResponse(trial=trial.to_proto())
 
     def EndTrial(self, request, context):
-        """Ends a trial, with the reason of a failed one."""
+        """Ends a trial; records why it failed."""
         trial = Trial.from_proto(request.trial)
         trial.message = _said(context, REASON) or None
         self.oracle.end_trial(trial)
@@ -127,18 +128,18 @@ def _said(context, name):
 
 
 def _watch(servicer):
-    """Returns when the search is done and no worker is left to be told."""
+    """Returns when the search is done and every worker knows it."""
     oracle = servicer.oracle
     looked = time.monotonic()
-    # Where all has been done before, workers may have been started, too.
+    # Workers may also start when the search was done before.
     until = looked + (SILENCE if servicer.done else FIRST_WORKER)
     while True:
         time.sleep(_LOOKS)
         with locked(oracle):
             now = time.monotonic()
             if now - looked > SILENCE / 2:
-                # It was this process that stood still: a machine suspended, or
-                # a long fit of the oracle's. Heartbeats are yet to be read.
+                # This process itself was blocked, by a suspended machine or a
+                # long fit of the oracle. Heartbeats have not been read yet.
                 servicer.heard.update(dict.fromkeys(servicer.heard, now))
             looked = now
             for worker, heard in list(servicer.heard.items()):
@@ -146,8 +147,8 @@ def _watch(servicer):
                     del servicer.heard[worker]
                     oracle.requeue(worker)
                     logging.warning(
-                        "Nothing heard of %s for %g s: it is taken for dead. "
-                        "If it had a trial, another worker gets it.",
+                        "No heartbeat from %s for %g s: it counts as dead. If "
+                        "it had a trial, another worker gets it.",
                         worker,
                         SILENCE,
                     )
@@ -162,9 +163,9 @@ def _why_no_worker(servicer):
     oracle = servicer.oracle
     of = f" of {oracle.max_trials}" if oracle.max_trials else ""
     return (
-        ("All workers are gone" if servicer.met_any else "No worker came")
+        ("All workers are gone" if servicer.met_any else "No worker connected")
         + f"; {len(oracle.end_order)}{of} trials are done. Start chief and "
-        "workers again with the same command; it goes on from there. Workers "
-        "have the chief's KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT, "
-        "which they must be able to reach, and other KERASTUNER_TUNER_IDs."
+        "workers again with the same command to resume. Workers need the "
+        "chief's KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT, must be able "
+        "to reach it there, and each need their own KERASTUNER_TUNER_ID."
     )

@@ -27,13 +27,13 @@ from keras_resnetv2.training.networks import compile_model
 from keras_resnetv2.training.recipes import find_recipe
 from keras_resnetv2.tuning.space import SearchSpace
 
-# `build` does not know how many images there will be: CIFAR's, until `fit`.
+# `build` does not know the number of images, and assumes CIFAR's; `fit` does.
 _IMAGES = 50_000
 
 
 @contextlib.contextmanager
 def _ending_the_search():
-    """What every trial would fail by is no trial's failure."""
+    """Makes errors that every trial would hit end the search."""
     try:
         yield
     except ValueError as error:
@@ -41,33 +41,35 @@ def _ending_the_search():
 
 
 class ResNetV2HyperModel(keras_tuner.HyperModel):
-    """ResNet-v2 networks and their recipe, to be searched with keras-tuner.
+    """ResNet-v2 networks and recipes as a search space for keras-tuner.
 
-    Every tuner of keras-tuner takes it, and trains the trials in its own
-    process. `tuning.search` (keras-resnetv2-tune) searches the same space
-    with a process for each trial.
+    Works with every keras-tuner tuner. All trials run in the tuner's process.
+    `tuning.search` (keras-resnetv2-tune) searches the same space with one
+    process per trial.
 
     Args:
-        base: every setting that is not searched, `epochs`, `precision` and
-            `seed` among them; but not `replicas` (give the tuner a
-            `distribution_strategy`), `held_out` and `deterministic`.
-        space: as for `SearchSpace`.
-        search: as for `SearchSpace`.
-        classes: as for `SearchSpace`.
-        input_shape: as for `SearchSpace`.
-        max_parameters: as for `SearchSpace`. A trial above it, or above
-            `max_flops`, fails before its network is built. keras-tuner's
-            tuners count that among their `max_trials`, and stop after
-            `max_consecutive_failed_trials` (3) of them: raise it.
-        max_flops: as for `SearchSpace`, in multiply-adds an image.
-        name: as for `keras_tuner.HyperModel`.
-        tunable: as for `keras_tuner.HyperModel`.
+        base: all settings that are not searched, such as `epochs`, `precision`
+            and `seed`. Do not set `replicas` (give the tuner a
+            `distribution_strategy` instead), `held_out` or `deterministic`.
+        space: name -> list of choices, (low, high) range, or fixed value; see
+            `SearchSpace`.
+        search: names of further settings to search. The others keep the base's
+            values. Defaults to all.
+        classes: number of classes. Defaults to the base network's.
+        input_shape: (H, W, C). Defaults to the base network's.
+        max_parameters: largest number of trainable parameters. A trial above
+            it, or above `max_flops`, fails before its network is built. A
+            failed trial counts towards `max_trials`. Three in a row end the
+            search; to allow more, raise `max_consecutive_failed_trials`.
+        max_flops: largest number of multiply-adds per image.
+        name: see `keras_tuner.HyperModel`.
+        tunable: see `keras_tuner.HyperModel`.
 
     Attributes:
         search_space: the `SearchSpace`.
 
     Raises:
-        ValueError: as `SearchSpace`.
+        ValueError: see `SearchSpace`.
 
     Example:
         >>> import keras_tuner
@@ -108,7 +110,7 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
         )
 
     def declare_hyperparameters(self, hp) -> None:
-        """Declares everything that is searched.
+        """Declares all searched settings.
 
         Args:
             hp: a `keras_tuner.HyperParameters`.
@@ -122,11 +124,11 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
             hp: a `keras_tuner.HyperParameters`.
 
         Returns:
-            A `keras.Model` from standardised images (batch, H, W, C) to logits
-            (batch, classes).
+            A `keras.Model` that maps standardised images (batch, H, W, C) to
+            logits (batch, classes).
 
         Raises:
-            keras_tuner.errors.FailedTrialError: if it is above the budget.
+            keras_tuner.errors.FailedTrialError: if it exceeds the budget.
         """
         self.search_space.declare(hp)
         if excess := self.search_space.excess(hp.values):
@@ -161,30 +163,30 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
         verbose: int | str = 0,
         **kwargs,
     ) -> dict[str, float]:
-        """Trains a trial by the recipe, scaled to the trial's epochs.
+        """Trains a trial with the recipe, scaled to the trial's epochs.
 
-        The network is judged as it is after the last step, as in the paper,
-        once; by images that are held out of the training set, in a search. If
-        a callback stops a trial early, the network is judged as it is then.
+        The network is tested once, after the last step, as in the paper. A
+        search tests on held-out training images. If a callback stops a trial
+        early, the network is tested then.
 
         Args:
             hp: a `keras_tuner.HyperParameters`.
-            model: what `build` returned.
-            x: training images, from `load_arrays` or `open_images`; or a uint8
+            model: made by `build`.
+            x: training images from `load_arrays` or `open_images`; or a uint8
                 array (N, H, W, 3), values 0 to 255, with `y`. They are
                 standardised and augmented here.
-            y: where `x` is an array, integer labels (N,), or one-hot ones (N,
+            y: if `x` is an array, integer labels (N,) or one-hot labels (N,
                 classes).
-            validation_data: the held-out part (`data.hold_out`), likewise; two
-                arrays are a pair.
-            epochs: at which the schedule ends. Defaults to the base's, or else
-                the recipe's.
-            initial_epoch: at which this training begins, as Hyperband does:
-                the schedule and the order of the images go on from there.
-            callbacks: further ones; the learning rate is the trial's.
-            verbose: as for `keras.Model.fit`.
-            **kwargs: `class_weight`, as for `keras.Model.fit`; its others are
-                refused.
+            validation_data: the held-out images (`data.hold_out`), in the same
+                form; arrays are given as a pair (images, labels).
+            epochs: epoch at which the schedule ends. Defaults to the base's,
+                or else the recipe's.
+            initial_epoch: epoch at which this training begins, as in
+                Hyperband. Schedule and order of the images continue from it.
+            callbacks: further callbacks; they cannot set the learning rate.
+            verbose: see `keras.Model.fit`.
+            **kwargs: `class_weight`, see `keras.Model.fit`. Other arguments of
+                `fit` are refused.
 
         Returns:
             A dict: {"val_error": (a fraction), "val_accuracy": ...,
@@ -192,8 +194,8 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
 
         Raises:
             keras_tuner.errors.FailedTrialError: if the training diverges.
-            keras_tuner.errors.FatalValueError: for arguments, images or
-                callbacks that do not fit, which ends the search.
+            keras_tuner.errors.FatalValueError: if arguments, images or
+                callbacks do not fit; this ends the search.
         """
         space = self.search_space
         experiment = space.experiment(hp.values)
@@ -249,43 +251,44 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
         return judge.result
 
 
-# What `fit` has, and what to do instead.
+# Argument of `keras.Model.fit` -> what to do instead.
 _INSTEAD = {
-    "batch_size": "It is a setting: Experiment(..., batch_size=128), or in the "
-    "space",
+    "batch_size": "Set it in the base, Experiment(..., batch_size=128), or in "
+    "the space",
     "validation_split": "Hold images out: rest, held_out = data.hold_out("
     "images, 0.1), and give validation_data=held_out",
-    "shuffle": "Every epoch has an order of its own, by the seed",
-    "steps_per_epoch": "An epoch is all images; take fewer: images.take(1000)",
-    "sample_weight": "Only class_weight is taken",
+    "shuffle": "Images are always shuffled, by the seed",
+    "steps_per_epoch": "An epoch has all images; for fewer give "
+    "images.take(1000)",
+    "sample_weight": "Only class_weight is supported",
 }
 
 
 def _check_arguments(validation_data, others, classes):
     if validation_data is None and "validation_split" not in others:
         raise ValueError(
-            "A search judges its trials by validation_data; received None. "
-            f"{_INSTEAD['validation_split']}."
+            "A search needs validation_data to compare its trials; received "
+            f"None. {_INSTEAD['validation_split']}."
         )
     if isinstance(validation_data, tuple) and len(validation_data) != 2:
         raise ValueError(
             "validation_data must be images from load_arrays or open_images, "
             "or a pair of arrays, images and labels; received a tuple of "
-            f"{len(validation_data)}. Leave weights out."
+            f"{len(validation_data)}. Omit weights."
         )
     weights = others.get("class_weight")
     if weights is not None and not (
         isinstance(weights, Mapping) and set(weights) <= {*range(classes)}
     ):
         raise ValueError(
-            f"class_weight must be a dict, labels (0 to {classes - 1}) to "
+            f"class_weight must be a dict from labels (0 to {classes - 1}) to "
             f"weights; received {weights!r}."
         )
     refused = sorted(set(others) - {"class_weight"})
     if refused:
-        instead = _INSTEAD.get(refused[0], "Leave it out")
+        instead = _INSTEAD.get(refused[0], "Omit it")
         raise ValueError(
-            f"A search takes no {refused[0]}; received "
+            f"A search does not take {refused[0]}; received "
             f"{refused[0]}={others[refused[0]]!r}. {instead}."
         )
 
@@ -293,8 +296,8 @@ def _check_arguments(validation_data, others, classes):
 class _Judge(keras.callbacks.Callback):
     """Ends a training that diverges, and tests it after its last epoch.
 
-    Not before: keras-tuner keeps the weights of an epoch for as long as it
-    knows no figure of them, so those it keeps are the ones that were judged.
+    It does not test earlier. keras-tuner keeps the latest weights until an
+    epoch has a score, so the weights it keeps are the tested ones.
     """
 
     def __init__(self, held_out, standardization, epochs, step):
@@ -316,7 +319,7 @@ class _Judge(keras.callbacks.Callback):
             logs.update(self.result)
 
     def test(self):
-        """Tests the network as it is."""
+        """Tests the network with its current weights."""
         tested = loss_and_error(
             predict_logits(self.model, self._held_out, self._standardization),
             self._held_out.labels,
@@ -339,7 +342,7 @@ def _failing_the_trial():
 
 
 def _scope_of(model):
-    """The scope of the strategy that keras-tuner has built the model in."""
+    """Returns the scope of the strategy that keras-tuner uses."""
     if keras.backend.backend() != "tensorflow":
         return contextlib.nullcontext()
     return model.distribute_strategy.scope()
@@ -349,10 +352,10 @@ def _check_fits(data, stream_size, space):
     shape = shape_of(data, stream_size)
     if shape != space.input_shape or data.classes > space.classes:
         raise ValueError(
-            "The networks of this search are for images of shape "
+            "The networks of this search take images of shape "
             f"{space.input_shape} in {space.classes} classes; received images "
-            f"of shape {shape} in {data.classes}. Give the hypermodel their "
-            "input_shape= and classes=."
+            f"of shape {shape} in {data.classes} classes. Give the hypermodel "
+            "the input_shape= and classes= of the images."
         )
 
 
@@ -362,7 +365,7 @@ def _image_data(x, y, classes):
     if y is None:
         raise ValueError(
             "Images must come from load_arrays or open_images, or as two "
-            f"arrays, images and labels; received {type(x).__name__} alone."
+            f"arrays, images and labels; received only {type(x).__name__}."
         )
     return ImageData(
         np.asarray(x), _labels(y, classes), tuple(map(str, range(classes)))
@@ -374,7 +377,7 @@ def _labels(y, classes):
     if labels.dtype.kind not in "biuf":
         raise ValueError(
             f"Labels must be integers, 0 to {classes - 1}; received "
-            f"{labels.dtype}. Give every class a number."
+            f"{labels.dtype}. Number the classes."
         )
     if labels.ndim == 2 and labels.shape[1] == classes > 1:
         is_one_hot = (
@@ -383,7 +386,7 @@ def _labels(y, classes):
         if not is_one_hot:
             raise ValueError(
                 "Labels must be integers or one-hot; received an array of "
-                f"shape {labels.shape} that is neither. For smoothed labels "
+                f"shape {labels.shape} that is neither. To smooth labels, "
                 "search or set label_smoothing."
             )
         labels = labels.argmax(axis=1)

@@ -1,6 +1,6 @@
-"""What can be searched, over what, and by which methods.
+"""The settings that can be searched, their values, and the search methods.
 
-It imports no keras-tuner, so that --help is quick.
+keras-tuner is not imported, so --help is quick.
 """
 
 import dataclasses
@@ -12,20 +12,20 @@ from keras_resnetv2.models.configs import CHOICES
 from keras_resnetv2.models.specs import shortcuts_with
 from keras_resnetv2.training.experiment import Experiment
 
-# Of keras-tuner; `oracles.TUNERS` has them.
+# keras-tuner's methods; `oracles.TUNERS` implements them.
 TUNER_NAMES = ("random", "hyperband", "bayesian", "grid")
 
 
 @dataclasses.dataclass(frozen=True)
 class Hyperparameter:
-    """What is searched of one setting.
+    """How one setting is searched.
 
     Attributes:
         values: a list of choices, or a range (low, high), both inclusive.
-        step: between the values of a range; None: any number.
-        sampling: of a range, "linear" or "log".
-        needs: (another setting, its values) without which this one does
-            nothing, and is not searched.
+        step: step between the values of a range; None: any number.
+        sampling: scale of a range, "linear" or "log".
+        needs: (another setting, its values). With other values of it, this
+            setting has no effect and is not searched.
     """
 
     values: list | tuple
@@ -35,11 +35,11 @@ class Hyperparameter:
 
     @property
     def is_range(self) -> bool:
-        """Whether `values` are the ends of a range."""
+        """Whether `values` is a range."""
         return isinstance(self.values, tuple)
 
     def __contains__(self, value) -> bool:
-        """Whether a search could choose it."""
+        """Returns whether a search can choose this value."""
         if not self.is_range:
             return value in self.values
         low, high = self.values
@@ -49,12 +49,11 @@ class Hyperparameter:
 
 
 def _needing(option):
-    """The shortcuts that have an option, as `Hyperparameter.needs`."""
+    """Returns the shortcuts with an option, as `Hyperparameter.needs`."""
     return ("shortcut", shortcuts_with(option))
 
 
-# What is searched unless the user says otherwise. A setting stands behind the
-# one that it needs.
+# The default search space. A setting comes after the one that it needs.
 HYPERPARAMETERS = {
     "unit": Hyperparameter(["basic", "bottleneck"]),
     "depth": Hyperparameter(
@@ -76,7 +75,7 @@ HYPERPARAMETERS = {
     "dropout_rate": Hyperparameter((0.1, 0.5), needs=_needing("dropout_rate")),
     "dimension_change": Hyperparameter(
         list(CHOICES["dimension_change"]),
-        # "conv" takes its place.
+        # "conv" replaces it.
         needs=(
             "shortcut",
             tuple(n for n in CHOICES["shortcut"] if n != "conv"),
@@ -91,18 +90,18 @@ HYPERPARAMETERS = {
 
 
 def resolve(name: str, space: Mapping, base: Experiment):
-    """A setting as it is searched, or its fixed value.
+    """Returns how a setting is searched, or its fixed value.
 
     Args:
-        name: in `HYPERPARAMETERS`.
-        space: what the user says, by name; see `SearchSpace`.
-        base: decides which augmentations there are.
+        name: a key of `HYPERPARAMETERS`.
+        space: the user's choices by name, see `SearchSpace`.
+        base: decides which augmentations are possible.
 
     Returns:
-        A `Hyperparameter`, or the value at which it is fixed.
+        A `Hyperparameter`, or the fixed value.
 
     Raises:
-        ValueError: for choices or a range that cannot be.
+        ValueError: if the choices or the range are invalid.
     """
     row = HYPERPARAMETERS[name]
     if name == "augmentation" and name not in space:
@@ -118,10 +117,10 @@ def resolve(name: str, space: Mapping, base: Experiment):
         _check_range(name, row, given)
     elif not given or None in given:
         raise ValueError(
-            f"{name}={given!r} is no list of choices: give one value at "
-            "least, and no None."
+            f"{name}={given!r} is not a list of choices: give at least one "
+            "value, and no None."
         )
-    if row.is_range and row.step is None:  # a number, which may look whole
+    if row.is_range and row.step is None:  # floats may be given as integers
         given = type(given)(float(v) if _is_number(v) else v for v in given)
     if isinstance(given, list):
         given = list(dict.fromkeys(given))
@@ -135,8 +134,8 @@ def _is_number(value):
 def _check_range(name, row, given):
     if not row.is_range:
         raise ValueError(
-            f"{name}={given!r} is a range, and {name} has none. Give a list "
-            "of choices."
+            f"{name}={given!r} is a range, but {name} needs a list of choices. "
+            "Give one."
         )
     if (
         len(given) != 2
@@ -144,21 +143,21 @@ def _check_range(name, row, given):
         or given[0] >= given[1]
     ):
         raise ValueError(
-            f"{name}={given!r} is no range. Give (low, high), two numbers, or "
-            "a list of choices."
+            f"{name}={given!r} is not a range. Give two numbers (low, high), "
+            "or a list of choices."
         )
     low, high = given
     if row.sampling == "log" and low <= 0:
         raise ValueError(
             f"{name}={given!r} is drawn on a logarithmic scale: its low end "
-            "must be larger than 0. Give another, or a list of choices."
+            "must be larger than 0. Give another range, or a list of choices."
         )
     if name == "width" and (high - low) % row.step:
         last = high - (high - low) % row.step
         raise ValueError(
-            f"{name}={given!r}: from {low} in steps of {row.step} there is "
-            f"{last} and {last + row.step}, but not {high}. Give one of them "
-            "as the high end, or a list of choices."
+            f"{name}={given!r}: steps of {row.step} from {low} lead to {last} "
+            f"and {last + row.step}, but not to {high}. Give one of these as "
+            "the high end, or a list of choices."
         )
 
 
@@ -168,13 +167,13 @@ def parse_setting(text: str) -> tuple[str, object]:
     Args:
         text: "depth=20..110" (a range), "batch_size=64,128" (choices),
             "shortcut=identity" (fixed), "dimension_change=null" (fixed at
-            what the base has).
+            the base's value).
 
     Returns:
         The name, and its value as `SearchSpace` takes it.
 
     Raises:
-        ValueError: if it has no such form.
+        ValueError: if the text has another form.
 
     Example:
         >>> parse_setting("depth=20..110")
@@ -193,7 +192,7 @@ def parse_setting(text: str) -> tuple[str, object]:
         or set("[]()") & set(values)
     ):
         raise ValueError(
-            f"--space={text!r} is not of the form name=low..high, "
+            f"--space={text!r} must have the form name=low..high, "
             "name=value,value or name=value."
         )
     if dots:

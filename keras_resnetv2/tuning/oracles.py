@@ -1,8 +1,8 @@
-"""keras-tuner's oracles, which choose the trials, made to last and to fit.
+"""keras-tuner's oracles, which choose the trials, with safe state and budgets.
 
-keras-tuner writes its state in several files, one after the other: a search
-that is killed between two of them forgets a trial, or repeats one. Here all
-of it is one file, written whole after each trial's beginning and end.
+keras-tuner writes its state to several files in turn. A search that is killed
+in between forgets or repeats a trial. Here the state is one file, written
+atomically when a trial begins and when it ends.
 """
 
 import contextlib
@@ -22,20 +22,20 @@ from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.tuning.space import SearchSpace
 from keras_resnetv2.tuning.trials import OBJECTIVE
 
-# Where the fault is no trial's, all of them fail.
+# So many failures in a row mean that every trial fails.
 FAILURES_IN_A_ROW = 10
 _DRAWS = 10_000
-# Of a bracket of Hyperband's: how many networks there were for it.
+# Key of a Hyperband bracket: the number of networks drawn for it.
 _DRAWN = "drawn"
 _SEEDS_APART = 1_000_003
 
 
 @contextlib.contextmanager
 def locked(oracle: keras_tuner.Oracle) -> Iterator[None]:
-    """Holds keras-tuner's lock of an oracle, in one thread as often as needed.
+    """Holds keras-tuner's lock of an oracle; reentrant within a thread.
 
-    `keras_tuner.synchronized` does not give its lock back when what it wraps
-    raises; inside this, it leaves the lock alone.
+    `keras_tuner.synchronized` does not release its lock when the wrapped
+    function raises. Inside this context it does not touch the lock.
     """
     thread = threading.current_thread().name
     if THREADS[oracle] == thread:
@@ -50,11 +50,11 @@ def locked(oracle: keras_tuner.Oracle) -> Iterator[None]:
 
 
 class _SearchOracle:
-    """What our oracles add to keras-tuner's, of which they are subclasses.
+    """Mixin for the subclasses of keras-tuner's oracles.
 
     Attributes:
         space: the `SearchSpace`.
-        on_end: called with a trial that has ended.
+        on_end: called with each trial that has ended.
     """
 
     def __init__(self, space: SearchSpace, path: pathlib.Path | None, **kwargs):
@@ -66,7 +66,7 @@ class _SearchOracle:
             **kwargs,
         )
         self.verbose = 0
-        LOCKS[self]  # else two threads may each make one
+        LOCKS[self]  # creates the lock now: two threads might create two
         self.space = space
         self.on_end: Callable[[Trial], None] = lambda trial: None
         self._path = path
@@ -74,21 +74,21 @@ class _SearchOracle:
         self._ended_before = 0
 
     def populate_space(self, trial_id):
-        """Values for a new trial, within the budget and not tried yet."""
+        """Returns values for a new trial, within the budget and untried."""
         if self.given_up:
             return {"status": "STOPPED", "values": None}
         return super().populate_space(trial_id)
 
     @property
     def given_up(self) -> bool:
-        """Whether the last trials of this session have all failed."""
+        """Whether the last trials of this session all failed."""
         last = self.end_order[self._ended_before :][-FAILURES_IN_A_ROW:]
         return len(last) == FAILURES_IN_A_ROW and all(
             self.trials[trial_id].status == "FAILED" for trial_id in last
         )
 
     def _check_consecutive_failures(self):
-        """`given_up` ends the search: a raise would leave a lock locked."""
+        """Does nothing, see `given_up`: raising would leave a lock held."""
 
     def _random_values(self):
         for _ in range(_DRAWS):
@@ -98,21 +98,21 @@ class _SearchOracle:
         return None
 
     def create_trial(self, tuner_id):
-        """As keras-tuner's."""
+        """See keras-tuner."""
         with locked(self), self._saved_once():
             return super().create_trial(tuner_id)
 
     def update_trial(self, trial_id, metrics, step=0):
-        """As keras-tuner's; what comes after a trial's end does not count."""
+        """See keras-tuner; updates after a trial's end are ignored."""
         with locked(self):
             if trial_id in self.end_order:
                 return self.trials[trial_id]
             return super().update_trial(trial_id, metrics, step)
 
     def end_trial(self, trial):
-        """As keras-tuner's; of a trial that ends twice, the first end counts.
+        """See keras-tuner; if a trial ends twice, the first end counts.
 
-        Its worker may have been thought dead, and live.
+        This happens if a worker was taken for dead by mistake.
         """
         with locked(self):
             if trial.trial_id in self.end_order:
@@ -124,7 +124,7 @@ class _SearchOracle:
             self.on_end(self.trials[trial.trial_id])
 
     def requeue(self, tuner_id: str) -> None:
-        """Gives the trial of a worker that is gone, if any, to the next one."""
+        """Gives a lost worker's trial, if it has one, to the next worker."""
         with locked(self), self._saved_once():
             self.tuner_ids.discard(tuner_id)
             trial = self.ongoing_trials.pop(tuner_id, None)
@@ -133,7 +133,7 @@ class _SearchOracle:
 
     @contextlib.contextmanager
     def _saved_once(self):
-        """Holds what is saved inside back until all of it is done."""
+        """Delays saving until the end of the block."""
         self._holds += 1
         try:
             yield
@@ -142,7 +142,7 @@ class _SearchOracle:
         self.save()
 
     def save(self) -> None:
-        """Writes the state, whole or not at all."""
+        """Writes the state atomically."""
         if self._holds:
             return
         state = self.get_state()
@@ -150,15 +150,15 @@ class _SearchOracle:
         write_atomically(self._path, json.dumps(state) + "\n")
 
     def _save_trial(self, trial):
-        """`save` has written it, or will."""
+        """Does nothing: `save` writes the trials."""
 
     def reload(self) -> None:
-        """Goes on from what was saved.
+        """Resumes from the saved state.
 
-        Trials that were cut off are ongoing still: see `requeue`.
+        Interrupted trials are still ongoing: see `requeue`.
 
         Raises:
-            ValueError: if the file is not what `save` writes.
+            ValueError: if `save` cannot have written the file.
         """
         try:
             state = json.loads(self._path.read_text())
@@ -167,9 +167,9 @@ class _SearchOracle:
             self.set_state(state)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{self._path} is not the state of a search by this version "
-                f"of the package ({type(error).__name__}: {error}). Give "
-                "another --workdir."
+                f"{self._path} is not a search state of this version of the "
+                f"package ({type(error).__name__}: {error}). Give another "
+                "--workdir."
             ) from error
         self._ended_before = len(self.end_order)
 
@@ -179,11 +179,10 @@ class RandomSearch(_SearchOracle, keras_tuner.oracles.RandomSearchOracle):
 
 
 class Hyperband(_SearchOracle, keras_tuner.oracles.HyperbandOracle):
-    """Draws many short trials at random; the best are trained further.
+    """Draws many short trials at random, and trains the best ones further.
 
-    Where the space has fewer networks than the first round shall have,
-    keras-tuner ends the search there; here the later rounds follow, with as
-    much fewer.
+    If the space has fewer networks than the first round needs, keras-tuner
+    ends the search. This class continues with proportionally smaller rounds.
 
     Reference: Li et al., "Hyperband", JMLR 18, 2018.
     """
@@ -205,10 +204,10 @@ class Hyperband(_SearchOracle, keras_tuner.oracles.HyperbandOracle):
 
 
 class Bayesian(_SearchOracle, keras_tuner.oracles.BayesianOptimizationOracle):
-    """Fits a Gaussian process to the trials' errors, and tries its optimum."""
+    """Fits a Gaussian process to the errors, and tries its optimum."""
 
     def populate_space(self, trial_id):
-        """The process's proposal, or random values where it is of no use."""
+        """Returns the process's proposal, or random values if it is no use."""
         response = super().populate_space(trial_id)
         values = response["values"]
         if values and (self._duplicate(values) or self.space.excess(values)):
@@ -219,20 +218,20 @@ class Bayesian(_SearchOracle, keras_tuner.oracles.BayesianOptimizationOracle):
 class GridSearch(_SearchOracle, keras_tuner.oracles.GridSearchOracle):
     """Tries all combinations.
 
-    Of a range without steps: ten values, and the base's own.
+    A range without steps gets ten values, and the base's own.
     """
 
     def populate_space(self, trial_id):
-        """The combination after the last one that was begun.
+        """Returns the combination after the last one that was begun.
 
-        keras-tuner waits for that one's end, for what it may declare; here all
-        is declared, and several workers need not wait for each other.
+        keras-tuner waits for the end of that trial, because it may declare new
+        settings. Here all are declared, so workers need not wait.
         """
         self._populate_next = self.start_order[-1:]
         return super().populate_space(trial_id)
 
     def set_state(self, state):
-        """As keras-tuner's, which forgets how far it has come."""
+        """Restores also the position in the grid, which keras-tuner forgets."""
         super().set_state(state)
         for trial_id in self.start_order:
             self._ordered_ids.insert(trial_id)
@@ -250,16 +249,16 @@ TUNERS = {
     "bayesian": Bayesian,
     "grid": GridSearch,
 }
-# The trials of those that would not end by themselves.
+# Default number of trials for methods that do not end by themselves.
 _MAX_TRIALS = {"random": 20, "bayesian": 20}
 
 
 def check_tuner(tuner: str, max_trials: int | None) -> None:
-    """Refuses what `make_oracle` cannot make.
+    """Checks the arguments of `make_oracle`.
 
     Raises:
-        ImportError: if a package of the tuner's is missing.
-        ValueError: for an unknown tuner or a number that does not fit.
+        ImportError: if a package that the tuner needs is missing.
+        ValueError: if the tuner is unknown, or the number is invalid.
     """
     check_choice("tuner", tuner, TUNERS)
     if tuner == "bayesian":
@@ -276,22 +275,22 @@ def make_oracle(
     max_trials: int | None = None,
     seed: int = 0,
 ):
-    """Makes an oracle, going on from its file where there is one.
+    """Makes an oracle, and restores its state if there is a file.
 
     Args:
         tuner: a name in `TUNERS`.
-        space: what is searched; its base's epochs are those of a trial, with
-            Hyperband of the longest.
-        path: of its state; None where it is another process's (the chief's).
-        max_trials: after which the search ends; None: 20 with "random" and
-            "bayesian", else all that the method has.
-        seed: of what is drawn.
+        space: the search space. Its base's epochs are those of a trial; with
+            Hyperband, of the longest trial.
+        path: file of its state; None if another process (the chief) has it.
+        max_trials: number of trials after which the search ends; None: 20 with
+            "random" and "bayesian", else all trials of the method.
+        seed: seed of the random draws.
 
     Returns:
         A `keras_tuner.Oracle`.
 
     Raises:
-        ValueError: for an unknown tuner or a number that does not fit.
+        ValueError: if the tuner is unknown, or a number is invalid.
     """
     check_tuner(tuner, max_trials)
     max_trials = max_trials or _MAX_TRIALS.get(tuner)
@@ -299,10 +298,10 @@ def make_oracle(
     if tuner == "hyperband":
         options["max_epochs"] = space.base.epochs
     if tuner == "bayesian":
-        # keras-tuner's three a dimension would be all there are, and more.
+        # keras-tuner's default, three per dimension, may exceed max_trials.
         random = min(3 * len(space.searched), max_trials // 2)
         options["num_initial_points"] = max(random, 1)
-    # keras-tuner counts the seed up with every draw, and takes 0 for none.
+    # keras-tuner increases the seed with every draw, and takes 0 for no seed.
     oracle = TUNERS[tuner](space, path, seed=1 + seed * _SEEDS_APART, **options)
     oracle.max_trials = max_trials
     if path is not None and path.exists():

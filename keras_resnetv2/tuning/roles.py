@@ -1,6 +1,6 @@
-"""Which part a process plays in a search on several machines.
+"""A process's role in a search on several machines.
 
-keras-tuner's own three environment variables say it.
+keras-tuner's three environment variables set it.
 """
 
 import os
@@ -12,18 +12,19 @@ _NAME = "KERASTUNER_TUNER_ID"
 _MEANINGS = {
     _HOST: "the chief's address",
     _PORT: "the chief's port",
-    _NAME: "this process's own name, with 'chief' in the chief's alone",
+    _NAME: "this process's name; only the chief's contains 'chief'",
 }
 
 
 def role() -> Literal["chief", "worker"] | None:
-    """What this process is, from the environment.
+    """Reads this process's role from the environment.
 
     Returns:
         "chief", "worker", or None for a search in one process.
 
     Raises:
-        ValueError: if only some of the variables are set, or the port is none.
+        ValueError: if only some of the variables are set, or the port is
+            invalid.
     """
     given = {name: os.environ.get(name, "") for name in _MEANINGS}
     if not any(given.values()):
@@ -31,19 +32,18 @@ def role() -> Literal["chief", "worker"] | None:
     for name, meaning in _MEANINGS.items():
         if not given[name]:
             raise ValueError(
-                f"{name} is not set: {meaning}. A search on several machines "
+                f"{name} ({meaning}) is not set. A search on several machines "
                 f"needs {', '.join(_MEANINGS)}; unset all three to search in "
                 "one process."
             )
     port = given[_PORT]
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
         raise ValueError(
-            f"{_PORT} must be a port, a number from 1 to 65535; received "
-            f"{port!r}."
+            f"{_PORT} must be a port number from 1 to 65535; received {port!r}."
         )
     return "chief" if "chief" in given[_NAME] else "worker"
 
 
 def address() -> str:
-    """The chief's address, "HOST:PORT"."""
+    """Returns the chief's address, "HOST:PORT"."""
     return f"{os.environ[_HOST]}:{os.environ[_PORT]}"

@@ -1,4 +1,4 @@
-"""A search's directory: what lies where, and whether it is ours."""
+"""A search's directory: its files, and checks that it is one."""
 
 import dataclasses
 import json
@@ -17,13 +17,13 @@ from keras_resnetv2.training.workdir import Workdir
 
 
 class Searchdir:
-    """Names of the files of a search.
+    """The files of a search.
 
     Attributes:
         path: the directory.
-        settings: search.json, what is searched and how.
+        settings: search.json, the settings of the search.
         state: oracle.json, keras-tuner's state.
-        best: best.json, what `train --config` takes.
+        best: best.json, the best trial's settings, for `train --config`.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -33,21 +33,21 @@ class Searchdir:
         self.best = self.path / "best.json"
 
     def trial(self, trial_id: str) -> Workdir:
-        """A trial's own work directory, as of any training."""
+        """Returns a trial's work directory, which is like any training's."""
         return Workdir(self.path / "trials" / trial_id)
 
     def log(self, trial_id: str) -> pathlib.Path:
-        """What a trial's process prints."""
+        """Returns the path of the log of a trial's process."""
         return self.path / "logs" / f"{trial_id}.txt"
 
     def claim(self, settings: dict) -> dict | None:
-        """Checks that this directory is free for, or holds, this search.
+        """Checks that this directory is free, or holds this search.
 
         Args:
-            settings: of the search.
+            settings: settings of the search.
 
         Returns:
-            What was noted of the data (`write`), where the search has begun.
+            The `data` that `write` recorded; None if the search has not begun.
 
         Raises:
             ValueError: if it holds something else, or a search with other
@@ -59,7 +59,7 @@ class Searchdir:
         with refused_unless_settings(self.settings, "search"):
             stored = json.loads(self.settings.read_text())
             data = stored.pop("data")
-            # So that settings that came later have their default.
+            # Settings that later versions added get their defaults.
             base = Experiment(**stored["base"])
             stored["base"] = dataclasses.asdict(base)
         before, now = json.loads(json.dumps([stored, settings]))
@@ -67,6 +67,6 @@ class Searchdir:
         return data
 
     def write(self, settings: dict, data: dict) -> None:
-        """Writes what is searched, before the first trial."""
+        """Writes the settings of the search, before the first trial."""
         text = json.dumps({**settings, "data": data}, indent=2)
         write_atomically(self.settings, text + "\n")

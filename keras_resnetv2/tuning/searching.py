@@ -1,4 +1,4 @@
-"""`search`: from a space and a work directory to the best configuration."""
+"""`search`: finds the best configuration of a search space."""
 
 import copy
 import dataclasses
@@ -41,11 +41,11 @@ class SearchResult(NamedTuple):
     """What `search` returns.
 
     Attributes:
-        rows: one a trial.
-        best: the one with the lowest error on the held-out images.
-        experiment: its settings, to be trained in full.
+        rows: one per trial.
+        best: the trial with the lowest error on the held-out images.
+        experiment: its settings, for a full training.
         test: its loss and error on the test set, as `evaluate` returns them;
-            None if that failed.
+            None if the test failed.
     """
 
     rows: list[TrialRow]
@@ -71,46 +71,48 @@ def search(
 ) -> SearchResult | None:
     """Searches, or resumes the search in `workdir`.
 
-    Every trial is a training of this package in a process and a work directory
-    of its own, judged on images that are held out of the training set, after
-    its last step. What it takes of memory ends with it, and a process that is
-    killed is a failed trial. The test set is read once, for the winner (and
-    for another one, if a later call with more trials finds it).
+    Each trial is a training in its own process and work directory. It is
+    tested after its last step, on held-out training images. Its memory is
+    freed at its end. If its process is killed, the trial has failed. The test
+    set is read once, for the best trial (and again if a later call with more
+    trials finds a better one).
 
-    A search that is cut off at any moment repeats no finished trial and goes
-    on inside the unfinished one.
+    An interrupted search repeats no finished trial, and resumes the unfinished
+    one.
 
     With KERASTUNER_ORACLE_IP, KERASTUNER_ORACLE_PORT and KERASTUNER_TUNER_ID in
-    the environment this process is the chief of a search over several (an id
-    with "chief" in it) or one of its workers; `workdir` must be the same
-    directory for all of them.
+    the environment, several processes search together. This one is the chief
+    if its id contains "chief", else a worker. All need the same `workdir`.
 
     Args:
-        base: every setting that is not searched. `epochs` (10) are a trial's,
-            with Hyperband the longest's; `held_out` (0.1) is the fraction of
-            the training images on which trials are judged.
+        base: all settings that are not searched. `epochs` (10) is the length
+            of a trial; with Hyperband, of the longest trial. `held_out` (0.1)
+            is the fraction of the training images on which trials are tested.
         workdir: directory of the search.
         tuner: "random", "hyperband", "bayesian" or "grid".
-        max_trials: after which it ends; a later call may give more. Defaults
-            to 20 with "random" and "bayesian", else to all the method has.
-        space: as for `SearchSpace`.
-        search: as for `SearchSpace`.
-        max_parameters: as for `SearchSpace`; nothing above it is drawn.
-        max_flops: as for `SearchSpace`, in multiply-adds an image.
+        max_trials: number of trials; a later call may give more. Defaults to
+            20 with "random" and "bayesian", else to all trials of the method.
+        space: name -> list of choices, (low, high) range, or fixed value; see
+            `SearchSpace`.
+        search: names of further settings to search. The others keep the base's
+            values. Defaults to all.
+        max_parameters: largest number of trainable parameters. Networks above
+            it, or above `max_flops`, are not drawn.
+        max_flops: largest number of multiply-adds per image.
         data_dir: where TensorFlow Datasets keeps its data.
-        parallel: number of trials at once. Of several each gets as many GPUs
-            as `base.replicas` says (one if that is None), where there are
-            enough; otherwise they share.
+        parallel: number of trials at once. With several, each gets
+            `base.replicas` GPUs (one if that is None) if there are enough;
+            otherwise they share.
 
     Returns:
         A `SearchResult`; None in a worker.
 
     Raises:
-        ConnectionError: in a chief whose workers are gone.
+        ConnectionError: in a chief, if its workers are gone.
         ImportError: if a package is missing; says what to install.
-        OSError: if something cannot be written or read; nothing is lost.
+        OSError: if a file cannot be written or read; nothing is lost.
         ValueError: if the work directory holds something else, settings do not
-            fit, or no trial came to a result.
+            fit, or all trials failed.
     """
     check_installed("A search")
     check_readable(base.dataset)
@@ -123,19 +125,19 @@ def search(
     role = roles.role()
     if role and parallel > 1:
         raise ValueError(
-            f"parallel={parallel} is for a search on one machine, and "
-            "KERASTUNER_ORACLE_IP makes this one of several. Leave it out, and "
-            "start more workers."
+            f"parallel={parallel} is for a search on one machine, but "
+            "KERASTUNER_ORACLE_IP is set for several. Omit parallel, and start "
+            "more workers."
         )
     directory = Searchdir(workdir)
-    # Before any image is read:
+    # Check the arguments before any image is read.
     SearchSpace(base, space, search=search)
     check_tuner(tuner, max_trials)
     settings = {
         "base": dataclasses.asdict(base),
         "tuner": tuner,
         "space": {
-            # JSON would make a range and a list of choices one.
+            # JSON does not distinguish a range from a list of choices.
             name: {"range": value} if isinstance(value, tuple) else value
             for name, value in (space or {}).items()
         },
@@ -164,11 +166,11 @@ def search(
         )
         return None
     with locked(directory.path):
-        # Another search may have come and gone since.
+        # Another search may have run here in the meantime.
         directory.claim(settings)
         oracle = make(directory.state)
         if oracle.end_order:
-            print(f"Going on: {len(oracle.end_order)} trials are done.")
+            print(f"Resuming: {len(oracle.end_order)} trials are done.")
         directory.write(settings, data)
         oracle.on_end = lambda trial: runs.tell(
             oracle.trials.values(), trial.trial_id
@@ -196,7 +198,7 @@ def _work_here(oracle, runs, pool):
 
 def _work(oracle, tuner_id, run, pool):
     while True:
-        # Its own is looked at in another thread before it has its score.
+        # A copy: another thread reads the oracle's before it has its score.
         trial = copy.copy(oracle.create_trial(tuner_id))
         if trial.status == "STOPPED":
             return
@@ -216,16 +218,16 @@ def _work(oracle, tuner_id, run, pool):
 def _work_for_chief(oracle, runs, claim, pool):
     try:
         with worker.connect(oracle) as client:
-            client.get_space()  # now the chief has written what it searches
+            client.get_space()  # now the chief has written its settings
             if claim() is None:
                 raise ValueError(
                     "The chief's search is not in this workdir. Chief and "
-                    "workers need one directory, on a disk they share."
+                    "workers need the same directory, on a shared disk."
                 )
             _work(client, client.tuner_id, runs.run, pool)
     except grpc.RpcError as error:
         raise ConnectionError(
-            f"The chief could not answer: {error.details()}. See what it says."
+            f"The chief failed: {error.details()}. See the chief's output."
         ) from error
 
 
@@ -236,23 +238,23 @@ def _result(oracle, runs, directory):
     reasons = [row.reason for row in rows if row.reason]
     if winner is None:
         raise ValueError(
-            f"None of the {len(rows)} trials came to a result; the last one: "
-            f"{reasons[-1] if reasons else 'none was begun'}. The logs are in "
-            f"{directory.path / 'logs'}. Correct the cause, and search in a "
+            f"None of the {len(rows)} trials succeeded. The last failure: "
+            f"{reasons[-1] if reasons else 'no trial was begun'}. The logs are "
+            f"in {directory.path / 'logs'}. Correct the cause, and search in a "
             "new --workdir."
         )
     missing = (oracle.max_trials or 0) - len(rows)
     if missing > 0 and not oracle.given_up:
         logging.warning(
-            "The search has ended after %d of %d trials: its space and budget "
-            "have no further one.",
+            "The search ended after %d of %d trials: its space and budget "
+            "allow no more.",
             len(rows),
             oracle.max_trials,
         )
     if oracle.given_up:
         logging.warning(
-            "%d trials in a row have failed, and the search has ended before "
-            "its time; the last one: %s. The same command goes on.",
+            "The search ended early because %d trials in a row failed. The "
+            "last failure: %s. The same command resumes the search.",
             FAILURES_IN_A_ROW,
             reasons[-1],
         )
@@ -279,12 +281,12 @@ def _tested(runs, winner, directory):
 
 def _describe_data(base, data_dir):
     if base.is_folder:
-        list_images(base.dataset, "train")  # it says what it leaves out
+        list_images(base.dataset, "train")  # warns of the files it leaves out
     job = DescribeData(base, data_dir)
     try:
         data = parent.run(job, pathlib.Path(os.devnull), lambda line: None)
     except parent.TrainingFailedError as error:
-        raise ValueError(f"The data cannot be searched on: {error}") from error
+        raise ValueError(f"A search cannot use this data: {error}") from error
     counts = {"to train on": data["images"], "to test on": data["tested"]}
     print(images_found(data["classes"], counts))
     return data

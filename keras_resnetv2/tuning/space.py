@@ -1,4 +1,4 @@
-"""`SearchSpace`: from values of what is searched to a training."""
+"""`SearchSpace`: turns values of the searched settings into trainings."""
 
 import dataclasses
 import itertools
@@ -19,37 +19,37 @@ _DEPTHS = ("depth", "bottleneck_depth")
 
 
 class SearchSpace:
-    """The networks and recipes of a search, over the package's own names.
+    """The networks and recipes of a search.
 
-    The names are those of `ResNetConfig` and `Experiment`, but for two:
-    `width` is the number of filters of the first stage, which doubles in each
-    further one; `bottleneck_depth` (9n+2) is the depth where the unit is the
-    bottleneck, beside `depth` (6n+2). A setting that would do nothing, a gate's
-    bias without a gate, is not part of a trial.
+    The names are those of `ResNetConfig` and `Experiment`, with two exceptions.
+    `width` is the number of filters of the first stage; it doubles from stage
+    to stage. `bottleneck_depth` (9n+2) is the depth of networks with bottleneck
+    units; `depth` (6n+2) is that of the others. Settings without effect, such
+    as a gate's bias without a gate, are not part of a trial.
 
     Args:
-        base: every setting that is not searched.
-        space: by name, a list of choices, a range (low, high) with both ends,
-            or a single value, which is fixed; None is the base's own. Names
-            that are left out are searched over `HYPERPARAMETERS`.
-        search: the names that are searched at all beside those in `space`; the
-            others keep the base's value. Defaults to all.
+        base: all settings that are not searched.
+        space: name -> list of choices, range (low, high) including both ends,
+            or fixed value; None stands for the base's value. Other names are
+            searched over `HYPERPARAMETERS`.
+        search: names of further settings to search. The others keep the base's
+            values. Defaults to all.
         classes: number of classes; defaults to the base network's.
         input_shape: (H, W, C); defaults to the base network's.
-        max_parameters: trainable parameters a network may have.
-        max_flops: multiply-adds that it may take for one image, which is what
-            He et al. call FLOPs.
+        max_parameters: largest number of trainable parameters of a network.
+        max_flops: largest number of multiply-adds for one image; He et al.
+            call these FLOPs.
 
     Attributes:
         base: the base.
         classes: number of classes.
         input_shape: (H, W, C).
-        searched: name to `Hyperparameter`, of those that are searched.
+        searched: name -> `Hyperparameter`, for each searched setting.
 
     Raises:
-        ValueError: for an unknown name, a value that a network or a training
-            cannot have, a name given that does nothing, a budget that no
-            network of the space keeps to, or if nothing is searched.
+        ValueError: if a name is unknown, a value is invalid for a network or a
+            training, a given name has no effect, no network of the space is
+            within the budget, or nothing is searched.
 
     Example:
         >>> from keras_resnetv2 import training, tuning
@@ -103,9 +103,9 @@ class SearchSpace:
             for name in _DEPTHS:
                 if name in explicit:
                     raise ValueError(
-                        f"{name} counts the layers of a net of three stages, "
-                        f"and {base.model} is given by its units_per_stage. "
-                        "Leave it out, or search from another model."
+                        f"{name} is the depth of networks with three stages, "
+                        f"but {base.model} is defined by its units_per_stage. "
+                        f"Omit {name}, or search from another model."
                     )
                 rows.pop(name, None)
         self._fixed = {
@@ -130,11 +130,11 @@ class SearchSpace:
         self._keep_defaults_within_budget()
 
     def __repr__(self) -> str:
-        """What is searched, and for which network."""
+        """Shows the network and the searched settings."""
         return f"SearchSpace({self.base.model}: {', '.join(self.searched)})"
 
     def declare(self, hp) -> None:
-        """Declares everything that is searched.
+        """Declares all searched settings.
 
         Args:
             hp: a `keras_tuner.HyperParameters`.
@@ -155,27 +155,27 @@ class SearchSpace:
                 sampling=row.sampling,
                 **options,
             )
-        # keras-tuner would build a network for each of them, to find what is
-        # declared inside; everything is declared here.
+        # Otherwise keras-tuner builds a network for each scope to find further
+        # declarations. There are none.
         hp.inactive_scopes.clear()
 
     def default(self, name: str):
-        """The value of a searched setting where a trial does not say.
+        """Returns the default value of a searched setting.
 
-        The base's own, or else the first, or lowest, that there is.
+        It is the base's value if it can be chosen, else the first or lowest.
         """
         row = self.searched[name]
         own = self._own.get(name)
         return own if own in row else row.values[0]
 
     def values(self, values: Mapping | None = None) -> dict:
-        """Completes values by the defaults, and drops what does nothing.
+        """Adds the defaults to values, and drops settings without effect.
 
         Args:
-            values: by name; names that are not of this space are left out.
+            values: values by name; names of other settings are ignored.
 
         Returns:
-            Name to value, of the searched settings that are active.
+            Name -> value, for the searched settings that have an effect.
         """
         values = values or {}
         active = {}
@@ -186,25 +186,25 @@ class SearchSpace:
             value = values.get(name, self.default(name))
             row = self.searched[name]
             if row.is_range and isinstance(value, float):
-                # Nobody writes down the further digits.
+                # Reports do not show further digits.
                 low, high = row.values
                 value = min(max(float(f"{value:.4g}"), low), high)
             active[name] = value
         return active
 
     def experiment(self, values: Mapping | None = None) -> Experiment:
-        """The training that a trial stands for.
+        """Returns the settings of a trial's training.
 
         Args:
-            values: of the searched settings, by name; the defaults' for those
-                that are missing.
+            values: values of the searched settings, by name; missing ones get
+                their defaults.
 
         Returns:
-            The base with these values, and those that are fixed.
+            The base with these values and the fixed values.
         """
         chosen = {**self._fixed, **self.values(values)}
         options, settings = dict(self.base.options), {}
-        # A base's depth is that of either unit.
+        # The base's depth is kept with either unit.
         for name in set(options) & set(HYPERPARAMETERS) - set(_DEPTHS):
             if not self._is_active(name, chosen):
                 del options[name]
@@ -221,7 +221,7 @@ class SearchSpace:
         return dataclasses.replace(self.base, options=options, **settings)
 
     def complexity(self, values: Mapping | None = None) -> Complexity:
-        """Parameters and multiply-adds of a trial's network, not built."""
+        """Returns the size of a trial's network, without building it."""
         return complexity(
             self.experiment(values).config(),
             classes=self.classes,
@@ -229,13 +229,13 @@ class SearchSpace:
         )
 
     def excess(self, values: Mapping | None = None) -> str | None:
-        """By how much a trial's network is above the budget.
+        """Describes how a trial's network exceeds the budget.
 
         Args:
-            values: as for `experiment`.
+            values: see `experiment`.
 
         Returns:
-            A sentence, or None where it keeps to the budget.
+            A text, or None if the network is within the budget.
         """
         if set(self._budget.values()) == {None}:
             return None
@@ -249,7 +249,7 @@ class SearchSpace:
         return None
 
     def _needs(self, name):
-        """A hyper-parameter's condition, where a trial decides it."""
+        """Returns a hyper-parameter's condition, if it varies by trial."""
         needs = HYPERPARAMETERS[name].needs
         if needs is None or needs[0] not in self.searched:
             return None
@@ -265,10 +265,10 @@ class SearchSpace:
         return (chosen.get(parent) or self._own[parent]) in values
 
     def _is_of_use(self, name, explicit):
-        """Whether some trial could have the setting.
+        """Returns whether the setting has an effect in some trial.
 
         Raises:
-            ValueError: if none can, and the user gave it.
+            ValueError: if it has none, and the user gave it.
         """
         needs = HYPERPARAMETERS[name].needs
         if needs is None:
@@ -282,14 +282,14 @@ class SearchSpace:
             return True
         if explicit:
             raise ValueError(
-                f"{name} does nothing with {parent}="
-                f"{' or '.join(map(repr, possible))}. Leave it out, or search "
+                f"{name} has no effect with {parent}="
+                f"{' or '.join(map(repr, possible))}. Omit it, or search "
                 f"{parent} over {' or '.join(map(repr, values))}."
             )
         return False
 
     def _check_depths(self, names):
-        """Where the units differ, one depth is not the other's."""
+        """Checks that both depths are given if the units differ."""
         given = [name for name in _DEPTHS if name in names]
         if "unit" not in self.searched or len(given) != 1:
             return
@@ -298,13 +298,13 @@ class SearchSpace:
         units = self.searched["unit"].values
         if set(units) & set(HYPERPARAMETERS[other].needs[1]):
             raise ValueError(
-                f"{depth} is given, and {other} is not, but unit is searched "
-                f"over {' and '.join(map(repr, units))}. Give both or none, or "
-                "fix the unit."
+                f"{depth} is given without {other}, but unit is searched over "
+                f"{' and '.join(map(repr, units))}. Give both depths or none, "
+                "or fix the unit."
             )
 
     def _check_values(self):
-        """Tries every choice, and both ends of every range."""
+        """Checks every choice, and both ends of every range."""
         self.experiment()
         for name, row in self.searched.items():
             needs = self._needs(name)
@@ -318,10 +318,10 @@ class SearchSpace:
                     ) from error
 
     def _keep_defaults_within_budget(self):
-        """The network that keras-tuner builds first must be one it may have.
+        """Chooses defaults within the budget: keras-tuner builds these first.
 
-        Where the base's own is not, the smallest depths and width, with as many
-        of the base's other options as possible.
+        If the base exceeds it, the defaults are the smallest depths and width,
+        with as many of the base's other options as possible.
         """
         if self.excess() is None:
             return
@@ -341,18 +341,18 @@ class SearchSpace:
                 return
         costs = [dataclasses.asdict(self.complexity(some)) for some in tried]
         raise ValueError(
-            "No network of this space keeps to the budget: "
+            "No network of this space is within the budget: "
             + " and ".join(
                 f"the smallest has {min(c[name] for c in costs):,} "
-                f"{name.replace('_', '-')}, and {most:,} are allowed"
+                f"{name.replace('_', '-')}, but {most:,} are allowed"
                 for name, most in self._budget.items()
                 if most is not None
             )
-            + ". Allow more, or search shallower or narrower ones."
+            + ". Raise the budget, or search shallower or narrower networks."
         )
 
 
-# What, beside its size, makes a network larger or smaller.
+# Further settings that make a network larger or smaller.
 _SHAPES = ("unit", "activation_order", "shortcut", "dimension_change")
 # Fields of an Experiment; the other names are options of the network.
 _SETTINGS = {
@@ -363,7 +363,7 @@ _SETTINGS = {
 
 
 def _own_values(base):
-    """What each setting is in the base."""
+    """Returns the base's value of each setting."""
     config, recipe = base.config(), find_recipe(base.recipe)
     own = {
         option: default

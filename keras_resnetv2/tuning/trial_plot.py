@@ -1,4 +1,4 @@
-"""Error against size, as a picture."""
+"""Plots the trials' errors against their sizes."""
 
 import math
 import pathlib
@@ -9,7 +9,7 @@ from keras_resnetv2._plots import picture, save_figure
 from keras_resnetv2._text import one_line
 from keras_resnetv2.tuning.trials import COSTS, TrialRow, best, front, percent
 
-# Largest over smallest, from which on: the ticks of a decade.
+# (Ratio of largest to smallest, ticks of a decade above that ratio).
 _TICKS = ((200, (1,)), (15, (1, 2, 5)), (1, (1, 1.5, 2, 3, 5, 7)))
 _EPOCH_LABELS = 8
 
@@ -20,14 +20,13 @@ def plot_trials(
 ) -> None:
     """Draws error against parameters and multiply-adds as a PNG.
 
-    The panels stand above each other, so that a phone shows them as large as
-    it can. Failed trials are crosses on the top edge; trials of unknown size
-    are left out.
+    The panels are stacked, so that they are large on a phone. Failed trials
+    are crosses on the top edge. Trials of unknown size are left out.
 
     Args:
-        path: the file; written whole or not at all.
+        path: the file, written atomically.
         rows: the trials, in the order in which they were started; may be empty.
-        title: above the panels.
+        title: title above the panels.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -56,7 +55,7 @@ def plot_trials(
 
 
 class _EpochColours:
-    """A colour for each number of epochs, where trials differ in it."""
+    """A colour for each number of epochs, if the trials differ in it."""
 
     def __init__(self, rows):
         from matplotlib import colormaps
@@ -157,7 +156,7 @@ def _draw_completed(axes, rows, completed, cost, colours):
     axes.plot(
         *place, "o", ms=14, mfc="none", mec="tab:red", mew=2, label="best"
     )
-    # Below the best there is no trial; a label to the middle stays inside.
+    # No trial is below the best one. Towards the middle, the label fits.
     low, high = axes.get_xlim()
     third = int(3 * math.log(place[0] / low) / math.log(high / low))
     axes.annotate(
@@ -172,9 +171,9 @@ def _draw_completed(axes, rows, completed, cost, colours):
 
 
 def _scale_errors(axes, errors):
-    """Leaves room below for the best one's label."""
+    """Leaves room below for the best trial's label."""
     low, high = min(errors), max(errors)
-    # Networks that learned nothing would press the good ones together.
+    # Networks that learned nothing would squeeze the good ones together.
     if low > 0 and high / low > 4:
         room = (high / low) ** 0.05
         _logarithmic(

@@ -1,4 +1,4 @@
-"""What a search leaves for its reader: trials.csv, trials.md, trials.png."""
+"""The report of a search: trials.csv, trials.md and trials.png."""
 
 import math
 import os
@@ -28,14 +28,14 @@ from keras_resnetv2.tuning.trials import (
 
 
 def trials_csv(rows: Sequence[TrialRow]) -> str:
-    """A column for each attribute and each hyper-parameter, nothing rounded.
+    """Writes attributes and hyper-parameters as CSV columns, unrounded.
 
     Args:
         rows: the trials.
 
     Returns:
-        A head line, and a line a trial in the given order. What is unknown or
-        does not apply is empty. Texts are put on one line.
+        A header, and one line per trial in the given order. A cell is empty if
+        its value is unknown or does not apply. Texts are put on one line.
     """
     fixed = [name for name in FIELDS if name not in ("values", "reason")]
     names = [*fixed, *_hyper_parameters(rows), "reason"]
@@ -48,14 +48,14 @@ def trials_csv(rows: Sequence[TrialRow]) -> str:
 def trials_markdown(
     rows: Sequence[TrialRow], title: str, held_out_images: int
 ) -> str:
-    """The trials to read: sorted by error, the best bold, failed ones last.
+    """Writes the trials by error, with the best in bold and failures last.
 
-    Hyper-parameters with the same value in every trial are told once.
+    Hyper-parameters with the same value in every trial are listed once.
 
     Args:
         rows: the trials, in the order in which they were started.
         title: the heading.
-        held_out_images: number of images that the error is measured on.
+        held_out_images: number of images on which the error is measured.
     """
     names = _hyper_parameters(rows)
     fixed = [name for name in names if _is_fixed(rows, name)]
@@ -74,8 +74,8 @@ def trials_markdown(
     if counts["completed"]:
         blocks.append(
             f"Errors are on {held_out_images:,} held-out images, ± binomial "
-            "standard error. The lowest of many is an optimistic estimate: the "
-            "test set, read once, tells."
+            "standard error. The lowest of many is an optimistic estimate; the "
+            "test set, read once, gives a fair one."
         )
     if fixed:
         told = (f"{name}={setting(rows[0].values[name])}" for name in fixed)
@@ -96,7 +96,7 @@ def _hyper_parameters(rows):
 
 
 def _is_fixed(rows, name):
-    # What differs in further digits looks the same in every column.
+    # Differences in further digits are not visible in a column.
     texts = {
         setting(row.values[name], digits=6) if name in row.values else None
         for row in rows
@@ -107,7 +107,7 @@ def _is_fixed(rows, name):
 def _table(rows, varied, held_out_images):
     with_times = any(row.seconds is not None for row in rows)
     with_reasons = any(row.reason for row in rows)
-    head = {  # of a column, and whether it stands on the right
+    head = {  # column -> whether it is aligned to the right
         "trial": False,
         "status": False,
         "error": True,
@@ -168,14 +168,14 @@ def write_report(
     title: str,
     held_out_images: int,
 ) -> None:
-    """Writes trials.csv, trials.md and trials.png, each whole or not at all.
+    """Writes trials.csv, trials.md and trials.png, each atomically.
 
     Args:
-        directory: where to; made if it is missing. An earlier report there is
-            replaced.
+        directory: directory for the files; created if missing. An earlier
+            report there is replaced.
         rows: the trials, in the order in which they were started; may be empty.
-        title: of the table and the plots.
-        held_out_images: number of images that the errors are measured on.
+        title: title of the table and the plots.
+        held_out_images: number of images on which the errors are measured.
 
     Raises:
         ImportError: if matplotlib is missing; says what to install.

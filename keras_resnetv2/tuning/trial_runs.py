@@ -1,4 +1,4 @@
-"""The trials of a search: how one is run, and what is told of them."""
+"""Runs the trials of a search, and reports them."""
 
 import dataclasses
 import functools
@@ -29,14 +29,14 @@ from keras_resnetv2.tuning.trials import (
 
 
 class TrialRuns:
-    """Runs the trials, and tells of them on the terminal and in files.
+    """Runs the trials, and reports them on the terminal and in files.
 
     Args:
-        directory: of the search.
-        space: what is searched.
-        pool: runs their jobs.
+        directory: directory of the search.
+        space: the search space.
+        pool: runs the trials' jobs.
         data_dir: where TensorFlow Datasets keeps its data.
-        held_out: number of images on which trials are judged.
+        held_out: number of images on which trials are tested.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class TrialRuns:
         self._held_out = held_out
 
     def run(self, trial: Trial) -> tuple[float, int]:
-        """Trains a trial, or goes on where it was cut off.
+        """Trains a trial, or resumes an interrupted one.
 
         Returns:
             Its error on the held-out images after the last step, and its
@@ -62,8 +62,8 @@ class TrialRuns:
 
         Raises:
             KeyboardInterrupt: after Ctrl-C; nothing is lost.
-            OSError: where the next trial would end in the same way.
-            TrainingFailedError: if it came to no result.
+            OSError: for errors that the next trial would also hit.
+            TrainingFailedError: if the trial failed.
         """
         values = trial.hyperparameters.values
         if excess := self._space.excess(values):
@@ -91,11 +91,11 @@ class TrialRuns:
         return row.test_error, row.epoch
 
     def tell(self, trials: Iterable[Trial], ended: str) -> None:
-        """Prints a trial's result, and writes the report of all.
+        """Prints a trial's result, and writes the report of all trials.
 
         Args:
-            trials: all of them.
-            ended: id of the one that has ended.
+            trials: all trials.
+            ended: id of the trial that has ended.
         """
         rows = self.rows(trials)
         [row] = [row for row in rows if row.trial == ended]
@@ -103,7 +103,7 @@ class TrialRuns:
         self.write(rows)
 
     def rows(self, trials: Iterable[Trial]) -> list[TrialRow]:
-        """Trials as rows, with the seconds that their trainings took."""
+        """Returns trials as rows, with the duration of their trainings."""
         return [self._timed(row) for row in trial_rows(trials, self._space)]
 
     def write(self, rows: list[TrialRow]) -> None:
@@ -122,13 +122,13 @@ class TrialRuns:
             )
 
     def in_full(self, row: TrialRow) -> Experiment:
-        """A trial's settings, for all images and the recipe's own length."""
+        """Returns a trial's settings for all images and the full recipe."""
         return dataclasses.replace(
             self._space.experiment(row.values), epochs=None, held_out=None
         )
 
     def test(self, trial_id: str) -> dict:
-        """Loss and error of a trial's network on the test set, read once."""
+        """Tests a trial's network on the test set, once."""
         workdir = self._directory.trial(trial_id)
         if not workdir.evaluation.exists():
             self._do(trial_id, Evaluate(str(workdir.path), self._data_dir))

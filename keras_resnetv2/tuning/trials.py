@@ -1,4 +1,4 @@
-"""What a search has found: its trials, the best, the Pareto front, in words."""
+"""The trials of a search: rows, the best one, the Pareto front, texts."""
 
 import dataclasses
 import re
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from keras_resnetv2._checks import check_choice
 from keras_resnetv2._text import brief, duration, one_line
 
-# What trials are judged by, as keras-tuner calls it.
+# keras-tuner's name of the score of a trial.
 OBJECTIVE = "val_error"
-# keras-tuner's notes among a trial's values.
+# keras-tuner's own entries among a trial's values.
 PREVIOUS_TRIAL, EPOCHS = "tuner/trial_id", "tuner/epochs"
 STATUSES = ("completed", "running", "failed")
 COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds"}
@@ -20,23 +20,24 @@ class TrialRow:
     """One trial of a search.
 
     Attributes:
-        trial: its id.
+        trial: id of the trial.
         status: "completed", "running" or "failed".
-        error: on the held-out images after the last step, a fraction; None
-            where there is none (yet).
-        parameters: trainable ones; None if unknown.
-        multiply_adds: of one image's forward pass; None if unknown.
-        epochs: in the trial's network, those of earlier rungs included.
-        seconds: its network was trained, in earlier rungs as well; None if
+        error: fraction of errors on the held-out images after the last step;
+            None if there is no result (yet).
+        parameters: number of trainable parameters; None if unknown.
+        multiply_adds: multiply-adds of one image's forward pass; None if
             unknown.
-        values: hyper-parameter -> value; without those that do not apply (a
-            gate's bias where there is no gate).
-        reason: why it failed.
+        epochs: epochs of the trial's network, including earlier rungs.
+        seconds: training time of its network, including earlier rungs; None if
+            unknown.
+        values: hyper-parameter -> value, without those that do not apply (such
+            as a gate's bias without a gate).
+        reason: why the trial failed.
 
     Raises:
-        ValueError: for an unknown status, an error that is no fraction, a
-            completed trial without an error, or a hyper-parameter that is
-            called as one of these attributes.
+        ValueError: if the status is unknown, the error is not a fraction, a
+            completed trial has no error, or a hyper-parameter has the name of
+            one of these attributes.
     """
 
     trial: str
@@ -55,22 +56,22 @@ class TrialRow:
         check_choice("status", self.status, STATUSES)
         if self.error is None and self.status == "completed":
             raise ValueError(
-                f"Trial {self.trial} is completed without an error: received "
-                "error=None; expected a fraction. Make it a failed one, with "
+                f"Trial {self.trial} is completed, but received error=None; "
+                "expected a fraction. Give it, or set status to 'failed', with "
                 "a reason."
             )
         if self.error is not None and not 0 <= self.error <= 1:
             raise ValueError(
-                f"Trial {self.trial}: error is a fraction, 0 <= error <= 1; "
-                f"received {self.error!r}. Where there is no number, give None "
-                "and make the trial a failed one, with a reason."
+                f"Trial {self.trial}: error must be a fraction, 0 <= error <= "
+                f"1; received {self.error!r}. If there is no number, give None "
+                "and set status to 'failed', with a reason."
             )
         taken = sorted(self.values.keys() & FIELDS)
         if taken:
             raise ValueError(
                 f"Trial {self.trial}: received hyper-parameters called "
-                f"{', '.join(map(repr, taken))}; expected other names than "
-                f"those of the columns ({', '.join(FIELDS)}). Rename them."
+                f"{', '.join(map(repr, taken))}; these are names of columns "
+                f"({', '.join(FIELDS)}). Rename them."
             )
 
 
@@ -78,14 +79,14 @@ FIELDS = tuple(field.name for field in dataclasses.fields(TrialRow))
 
 
 def ranked(rows: Iterable[TrialRow]) -> list[TrialRow]:
-    """The completed trials by error, the best first.
+    """Sorts the completed trials by error, best first.
 
     Args:
         rows: all trials, in the order in which they were started.
 
     Returns:
-        The completed ones; of equal error first the one with fewer
-        parameters, then the earlier.
+        The completed trials. At equal error, the one with fewer parameters
+        comes first, then the earlier one.
     """
     return sorted(
         (row for row in rows if row.status == "completed"),
@@ -97,20 +98,20 @@ def ranked(rows: Iterable[TrialRow]) -> list[TrialRow]:
 
 
 def best(rows: Iterable[TrialRow]) -> TrialRow | None:
-    """The first of `ranked`; None where no trial is completed."""
+    """Returns the first of `ranked`; None if no trial is completed."""
     return next(iter(ranked(rows)), None)
 
 
 def front(rows: Iterable[TrialRow], cost: str) -> list[TrialRow]:
-    """The Pareto front: no other trial is as good at no more cost.
+    """Returns the Pareto front: no other trial is as good and as cheap.
 
     Args:
         rows: all trials, in the order in which they were started.
         cost: "parameters" or "multiply_adds".
 
     Returns:
-        Completed trials of known cost, with rising cost and falling error; of
-        trials equal in both the first of `ranked`.
+        Completed trials of known cost, with rising cost and falling error. If
+        trials are equal in both, the first of `ranked`.
 
     Raises:
         ValueError: for another cost.
@@ -125,7 +126,7 @@ def front(rows: Iterable[TrialRow], cost: str) -> list[TrialRow]:
 
 
 def trial_rows(trials, space) -> list[TrialRow]:
-    """keras-tuner's trials as rows.
+    """Returns keras-tuner's trials as rows.
 
     Args:
         trials: `keras_tuner` trials of `space`, in any order; the objective or
@@ -133,11 +134,11 @@ def trial_rows(trials, space) -> list[TrialRow]:
         space: the `SearchSpace`.
 
     Returns:
-        One a trial, by their ids, which are numbers.
+        One row per trial, sorted by ids, which are numbers.
     """
     return [
         _row(trial, space)
-        # Of more max_trials, keras-tuner makes longer ids.
+        # With a larger max_trials, keras-tuner makes longer ids.
         for trial in sorted(trials, key=lambda trial: int(trial.trial_id))
     ]
 
@@ -166,22 +167,22 @@ def _row(trial, space):
 
 
 def _raised(message):
-    """What was raised; keras-tuner's own tuners note the whole traceback."""
+    """Returns the error; keras-tuner's tuners record the whole traceback."""
     if not message.startswith(_TRACEBACK):
         return message
-    # The last one's, where one error was the cause of another.
+    # The last error, if one was the cause of another.
     last = message.rpartition(_TRACEBACK)[2]
     error = re.search(r"^\S.*", last, re.MULTILINE | re.DOTALL)
     return re.sub(r"^[\w.]*\bFailedTrialError: ", "", error[0]).strip()
 
 
 def percent(error: float) -> str:
-    """Writes a fraction in percent, as 12.34%."""
+    """Writes a fraction in percent: 12.34%."""
     return f"{100 * error:.2f}%"
 
 
 def millions(number: int) -> str:
-    """Writes a number in millions, as 0.27M or 41M."""
+    """Writes a number in millions: 0.27M or 41M."""
     value = number / 1e6
     if value >= 10:
         return f"{value:,.0f}M"
@@ -189,23 +190,23 @@ def millions(number: int) -> str:
 
 
 def setting(value, digits: int = 4) -> str:
-    """Writes a hyper-parameter's value, numbers to some digits."""
+    """Writes a hyper-parameter's value; rounds numbers."""
     if isinstance(value, float):
         return f"{value:.{digits}g}"
     return one_line(str(value))
 
 
 def settings(values: dict) -> str:
-    """Writes hyper-parameters, as depth=20 learning_rate=0.1."""
+    """Writes hyper-parameters: depth=20 learning_rate=0.1."""
     return " ".join(f"{name}={setting(v)}" for name, v in values.items())
 
 
 def summary_line(row: TrialRow, best: TrialRow | None) -> str:
-    """A trial on one line of a terminal.
+    """Describes a trial in one line.
 
     Args:
         row: the trial.
-        best: the best one so far; None where there is none.
+        best: the best trial so far, if there is one.
 
     Example:
     >>> row = TrialRow("03", "completed", 0.1234, 269_722, 40_551_040, 5, 83.0,

@@ -1,7 +1,7 @@
-"""A worker of a search on several machines: keras-tuner's, made to last.
+"""A worker of a search on several machines, on top of keras-tuner's.
 
-keras-tuner's ends with the chief, and the chief cannot tell a worker that died
-from one at a long trial.
+keras-tuner's worker ends with the chief, and the chief cannot distinguish a
+dead worker from one with a long trial. This one waits, and sends heartbeats.
 """
 
 import contextlib
@@ -20,12 +20,12 @@ from keras_tuner.src.engine.trial import Trial
 from keras_resnetv2.tuning.roles import address
 
 HEARTBEAT = 5.0  # seconds
-# What goes with keras-tuner's messages, in gRPC's metadata: who this worker is,
-# and why a trial failed.
+# gRPC metadata of keras-tuner's messages: this worker's name, and why a trial
+# failed.
 WORKER, REASON = "worker-bin", "reason-bin"
-_LONGEST = 4000  # bytes; gRPC takes 8 KiB of metadata
-# keras-tuner's calls wait for a chief that is not there. One that is under way
-# when the chief dies is made again.
+_LONGEST = 4000  # bytes; gRPC accepts 8 KiB of metadata
+# keras-tuner's calls wait for an absent chief. A call that is interrupted by
+# the chief's end is repeated.
 _RETRIES = {
     "name": [{}],
     "retryPolicy": {
@@ -38,13 +38,13 @@ _RETRIES = {
 }
 _OPTIONS = [
     ("grpc.service_config", json.dumps({"methodConfig": [_RETRIES]})),
-    # A chief that comes back must find its workers soon; gRPC's is 2 minutes.
+    # Workers must reconnect quickly to a restarted chief; gRPC: 2 minutes.
     ("grpc.max_reconnect_backoff_ms", 2000),
 ]
 
 
 class _Client(OracleClient):
-    """keras-tuner's, which says why a trial failed."""
+    """keras-tuner's client, which also reports why a trial failed."""
 
     def end_trial(self, trial: Trial) -> None:
         reason = (trial.message or "").encode()[-_LONGEST:]
@@ -60,16 +60,16 @@ class _Client(OracleClient):
 def connect(oracle: Oracle) -> Iterator[OracleClient]:
     """Connects this worker to the chief; a context manager.
 
-    Inside it the chief hears of this worker every `HEARTBEAT` seconds. A call
-    waits up to an hour for a chief that is away.
+    Inside it, the chief gets a heartbeat every `HEARTBEAT` seconds. A call
+    waits up to an hour for an absent chief.
 
     Args:
         oracle: made like the chief's; only its settings are read.
 
     Yields:
-        keras-tuner's client, in place of the oracle. What the chief's oracle
-        raises comes as grpc.RpcError with its text. Metrics and scores from
-        the chief have 32 bits, those to it 64.
+        keras-tuner's client, which replaces the oracle. Errors of the chief's
+        oracle are raised as grpc.RpcError with their texts. Metrics and scores
+        have 32 bits from the chief, and 64 bits to it.
     """
     silence_conditions()
     stop = threading.Event()
@@ -98,8 +98,8 @@ def _beat(client, stop):
         except grpc.RpcError:
             if not away:
                 logging.warning(
-                    "No chief answers at %s. This worker waits for it; start "
-                    "it there with the same command.",
+                    "No chief answers at %s. This worker waits. Start the "
+                    "chief there with the same command.",
                     address(),
                 )
             away = True
@@ -109,6 +109,6 @@ def _beat(client, stop):
 def silence_conditions() -> None:
     """Stops keras-tuner from printing a value at every message.
 
-    `Parent.to_proto` has a forgotten `print`, alone in its module.
+    `Parent.to_proto` has a leftover `print`, the only one in its module.
     """
     conditions.print = lambda *values: None

@@ -175,7 +175,7 @@ def test_a_chief_whose_workers_are_gone_ends(search):
 
 def test_a_chief_without_workers_ends(search, monkeypatch):
     monkeypatch.setattr(chief_module, "FIRST_WORKER", 0.2)
-    with pytest.raises(WorkersGoneError, match="No worker came; 0 of 2"):
+    with pytest.raises(WorkersGoneError, match="No worker connected; 0 of 2"):
         search.start(trials=2).result(LIMIT)
 
 

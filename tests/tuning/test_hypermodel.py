@@ -124,12 +124,12 @@ def test_a_callback_may_stop_a_trial(images, tmp_path):
 @pytest.mark.parametrize(
     "arguments, says",
     [
-        ({"validation_split": 0.1}, "no validation_split.*data.hold_out"),
+        ({"validation_split": 0.1}, "not take validation_split.*data.hold_out"),
         ({"validation_data": None}, "received None. Hold images out"),
-        ({"batch_size": 32}, r"batch_size=32. It is a setting"),
-        ({"shuffle": True}, "no shuffle; received shuffle=True"),
-        ({"validation_freq": 2}, "no validation_freq.*Leave it out"),
-        ({"x": np.zeros((150, 32, 32, 3))}, "alone"),
+        ({"batch_size": 32}, r"batch_size=32. Set it in the base"),
+        ({"shuffle": True}, "not take shuffle; received shuffle=True"),
+        ({"validation_freq": 2}, "not take validation_freq.*Omit it"),
+        ({"x": np.zeros((150, 32, 32, 3))}, "received only ndarray"),
         ({"x": np.zeros((150, 32, 32, 3)), "y": np.zeros(150)}, "uint8"),
         ({"x": UINT8, "y": np.full((9, 10), 0.1)}, "one-hot.*label_smoothing"),
         ({"x": UINT8, "y": np.full(9, 0.5)}, "must be integers"),
@@ -142,13 +142,16 @@ def test_a_callback_may_stop_a_trial(images, tmp_path):
             {"x": data.ImageData(UINT8, ZEROS, ("a",) * 11)},
             "3\\) in 11.*classes=",
         ),
-        ({"class_weight": [1.0] * 10}, r"must be a dict, labels \(0 to 9\)"),
+        (
+            {"class_weight": [1.0] * 10},
+            r"must be a dict from labels \(0 to 9\)",
+        ),
         ({"class_weight": {10: 1.0}}, "received {10: 1.0}"),
         ({"epochs": "3"}, "epochs must be a whole number.*'3'"),
         ({"callbacks": [print]}, "must be keras.callbacks.Callback"),
         (
             {"callbacks": [keras.callbacks.ReduceLROnPlateau()]},
-            "the recipe's; ReduceLROnPlateau",
+            "sets the learning rate; ReduceLROnPlateau",
         ),
     ],
 )

@@ -366,7 +366,7 @@ def test_bad_arguments(tuner, max_trials, says, tmp_path):
 def test_a_file_that_is_no_state(tuner, text, tmp_path):
     path = tmp_path / "oracle.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match="oracle.json is not the state"):
+    with pytest.raises(ValueError, match="oracle.json is not a search state"):
         make_oracle(tuner, small_space(), path)
     assert path.read_text() == text
 
@@ -382,7 +382,7 @@ def test_bytes_that_are_no_text(tmp_path):
 def test_another_tuners_state(tuner, tmp_path):
     path = tmp_path / "oracle.json"
     go_on(make_oracle("random", small_space(), path, max_trials=2))
-    with pytest.raises(ValueError, match="oracle.json is not the state"):
+    with pytest.raises(ValueError, match="oracle.json is not a search state"):
         make_oracle(tuner, small_space(), path)
 
 

@@ -94,7 +94,7 @@ def test_unknown_cost():
         (lambda: TrialRow("7", "ok", 0.1, 1, 1, 1, 1.0, {}), "'ok'.*'failed'"),
         (lambda: completed("7", None), "Trial 7.*error=None.*reason"),
         (lambda: completed("7", 12.34), "Trial 7.*fraction.*12.34"),
-        (lambda: completed("7", float("nan")), "nan.*failed one"),
+        (lambda: completed("7", float("nan")), "nan.*'failed'"),
         (lambda: completed("7", 0.1, values={"error": 1}), "'error'.*Rename"),
     ],
 )
