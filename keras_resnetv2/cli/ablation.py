@@ -16,32 +16,33 @@ _STUDY = flags.DEFINE_enum(
     "study",
     None,
     list(STUDIES),
-    "Which study is run.",
+    "Study to run.",
 )
 _EPOCHS = flags.DEFINE_integer(
     "epochs",
     None,
-    "Passes over the training images, of every run; the schedule is scaled to "
-    "it. Default: the study's (64,000 steps; quick: 10).",
+    "Passes over the training images in each run; the schedule is scaled to "
+    "them. Default: the study's (64,000 steps; quick: 10).",
 )
 _SEEDS = flags.DEFINE_integer(
     "seeds",
     None,
-    "Runs of each row, with the seeds 0, 1, ... Default: the study's (5; "
-    "resnet20: 3; quick: 1). The same command with more of them adds runs.",
+    "Number of runs of each row, with the seeds 0, 1, ... Default: the study's "
+    "(5; resnet20: 3; quick: 1). The same command with a larger number adds "
+    "runs.",
 )
 _ROWS = flags.DEFINE_list(
     "rows",
     None,
-    "Names of the rows to be run, which --list lists. Default: all.",
+    "Names of the rows to run; --list shows them. Default: all.",
 )
-_LIST = flags.DEFINE_boolean("list", False, "List the study's rows, and end.")
+_LIST = flags.DEFINE_boolean("list", False, "List the study's rows, and exit.")
 _PARALLEL = common.define_parallel()
 _PRECISION = flags.DEFINE_enum(
     "precision",
     "float32",
     CHOICES["precision"],
-    "Floating-point precision of every run.",
+    "Floating-point precision of all runs.",
 )
 _CHECKPOINT_STEPS = common.define_checkpoint_steps()
 
@@ -57,7 +58,7 @@ def main(argv):
         return
     if common.WORKDIR.value is None:
         raise ValueError(
-            "--workdir must be given: the directory of studies, for runs and "
+            "--workdir must be given: a directory for the studies' runs and "
             "results."
         )
     crashed = studies.run_study(
@@ -75,17 +76,16 @@ def main(argv):
     )
     if crashed:
         sys.exit(
-            f"Crashed, and without a result: {', '.join(crashed)}. The same "
-            "command tries them again; see "
-            f"{common.WORKDIR.value}/logs."
+            f"Runs that crashed: {', '.join(crashed)}. The same command tries "
+            f"them again. Their logs are in {common.WORKDIR.value}/logs."
         )
     report = common.as_called("keras-resnetv2-report")
-    print(f"Done. Look at it with: {report} --workdir={common.WORKDIR.value}")
+    print(f"Done. For a report: {report} --workdir={common.WORKDIR.value}")
 
 
 entry_point = common.entry_point(
     main,
-    workdir="Directory of studies, new or begun: their runs and results.",
+    workdir="Directory for runs and results: a new one, or one to resume.",
     required=["study"],
     resumes=True,
 )

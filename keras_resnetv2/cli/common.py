@@ -1,4 +1,4 @@
-"""What the command lines share: flags, --help, how errors and ends read."""
+"""Shared by all commands: flags, --help, errors and exit statuses."""
 
 import faulthandler
 import logging as python_logging
@@ -15,41 +15,42 @@ from absl import flags, logging
 from keras_resnetv2._tensorflow_start import quiet_tensorflow
 from keras_resnetv2._version import __version__
 
-WORKDIR = flags.DEFINE_string("workdir", None, "As `entry_point` is told.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Set by `entry_point`.")
 DATA_DIR = flags.DEFINE_string(
     "data_dir",
     None,
-    "Where TensorFlow Datasets keeps its data. Default: its own default.",
+    "Where TensorFlow Datasets keeps its data. Default: its own.",
 )
 
 
 def define_split() -> flags.FlagHolder[str]:
-    """The flag of a command that reads images of a training."""
+    """Defines the flag of a command that reads images of a training."""
     return flags.DEFINE_enum(
         "split",
         "test",
         ["train", "test", "held_out"],
-        "Which images; held_out is of a training with --held_out.",
+        "Images to use; held_out needs a training with --held_out.",
     )
 
 
 def define_checkpoint_steps() -> flags.FlagHolder[int | None]:
-    """The flag of a command that trains."""
+    """Defines the flag of a command that trains."""
     return flags.DEFINE_integer(
         "checkpoint_steps",
         None,
-        "Write a checkpoint every so many steps, too, not only after an epoch.",
+        "Number of steps between checkpoints, in addition to those after each "
+        "epoch.",
     )
 
 
 def define_parallel() -> flags.FlagHolder[int]:
-    """The flag of a command that runs several trainings."""
+    """Defines the flag of a command that runs several trainings."""
     return flags.DEFINE_integer(
         "parallel",
         1,
-        "Trainings at once, as processes. Each of several has GPUs of its own, "
-        "one or as many as its replicas, if there are enough; otherwise they "
-        "share.",
+        "Number of trainings at once, each in a process. With several, each "
+        "gets its own GPUs, one or as many as its replicas, if there are "
+        "enough; otherwise they share.",
         lower_bound=1,
     )
 
@@ -63,24 +64,24 @@ def entry_point(
     takes_arguments: bool = False,
     resumes: bool = False,
 ) -> Callable[[], None]:
-    """Wraps a command so that bad input is one message, not a traceback.
+    """Wraps a command so that bad input gives a message, not a traceback.
 
     Args:
         main: the command; --help begins with its module's docstring.
-        workdir: what --help says of --workdir; None: it is not taken.
-        required: names of the flags that must be given.
-        unused: names of the flags of this module that it does not take.
-        groups: flags of other modules, by the title that they have in --help.
+        workdir: help text of --workdir; None: the command has no such flag.
+        required: names of the required flags.
+        unused: names of this module's flags that the command does not take.
+        groups: flags of other modules, by their title in --help.
         takes_arguments: whether there may be values without a flag.
-        resumes: whether the same command goes on where it was interrupted.
+        resumes: whether the same command resumes after an interruption.
 
     Returns:
-        A function for a console command. With --verbosity=1 it shows the
-        traceback, too.
+        A function for a console command. With --verbosity=1 it also shows the
+        traceback.
     """
 
     def run():
-        if sys.stderr is None:  # closed: another file would be opened as 2
+        if sys.stderr is None:  # closed: the next file opened would become 2
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             sys.stderr = open(2, "w", closefd=False)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
@@ -108,9 +109,9 @@ def entry_point(
             logging.debug("Traceback:", exc_info=True)
             _end(str(error))
         except KeyboardInterrupt:
-            goes_on = " The same command goes on from what is done."
+            goes_on = " The same command resumes it."
             print(f"Interrupted.{goes_on * resumes}", file=sys.stderr)
-            sys.exit(130)  # a shell's status for it
+            sys.exit(130)  # the shell's status for Ctrl-C
 
     return run
 
@@ -133,10 +134,10 @@ _COMMAND = re.compile(r"keras-resnetv2-([a-z0-9-]+)")
 
 
 def as_called(text: str) -> str:
-    """Puts the files of a clone in place of commands, if one of them runs.
+    """Replaces commands by scripts of a clone, if such a script is running.
 
     Args:
-        text: with commands as they are installed, keras-resnetv2-train, say.
+        text: text with installed commands, such as keras-resnetv2-train.
     """
     path = pathlib.Path(sys.argv[0])
     if path.suffix != ".py":
@@ -150,7 +151,7 @@ def as_called(text: str) -> str:
 def _parse_flags(required, takes_arguments):
     argv = flags.FLAGS(sys.argv)
     if flags.FLAGS["verbosity"].using_default_value:
-        # absl's default would let all of TensorFlow's chatter through.
+        # absl's default shows all of TensorFlow's messages.
         flags.FLAGS.verbosity = logging.WARNING
     if argv[1:] and not takes_arguments:
         raise flags.Error(_without_a_flag(argv[1]))
@@ -166,7 +167,7 @@ def _without_a_flag(word):
     from keras_resnetv2.data import DATASETS
     from keras_resnetv2.models.configs import MODELS
 
-    # Of flags that take something else, too.
+    # Flags that also take other values.
     names = {"model": MODELS, "dataset": DATASETS}
     fitting = [
         name
@@ -181,13 +182,13 @@ def _without_a_flag(word):
 
 _GENERAL = """\
   --verbosity=N
-      What is logged: -1 warnings, 0 also what is done, 1 also tracebacks.
+      Messages to show: -1 warnings, 0 also progress, 1 also tracebacks.
       Default: -1.
   --version
-      Print the version, and end.
+      Print the version, and exit.
   -h, --help
-      Print this, and end."""
-# Of a flag's type, as absl calls it, what stands behind its name.
+      Print this help, and exit."""
+# absl's name of a flag's type -> the text after the flag's name.
 _VALUES = {
     "bool": "",
     "int": "=N",
@@ -201,10 +202,10 @@ _VALUES = {
 
 def _help(main, required, groups):
     by_module = flags.FLAGS.flags_by_module_dict()
-    # A script's own flags go by the name that it was called by.
+    # absl lists a script's own flags under the name it was called by.
     modules = __name__, main.__module__, sys.argv[0]
     own = {flag.name for name in modules for flag in by_module.get(name, ())}
-    # They are listed as they were defined.
+    # In the order of their definitions.
     titled = {
         "Flags": [name for name in flags.FLAGS if name in own],
         **{title: [f.name for f in some] for title, some in groups.items()},
@@ -221,10 +222,10 @@ def _help(main, required, groups):
 
 def _flag_help(flag, required):
     name = f"[no]{flag.name}" if flag.boolean else flag.name
-    # absl's words behind those of a flag that may be repeated
+    # absl adds a sentence to flags that may be repeated.
     text, _, _ = flag.help.partition(";\n    repeat this option")
     if choices := getattr(flag.parser, "enum_values", None):
-        _, _, text = text.partition(">: ")  # absl puts them in front
+        _, _, text = text.partition(">: ")  # absl puts the choices first
         text += f" One of {', '.join(choices)}."
     if flag.default not in (None, False, []):
         text += f" Default: {flag.default}."

@@ -1,4 +1,4 @@
-"""Evaluates a trained network, from its work directory alone.
+"""Evaluates a trained network from its work directory.
 
 keras-resnetv2-evaluate --workdir=runs/resnet20
 """
@@ -10,7 +10,7 @@ from keras_resnetv2.cli import common
 _DATASET = flags.DEFINE_string(
     "dataset",
     None,
-    "Another data set of the same classes. Default: the training's.",
+    "Another data set with the same classes. Default: the training's.",
 )
 _SPLIT = common.define_split()
 _IMAGE_SIZE = flags.DEFINE_integer(
@@ -22,14 +22,14 @@ _IMAGE_SIZE = flags.DEFINE_integer(
 _RESIZE = flags.DEFINE_integer(
     "resize",
     None,
-    "Shorter side before the centre crop, where images are decoded as needed. "
-    "Default: image_size * 256 / 224. The paper's 320: --image_size=320 "
-    "--resize=320.",
+    "Shorter side before the centre crop, if images are decoded as needed. "
+    "Default: image_size * 256 / 224. The paper's test at 320: "
+    "--image_size=320 --resize=320.",
 )
 
 
 def main(argv):
-    """Prints loss and errors; writes them, and the errors by class."""
+    """Prints and writes loss and errors; writes the errors by class."""
     from keras_resnetv2 import training
 
     result = training.evaluate(
@@ -55,6 +55,6 @@ def main(argv):
 
 entry_point = common.entry_point(
     main,
-    workdir="Directory of the training; the results are written there, too.",
+    workdir="Directory of the training; the results are also written there.",
     required=["workdir"],
 )

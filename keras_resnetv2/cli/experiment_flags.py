@@ -1,4 +1,4 @@
-"""The flags that make an experiment, and the file they may begin from."""
+"""Makes an experiment from flags and a settings file."""
 
 import dataclasses
 from dataclasses import MISSING
@@ -13,13 +13,13 @@ from keras_resnetv2.training.settings_file import read_settings
 _CONFIG = flags.DEFINE_string(
     "config",
     None,
-    "A JSON file of an Experiment's fields, or a work directory's "
-    "experiment.json. Flags given beside it replace what it says.",
+    "JSON file with an Experiment's fields, or a work directory's "
+    "experiment.json. Other flags replace single values.",
 )
 
 
 def _define(field, default):
-    """A flag named as the field, of the field's type."""
+    """Defines a flag with the field's name and type."""
     kind, names = kind_of(field), names_of(field)
     if names:
         return flags.DEFINE_enum(field.name, default, names, sentence(field))
@@ -37,29 +37,28 @@ _FIELD_FLAGS = [
     for field in dataclasses.fields(Experiment)
     if field.name != "options"
 ]
-# Left out, each is the model's own.
+# Without a flag, the model's value is used.
 _OPTION_FLAGS = [
     _define(field, None)
     for field in dataclasses.fields(ResNetConfig)
     if field.name not in SIZE_FIELDS
 ]
-# As --help shows them.
+# Titles in --help.
 GROUPS = {
     "Flags of the experiment": [_CONFIG, *_FIELD_FLAGS],
-    "Flags of the network; left out, it is the model's own": _OPTION_FLAGS,
+    "Flags of the network; defaults are the model's": _OPTION_FLAGS,
 }
 _NEEDED = ("model", "dataset")
 
 
 def read_experiment(**defaults) -> Experiment:
-    """Makes the experiment of --config, if any, and of the flags given.
+    """Makes an experiment from --config, if given, and the other flags.
 
     Args:
-        **defaults: fields that neither need name.
+        **defaults: defaults of fields.
 
     Raises:
-        ValueError: if neither names model and data set, or what they say does
-            not fit.
+        ValueError: if model or data set is missing, or a value does not fit.
     """
     from_file = _CONFIG.value is not None
     fields = read_settings(_CONFIG.value) if from_file else {}
@@ -68,17 +67,17 @@ def read_experiment(**defaults) -> Experiment:
     missing = [f"--{name}" for name in _NEEDED if name not in fields]
     if missing:
         raise ValueError(
-            f"{' and '.join(missing)} must be given, or a --config file that "
-            "has both model and dataset."
+            f"{' and '.join(missing)} must be given, or a --config file with "
+            "model and dataset."
         )
     return Experiment(**fields)
 
 
 def _given(some):
-    """Values of the flags that are on the command line, by name."""
+    """Returns the values of the flags on the command line, by name."""
     return {flag.name: flag.value for flag in some if flag.present}
 
 
 def is_given(name: str) -> bool:
-    """Whether a flag of an experiment is on the command line."""
+    """Returns whether an experiment's flag is on the command line."""
     return name in _given(_FIELD_FLAGS + _OPTION_FLAGS)

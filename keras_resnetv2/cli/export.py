@@ -1,4 +1,4 @@
-r"""Exports a trained network for TF Serving, from its work directory alone.
+r"""Exports a trained network for TF Serving from its work directory.
 
 keras-resnetv2-export --workdir=runs/resnet20 --output=serving/resnet20
 
@@ -17,31 +17,33 @@ from keras_resnetv2.cli import common, network_flags
 from keras_resnetv2.export.saved_model import PIXEL_LIMIT, PRECISIONS
 
 _OUTPUT = flags.DEFINE_string(
-    "output", None, "Directory of the versions; the next one is added."
+    "output", None, "Directory of the versions; a new version is added."
 )
 _PRECISION = flags.DEFINE_enum(
     "precision",
     "float32",
     list(PRECISIONS),
-    "Of the convolutions; bfloat16 is for processors that have it.",
+    "Precision of the convolutions; bfloat16 is for processors that have it.",
 )
-_TOP_K = flags.DEFINE_integer("top_k", 5, "How many classes `classify` names.")
+_TOP_K = flags.DEFINE_integer(
+    "top_k", 5, "Number of classes that `classify` returns."
+)
 _PIXEL_LIMIT = flags.DEFINE_integer(
-    "pixel_limit", PIXEL_LIMIT, "A picture of more pixels is not decoded."
+    "pixel_limit", PIXEL_LIMIT, "Pictures with more pixels are not decoded."
 )
 _RESIZE = flags.DEFINE_integer(
     "resize",
     None,
     "Shorter side of a picture before the centre crop, in pixels. Default: "
-    "image_size, or, where images were decoded as needed, "
-    "image_size * 256 / 224.",
+    "image_size, or image_size * 256 / 224 if the training decoded images as "
+    "needed.",
 )
 
 
 def main(argv):
     """Writes the next version of the SavedModel."""
     check_installed("A SavedModel")
-    # What was trained on another backend loads on TensorFlow as well.
+    # Networks trained on another backend can be loaded on TensorFlow.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     from keras_resnetv2 import export
 
@@ -58,16 +60,16 @@ def main(argv):
 
     report = read_report(path)
     print(
-        f"Exported {name} to {path}. Its answers in a "
-        f"fresh process are within {report['largest_difference']:.1g} of the "
-        f"network's ({report['allowed']:.1g} is allowed). "
+        f"Exported {name} to {path}. Its outputs in a new process differ from "
+        f"the network's by at most {report['largest_difference']:.1g} "
+        f"({report['allowed']:.1g} is allowed). "
         f"{path.parent / 'serve.sh'} serves it."
     )
 
 
 entry_point = common.entry_point(
     main,
-    workdir="Directory of the training, in place of --model.",
+    workdir="Directory of the training, instead of --model.",
     required=["output"],
     unused=["data_dir"],
     groups={"Network": network_flags.FLAGS},

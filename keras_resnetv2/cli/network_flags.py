@@ -1,4 +1,4 @@
-"""The flags that name a trained network, and the network."""
+"""Loads the trained network that the flags name."""
 
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 MODEL = flags.DEFINE_string(
     "model",
     None,
-    "Network of published weights, in place of --workdir: PreActResNet20.",
+    "Network with published weights, instead of --workdir: PreActResNet20.",
 )
 WEIGHTS = flags.DEFINE_string(
-    "weights", None, "The published weights, with --model: cifar10."
+    "weights", None, "Published weights for --model: cifar10."
 )
 IMAGE_SIZE = flags.DEFINE_integer(
     "image_size",
@@ -25,7 +25,7 @@ IMAGE_SIZE = flags.DEFINE_integer(
 )
 FLAGS = [MODEL, WEIGHTS, IMAGE_SIZE]
 
-# What may be given together.
+# Flags that are given together.
 _SOURCES = ({"workdir"}, {"model", "weights"})
 
 
@@ -35,15 +35,15 @@ def load_network(
     """Loads the network of --workdir, or of --model and --weights.
 
     Args:
-        *more: flags of other sources, of which one may be given alone.
+        *more: flags of other sources; one of them may be given instead.
 
     Returns:
         The network's name and the network in float32, which knows its
         preprocessing and its classes; None for another source.
 
     Raises:
-        ValueError: if no source is given, or several are; or there is no such
-            network.
+        ValueError: if no source or several are given, or the network does not
+            exist.
     """
     asked = {
         flag.name: flag.value
@@ -56,7 +56,7 @@ def load_network(
         others = "".join(f", or by --{flag.name}" for flag in more)
         received = [f"--{name}={value}" for name, value in asked.items()]
         raise ValueError(
-            "The network is given by --workdir, or by --model and --weights"
+            "Give the network by --workdir, or by --model and --weights"
             f"{others}; received {', '.join(received) or 'none of them'}."
         )
     return _trained() if "workdir" in asked else _published()
@@ -79,8 +79,9 @@ def _published():
     if not published.is_tag(tag):
         tags = sorted({row.tag for row in published.PUBLISHED})
         raise ValueError(
-            f"--weights={tag} are no published weights; expected one of "
-            f"{', '.join(tags)}. Of a training give the --workdir."
+            f"--weights={tag} are not published weights; expected one of "
+            f"{', '.join(tags)}. For a training of your own, give its "
+            "--workdir instead."
         )
     row = published.find(tag, configs.find_config(name))
     size = IMAGE_SIZE.value or row.config.input_size

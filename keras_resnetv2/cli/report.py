@@ -1,4 +1,4 @@
-"""Writes the report of ablation studies: an HTML page, and Markdown.
+"""Writes the report of ablation studies as HTML and Markdown.
 
 keras-resnetv2-report --workdir=runs/quick
 """
@@ -11,12 +11,12 @@ def main(argv):
     from keras_resnetv2 import studies
 
     written = studies.write_report(common.WORKDIR.value)
-    print(f"Look at {written.html}; in Markdown: {written.markdown}.")
+    print(f"Report: {written.html}; in Markdown: {written.markdown}.")
 
 
 entry_point = common.entry_point(
     main,
-    workdir="Directory of the studies; the report is written there, too.",
+    workdir="Directory of the studies; the report is also written there.",
     required=["workdir"],
     unused=["data_dir"],
 )

@@ -1,4 +1,4 @@
-r"""Trains a network, or resumes a training that was interrupted.
+r"""Trains a network, or resumes an interrupted training.
 
 keras-resnetv2-train --model=PreActResNet20 --dataset=cifar10 \
   --workdir=runs/resnet20
@@ -14,7 +14,7 @@ _CHECKPOINT_STEPS = common.define_checkpoint_steps()
 _CHECK_IMAGES = flags.DEFINE_boolean(
     "check_images",
     False,
-    "Read every image file of a folder first; name all that cannot be used.",
+    "Read every image file of a folder first, and list all unusable files.",
 )
 
 
@@ -38,7 +38,7 @@ def main(argv):
 
 entry_point = common.entry_point(
     main,
-    workdir="Directory of the training, new or begun: settings, results.",
+    workdir="Directory for settings and results: a new one, or one to resume.",
     required=["workdir"],
     groups=experiment_flags.GROUPS,
     resumes=True,

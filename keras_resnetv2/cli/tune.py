@@ -1,12 +1,12 @@
-r"""Searches for the best configuration, or goes on where it was cut off.
+r"""Searches for the best configuration, or resumes an interrupted search.
 
 keras-resnetv2-tune --dataset=cifar10 --tuner=hyperband \
   --workdir=runs/search --search=depth,width,learning_rate \
   --max_parameters=500000
 
-The flags of the experiment and of the network say what is not searched; one
-that is given is fixed. Defaults other than those they name:
---model=PreActResNet20 --epochs=10 --held_out=0.1.
+A flag of the experiment or of the network fixes a setting, so it is not
+searched. Some defaults differ from those listed below: --model=PreActResNet20
+--epochs=10 --held_out=0.1.
 """
 
 from absl import flags
@@ -15,36 +15,37 @@ from keras_resnetv2.cli import common, experiment_flags
 from keras_resnetv2.tuning.hyperparameters import HYPERPARAMETERS, TUNER_NAMES
 
 _TUNER = flags.DEFINE_enum(
-    "tuner", "random", TUNER_NAMES, "How trials are chosen."
+    "tuner", "random", TUNER_NAMES, "Method that chooses the trials."
 )
 _MAX_TRIALS = flags.DEFINE_integer(
     "max_trials",
     None,
-    "The search ends after so many trials. Default: 20 with random and "
-    "bayesian, else all that the method has. The same command with more of "
-    "them goes on.",
+    "Number of trials. Default: 20 with random and bayesian, else all trials "
+    "of the method. The same command with a larger number continues the "
+    "search.",
 )
 _SPACE = flags.DEFINE_multi_string(
     "space",
     [],
-    "A setting and what is searched of it, depth=20..110 or "
-    "batch_size=64,128, or what it is fixed at, width=16. May be repeated.",
+    "A setting with its range (depth=20..110), choices (batch_size=64,128) or "
+    "fixed value (width=16). May be repeated.",
 )
 _SEARCH = flags.DEFINE_list(
     "search",
     None,
-    "Names of all that is searched beside --space. Default: everything, that "
-    f"is {', '.join(HYPERPARAMETERS)}.",
+    "Names of further settings to search. The others keep their values. "
+    f"Default: all, that is {', '.join(HYPERPARAMETERS)}.",
 )
 _MAX_PARAMETERS = flags.DEFINE_integer(
     "max_parameters",
     None,
-    "No network of more trainable parameters is tried. Default: no limit.",
+    "Largest number of trainable parameters of a network. Default: no limit.",
 )
 _MAX_FLOPS = flags.DEFINE_integer(
     "max_flops",
     None,
-    "No network of more multiply-adds an image is tried. Default: no limit.",
+    "Largest number of multiply-adds per image of a network. Default: no "
+    "limit.",
 )
 _PARALLEL = common.define_parallel()
 
@@ -55,12 +56,12 @@ def main(argv):
 
     base = experiment_flags.read_experiment(model="PreActResNet20")
     given = filter(experiment_flags.is_given, tuning.HYPERPARAMETERS)
-    space = dict.fromkeys(given)  # None: fixed at the base's own
+    space = dict.fromkeys(given)  # None: fixed at the base's value
     for name, values in map(tuning.parse_setting, _SPACE.value):
         if name in space:
             raise ValueError(
-                f"{name} is given twice, by --space={name}=... and by another "
-                "--space or a flag of its own. Give one of them."
+                f"{name} is given twice: by --space={name}=... and by another "
+                f"--space or by --{name}. Give one of them."
             )
         space[name] = values
     found = tuning.search(
@@ -76,11 +77,11 @@ def main(argv):
         parallel=_PARALLEL.value,
     )
     if found is None:
-        return  # a worker; the chief tells
+        return  # a worker; the chief prints the result
     train = common.as_called("keras-resnetv2-train")
     test = "not tested"
     if found.test:
-        test = f"test error {found.test['error']:.2%} (read for it alone)"
+        test = f"test error {found.test['error']:.2%} (of this trial only)"
     print(
         f"Best: trial {found.best.trial}, held-out error "
         f"{found.best.error:.2%}, {test}. Train it in full: {train} "
@@ -90,7 +91,7 @@ def main(argv):
 
 entry_point = common.entry_point(
     main,
-    workdir="Directory of the search, new or begun: its trials and results.",
+    workdir="Directory for trials and results: a new one, or one to resume.",
     required=["workdir"],
     groups=experiment_flags.GROUPS,
     resumes=True,

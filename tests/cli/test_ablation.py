@@ -69,7 +69,7 @@ def undisturbed(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("undisturbed")
     code, out, err = run(workdir, *QUICK)
     assert code == 0, err
-    assert "Done. Look at it with: python tools/report.py" in out
+    assert "Done. For a report: python tools/report.py" in out
     return results(workdir)
 
 
@@ -104,7 +104,7 @@ def test_cut_off_and_gone_on_with(tmp_path, undisturbed, number):
     assert process.returncode != 0 and len(results(tmp_path)) < 2
     if number == signal.SIGINT:
         assert process.returncode == 130 and "finishes its step" in out
-        assert "Interrupted. The same command goes on" in err
+        assert "Interrupted. The same command resumes it" in err
         logs = [log.read_text() for log in (tmp_path / "logs").iterdir()]
         assert any("stopped after step" in log for log in logs)
     code, out, err = run(tmp_path, *QUICK, "--parallel=2")
@@ -130,7 +130,7 @@ def test_a_killed_training_is_told_and_done_by_the_next_call(
     out, err = process.communicate()
     assert process.returncode == 1
     assert "crashed: the process was ended by SIGKILL" in out
-    assert "Crashed, and without a result: PreActResNet20-" in err
+    assert "Runs that crashed: PreActResNet20-" in err
     assert len(results(tmp_path)) == 1  # the other row's
     code, _, err = run(tmp_path, *QUICK)
     assert code == 0, err

@@ -102,7 +102,7 @@ def test_a_training_from_another_ones_settings(tmp_path):
     "tool, args, says",
     [
         ("train", ["--model=ResNet20", "--dataset=fake"], "PreActResNet20"),
-        ("train", [*TRAIN, "--gate_bias=-6"], "gate_bias does nothing"),
+        ("train", [*TRAIN, "--gate_bias=-6"], "gate_bias has no effect"),
         ("train", ["--model=PreActResNet20"], "--dataset must be given"),
         ("train", ["--config=no.json"], "no.json cannot be read"),
         ("evaluate", [], "no experiment.json"),

@@ -55,7 +55,7 @@ def test_help_groups_the_flags_and_lists_values_and_defaults():
     assert lines[-4:] == [
         "Flags:",
         "Flags of the experiment:",
-        "Flags of the network; left out, it is the model's own:",
+        "Flags of the network; defaults are the model's:",
         "Others:",
     ]
     flags = ["workdir", "model", "recipe", "epochs", "unit", "verbosity"]
@@ -149,7 +149,7 @@ common.entry_point(main, resumes=resumes)()
 
 
 @pytest.mark.parametrize(
-    "resumes, more", [(True, " The same command goes on"), (False, "\n")]
+    "resumes, more", [(True, " The same command resumes it"), (False, "\n")]
 )
 def test_ctrl_c_ends_with_the_shells_status(resumes, more):
     done = run_forked(INTERRUPTED, resumes)

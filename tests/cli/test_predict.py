@@ -48,7 +48,7 @@ def test_csv_and_json_agree(pictures):
         assert done.returncode == 1
         told = f"predict.py: warning: {pictures}/b.PNG cannot be read"
         assert f"\n{told}" in done.stderr
-        assert done.stderr.rstrip().endswith("1 of 3 not read.")
+        assert done.stderr.rstrip().endswith("1 of 3 files could not be read.")
     rows = list(csv.DictReader(io.StringIO(as_csv.stdout)))
     assert [row["rank"] for row in rows] == ["1", "2"] * 2
     flat = [
@@ -77,7 +77,7 @@ def test_what_an_export_does_not_read_is_told_with_a_reason(pictures):
     told, last = done.stderr.splitlines()
     assert told.startswith(f"predict: warning: {pictures}/a.png is left out. ")
     assert "reads JPEG, PNG, GIF, BMP and still WebP" in told
-    assert last == "1 of 2 not read."
+    assert last == "1 of 2 files could not be read."
 
 
 def test_a_size_of_nothing_is_no_size(pictures):
@@ -99,7 +99,10 @@ def test_a_size_of_nothing_is_no_size(pictures):
         ((*PUBLISHED, "--contact_sheet=x.jpg", "{pictures}"), "a .png file"),
         (("--export=x", "{pictures}"), "x is not an export"),
         (("--export=x", "--image_size=9", "{pictures}"), "image_size does no"),
-        (("--export=x", "--pixel_limit=9", "{pictures}"), "limit does nothing"),
+        (
+            ("--export=x", "--pixel_limit=9", "{pictures}"),
+            "limit has no effect",
+        ),
         (("--workdir=x", "{pictures}"), "x"),
         (("{pictures}", "{pictures}/.."), "mean --workdir=.*pictures/..\\?"),
     ],

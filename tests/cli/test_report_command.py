@@ -13,7 +13,7 @@ def test_the_report_of_a_study(tmp_path):
     Studydir(tmp_path).claim(Plan(study))
     done = run_command("report", f"--workdir={tmp_path}")
     assert done.returncode == 0, done.stderr
-    assert f"Look at {tmp_path}/report.html" in done.stdout
+    assert f"Report: {tmp_path}/report.html" in done.stdout
     assert "6.37" in (tmp_path / "report.html").read_text()
     assert "6.37" in (tmp_path / "report.md").read_text()
 

@@ -47,7 +47,7 @@ def test_a_search_of_one_trial(tmp_path):
     test = f"{json.loads(evaluation.read_text())['error']:.2%}"
     assert (
         f"Best: trial {trial['trial']}, held-out error {held_out}, test error "
-        f"{test} (read for it alone)"
+        f"{test} (of this trial only)"
     ) in done.stdout
     best = json.loads((tmp_path / "best.json").read_text())
     assert best["options"] == {"depth": 8} and best["batch_size"] == 128
@@ -152,7 +152,7 @@ def test_hyperband_on_two_replicas(tmp_path):
 @pytest.mark.parametrize(
     "args, says",
     [
-        (["--dataset=fake", "--space=depth"], "--space='depth' is not of"),
+        (["--dataset=fake", "--space=depth"], "--space='depth' must have"),
         (
             ["--dataset=fake", "--batch_size=64", "--space=batch_size=64,128"],
             "batch_size is given twice",
