@@ -1,4 +1,4 @@
-"""Measured propagation as a picture: networks side by side, unit by unit."""
+"""Plots measured propagation by unit, for one or several networks."""
 
 import itertools
 import os
@@ -14,18 +14,18 @@ from keras_resnetv2._text import brief
 from keras_resnetv2.analysis.equations import ratio
 from keras_resnetv2.analysis.rows import Propagation, UnitRow
 
-# What is smaller stands on a panel's lower edge.
+# Smaller values are drawn on the lower edge of a panel.
 _FLOOR = 1e-20
 
 
 class Panel(NamedTuple):
-    """One value of every unit.
+    """A panel with one value of every unit.
 
     Attributes:
-        title: above the axes.
+        title: title above the axes.
         meaning: what to look for.
-        value: from a `UnitRow` and its `Propagation`.
-        logarithmic: whether the axis is.
+        value: computes the value from a `UnitRow` and its `Propagation`.
+        logarithmic: whether the axis is logarithmic.
     """
 
     title: str
@@ -44,7 +44,7 @@ PANELS = {
         True,
     ),
     "forward_gap": Panel(
-        "off the sum of its residuals,\n"
+        "distance from the sum of its residuals,\n"
         "$\\|x_L - (h \\cdots h(x_l) + \\sum h \\cdots h(F_i))\\|$"
         " / $\\|x_L\\|$",
         "near 0: eq. (4) holds",
@@ -58,14 +58,14 @@ PANELS = {
         True,
     ),
     "direct": Panel(
-        "gradient straight down the shortcuts,\n"
+        "gradient through the shortcuts alone,\n"
         "of $\\|\\partial E / \\partial x_L\\|$",
         "good: about 1; bad: near 0 (shortcuts carry nothing)",
         lambda row, whole: ratio(row.direct, whole.last_gradient),
         True,
     ),
     "gradient": Panel(
-        "gradient in all, $\\|\\partial E / \\partial x_l\\|$ / "
+        "whole gradient, $\\|\\partial E / \\partial x_l\\|$ / "
         "$\\|\\partial E / \\partial x_L\\|$",
         "good: about 1; bad: near 0 (early units learn nothing)",
         lambda row, whole: ratio(row.gradient, whole.last_gradient),
@@ -88,23 +88,22 @@ def plot_propagation(
     panels: tuple[str, ...] = tuple(PANELS),
     title: str = "",
 ):
-    """Draws networks over each other, one panel a quantity.
+    """Draws one or several networks, with one panel per quantity.
 
     Args:
-        measured: a line's name to what `measure` returned for it, or one
-            network's alone.
-        path: of the picture, ".png", ".svg" or ".pdf", written whole or not at
-            all; None to write none.
+        measured: name of a line -> result of `measure`; or a single result.
+        path: path of the plot, ".png", ".svg" or ".pdf", written atomically;
+            None to write none.
         panels: names in `PANELS`: "signal", "forward_gap", "product",
             "direct", "gradient", "cancelled".
-        title: above the panels.
+        title: title above the panels.
 
     Returns:
         A `matplotlib.figure.Figure`, which a notebook shows.
 
     Raises:
         ImportError: if matplotlib is missing; says what to install.
-        ValueError: for no network or an unknown panel.
+        ValueError: if there is no network, or a panel is unknown.
     """
     check_installed("A plot")
     from matplotlib import rc_context
@@ -115,7 +114,7 @@ def plot_propagation(
     unknown = set(panels) - set(PANELS)
     if not measured or not panels or unknown:
         raise ValueError(
-            "At least one network and one panel are needed, of "
+            "At least one network and one panel are needed. Panels are "
             f"{', '.join(PANELS)}; received measured={list(measured)}, "
             f"panels={panels!r}."
         )
@@ -150,7 +149,7 @@ def _draw(axes, panel, measured):
     lowest = np.inf
     for (name, whole), style in lines:
         values = np.array([value(row, whole) for row in whole.rows])
-        lowest = np.fmin(lowest, np.fmin.reduce(values))  # but for NaN
+        lowest = np.fmin(lowest, np.fmin.reduce(values))  # ignores NaN
         if logarithmic:
             values = np.maximum(values, _FLOOR)
         units = np.arange(1, len(values) + 1)
@@ -158,7 +157,7 @@ def _draw(axes, panel, measured):
     if logarithmic:
         axes.set_yscale("log")
         low, high = axes.get_ylim()
-        if high / low < 20:  # a line that is flat shall look flat
+        if high / low < 20:  # flat lines must look flat
             axes.set_ylim(low / 5, high * 5)
         if lowest < _FLOOR:
             axes.text(
@@ -178,7 +177,7 @@ def _draw(axes, panel, measured):
 
 
 def _mark_stages(axes, rows):
-    """A dotted line in front of each stage but the first."""
+    """Draws a dotted line before each stage except the first."""
     for place, (before, after) in enumerate(zip(rows, rows[1:]), 1):
         if before.stage != after.stage:
             axes.axvline(place + 0.5, color="gray", lw=0.8, ls=":")

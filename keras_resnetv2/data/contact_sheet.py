@@ -1,4 +1,4 @@
-"""Pictures side by side, with what is said of each below it."""
+"""Draws a contact sheet: pictures side by side with texts below."""
 
 import io
 import itertools
@@ -25,14 +25,14 @@ def write_contact_sheet(
     *,
     pixel_limit: int = PIXEL_LIMIT,
 ) -> None:
-    """Draws pictures as thumbnails, upright, six a row.
+    """Draws pictures as upright thumbnails, six per row.
 
     Args:
         path: the image file to write.
         files: N picture files.
-        texts: the lines below each. Characters that the font lacks are boxes,
-            which is said.
-        pixel_limit: the most pixels of a picture.
+        texts: the lines below each picture. Characters that the font lacks are
+            drawn as boxes, with a warning.
+        pixel_limit: pictures with more pixels are refused.
 
     Raises:
         ValueError: if a file cannot be read, `path` does not end in .png, or
@@ -68,7 +68,7 @@ def write_contact_sheet(
 
 
 def check_path(path: str | os.PathLike) -> Path:
-    """Refuses what cannot be written as a PNG file, before any work.
+    """Checks that a PNG file can be written, before any work.
 
     Raises:
         ValueError: if it does not end in .png, or its folder cannot be written
@@ -76,18 +76,20 @@ def check_path(path: str | os.PathLike) -> Path:
     """
     path = user_path(path)
     if path.suffix.lower() != ".png":
-        raise ValueError(f"A contact sheet is a .png file; received {path}.")
+        raise ValueError(
+            f"A contact sheet must be a .png file; received {path}."
+        )
     folder = path.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ValueError(
-            f"{path} cannot be written: {folder} is no folder, or is "
-            "read-only. Make the folder, or give another path."
+            f"{path} cannot be written: {folder} is not a folder, or is "
+            "read-only. Create the folder, or give another path."
         )
     return path
 
 
 def _warn_of_boxes(texts, font):
-    box = bytes(font.getmask("\U0010ffff"))  # of what no font has
+    box = bytes(font.getmask("\U0010ffff"))  # a character that no font has
     lacking = [
         character
         for character in sorted(set().union(*texts))
@@ -95,7 +97,7 @@ def _warn_of_boxes(texts, font):
     ]
     if lacking:
         logging.warning(
-            "The contact sheet's font lacks %s, for which it shows boxes.",
+            "The contact sheet's font lacks %s and shows boxes instead.",
             one_line(" ".join(lacking), 60),
         )
 

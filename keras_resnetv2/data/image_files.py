@@ -1,4 +1,4 @@
-"""Image files: which formats are read, and one file to pixels, with Pillow."""
+"""Reads image files with Pillow, in a list of formats."""
 
 import contextlib
 import functools
@@ -10,22 +10,22 @@ import numpy as np
 
 from keras_resnetv2.data import orientation
 
-# An image of more is not decoded: its pixels alone take 3 bytes each.
+# Larger images are not decoded: each pixel takes at least 3 bytes.
 PIXEL_LIMIT = 200_000_000
-# Pillow's own limit is a global, which is ours while a header is read.
+# Protects Pillow's own limit, a global, which is off while a header is read.
 _PILLOW_LIMIT = threading.Lock()
 
 
 class Format(NamedTuple):
     """A format of image files.
 
-    It is read whether images are held in memory or streamed, and on every
-    backend. What TensorFlow does not decode in a stream, Pillow does.
+    It is read from memory and from streams, on every backend. If TensorFlow
+    cannot decode it in a stream, Pillow does.
 
     Attributes:
-        pillow: Pillow's names of it.
-        served: whether an export takes it, too.
-        note: what is special about it.
+        pillow: Pillow's names of the format.
+        served: whether an export also reads it.
+        note: peculiarities of the format.
     """
 
     pillow: tuple[str, ...]
@@ -35,14 +35,14 @@ class Format(NamedTuple):
 
 FORMATS = {
     "JPEG": Format(("JPEG", "MPO"), True),
-    "PNG": Format(("PNG",), True, "of 16 bits the upper 8"),
+    "PNG": Format(("PNG",), True, "the upper 8 of 16 bits"),
     "GIF": Format(("GIF",), True, "the first frame"),
-    "BMP": Format(("BMP", "DIB"), True, "served where it is not compressed"),
+    "BMP": Format(("BMP", "DIB"), True, "served if it is not compressed"),
     "WebP": Format(
-        ("WEBP",), True, "the first frame; served where it is not animated"
+        ("WEBP",), True, "the first frame; served if it is not animated"
     ),
     "TIFF": Format(("TIFF",), False, "the first page"),
-    "AVIF": Format(("AVIF",), False, "where Pillow has it"),
+    "AVIF": Format(("AVIF",), False, "if Pillow reads it"),
     "JPEG 2000": Format(("JPEG2000",)),
     "PPM": Format(("PPM",)),
 }
@@ -50,7 +50,7 @@ FORMATS = {
 
 @functools.cache
 def suffixes() -> tuple[str, ...]:
-    """The suffixes of the formats that this Pillow reads, in lower case."""
+    """Lists the suffixes of formats that this Pillow reads, in lower case."""
     from PIL import Image
 
     Image.init()
@@ -66,13 +66,13 @@ def suffixes() -> tuple[str, ...]:
 
 
 def reason_to_leave_out(path: str) -> str | None:
-    """Tells why a file of no known suffix is no picture.
+    """Returns why a file with an unknown suffix cannot be used.
 
     Args:
         path: the file.
 
     Returns:
-        The reason, with advice; `None` if it is a picture of `FORMATS`.
+        The reason, with advice; `None` if it is a picture in `FORMATS`.
     """
     try:
         with open(path, "rb") as file:
@@ -81,8 +81,8 @@ def reason_to_leave_out(path: str) -> str | None:
         return f"it cannot be opened ({error.strerror})"
     if begin[4:8] == b"ftyp" and begin[8:12] in _HEIF:
         return (
-            "HEIC is not read; save it as JPEG (an iPhone does so after "
-            "Settings, Camera, Formats, Most Compatible)"
+            "HEIC is not supported; save it as JPEG (on an iPhone: Settings, "
+            "Camera, Formats, Most Compatible)"
         )
     if not begin:
         return "empty"
@@ -93,7 +93,7 @@ def reason_to_leave_out(path: str) -> str | None:
         return "not a picture"
     if any(name in row.pillow for row in FORMATS.values()):
         return None
-    return f"{name} is not read; save it as JPEG or PNG"
+    return f"{name} is not supported; save it as JPEG or PNG"
 
 
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
@@ -105,29 +105,29 @@ def read_image(
     upright: bool = True,
     pixel_limit: int = PIXEL_LIMIT,
 ) -> np.ndarray:
-    """Reads the first frame of an image file of any of `FORMATS`.
+    """Reads the first frame of an image file in one of `FORMATS`.
 
     Args:
         file: its path, or the open file.
-        upright: whether it is turned as its EXIF orientation says.
-        pixel_limit: the most pixels that are decoded.
+        upright: whether to turn it upright by its EXIF orientation.
+        pixel_limit: files with more pixels are refused.
 
     Returns:
-        uint8, (height, width, 3). Transparency is left out; of 16 bits the
-        upper 8 are taken.
+        uint8, (height, width, 3). Transparency is ignored; of 16 bits, the
+        upper 8 are used.
 
     Raises:
-        ValueError: if it cannot be read as an image, or has more pixels.
+        ValueError: if it cannot be read as an image, or has too many pixels.
     """
     try:
         with _opened(file) as image:
             _check_size(file, image.width, image.height, pixel_limit)
             pixels = np.asarray(_eight_bits(image).convert("RGB"))
-            # A TIFF has none here, and Pillow itself has turned it.
+            # A TIFF has none here: Pillow itself has turned it.
             exif = image.info.get("exif") if upright else None
-    except (_LargeError, ImportError):  # of Pillow itself
+    except (_LargeError, ImportError):  # ImportError: Pillow is missing
         raise
-    except Exception as error:  # Pillow's decoders raise of every kind
+    except Exception as error:  # Pillow's decoders raise many types
         raise ValueError(
             f"{file} cannot be read as an image ({error}); repair or remove it."
         ) from error
@@ -144,8 +144,8 @@ def _check_size(file, width, height, pixel_limit):
     if width * height > pixel_limit:
         raise _LargeError(
             f"{file} has {width:,} x {height:,} pixels; the limit is "
-            f"{pixel_limit:,}. Raise it (--pixel_limit), or make the picture "
-            "smaller."
+            f"{pixel_limit:,}. Raise the limit (--pixel_limit), or make the "
+            "picture smaller."
         )
 
 
@@ -170,12 +170,12 @@ def _orientation(exif):
     try:
         found.load(exif)
         return int(found.get(orientation.TAG, 0))
-    except Exception:  # of damaged EXIF data, which TensorFlow skips, too
+    except Exception:  # damaged EXIF data, which TensorFlow also ignores
         return 0
 
 
 def _eight_bits(image):
-    """Takes the upper half of 16-bit pixels; Pillow would clip them to 255."""
+    """Returns the upper 8 of 16 bits; Pillow would clip pixels to 255."""
     from PIL import Image
 
     if not image.mode.startswith("I"):

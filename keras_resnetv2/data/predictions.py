@@ -1,4 +1,4 @@
-"""A network's answers in words."""
+"""Turns a network's outputs into class names and scores."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from keras_resnetv2._origin import CLASS_NAMES, class_names_of, network_of
 if TYPE_CHECKING:
     import keras
 
-# Probabilities of half precision are above 1 by less.
+# Probabilities in half precision exceed 1 by less than this.
 _OFF_ONE = 0.02
 
 
@@ -20,25 +20,25 @@ def decode_predictions(
     top: int = 5,
     class_names: "keras.Model | str | Sequence[str] | None" = None,
 ) -> list[list[tuple[int, str, float]]]:
-    """Names the likeliest classes of every image.
+    """Returns the best classes of each image with their scores.
 
     Args:
-        predictions: (N, classes), as `model.predict` gives them. A row of
-            floats below 0 or above 1 is taken for logits, and its softmax for
-            the scores.
-        top: how many to name; all, where there are fewer.
+        predictions: (N, classes), the output of `model.predict`. If a row has
+            floats below 0 or above 1, it counts as logits, and the scores are
+            its softmax.
+        top: number of classes to return, or all if there are fewer.
         class_names: the network, if it has published weights or was trained
             by this package; or a key of `CLASS_NAMES`, or the names in the
             order of the labels.
 
     Returns:
-        For every image (label, class name, score), best first; of equal scores
-        the lower label first.
+        For each image [(label, class name, score), ...], best first. At equal
+        scores, the lower label comes first.
 
     Raises:
-        ValueError: if the predictions are no numbers, or NaN or infinite, of
-            another shape or of other classes, the names are missing, or `top`
-            is less than 1.
+        ValueError: if the predictions are not numbers, are NaN or infinite, or
+            have a wrong shape or number of classes; if the names are missing;
+            or if `top` is less than 1.
 
     Reference:
         keras.applications.imagenet_utils.decode_predictions.
@@ -51,10 +51,10 @@ def decode_predictions(
     scores, are_floats = _numbers(predictions)
     if scores.ndim != 2 or scores.shape[1] != len(names):
         raise ValueError(
-            f"Expected predictions of shape (N, {len(names)}), one column a "
-            f"class; received {scores.shape}. Give the output of a network "
-            "with its classifier, a batch also of one image, and "
-            "class_names= of other classes."
+            f"Expected predictions of shape (N, {len(names)}), one column per "
+            f"class; received {scores.shape}. Give a batch, even of one image, "
+            "from a network with its classifier. For other classes, give their "
+            "class_names=."
         )
     check_count("top", top)
     if are_floats:
@@ -69,12 +69,12 @@ def decode_predictions(
 def _numbers(predictions):
     try:
         predictions = np.asarray(predictions)
-        # A quantised network's integers could not all be negated.
+        # The smallest integer of a quantised network cannot be negated.
         scores = predictions.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"predictions must be an array of numbers ({error}). Give what "
-            "model.predict returns."
+            f"predictions must be an array of numbers ({error}). Give the "
+            "output of model.predict."
         ) from error
     return scores, predictions.dtype.kind not in "biu"
 
@@ -82,8 +82,8 @@ def _numbers(predictions):
 def _probabilities(scores):
     if not np.isfinite(scores.max(axis=1)).all():
         raise ValueError(
-            "predictions have NaN or infinity in them, which ranks no class. "
-            "Look at the images and the weights that they come from."
+            "predictions contain NaN or infinity, so classes cannot be ranked. "
+            "Check the images and the weights that they come from."
         )
     is_outside = (scores < 0) | (scores > 1 + _OFF_ONE)
     are_logits = is_outside.any(axis=1, keepdims=True)
@@ -107,10 +107,10 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def _names(class_names):
     if class_names is None:
         raise ValueError(
-            "decode_predictions needs to know whose classes these are. Give "
-            "the network: decode_predictions(predictions, class_names=model). "
-            f"Or give one of {sorted(CLASS_NAMES)}, or the names in the order "
-            "of the labels."
+            "decode_predictions needs the names of the classes. Give the "
+            "network: decode_predictions(predictions, class_names=model). Or "
+            f"give one of {sorted(CLASS_NAMES)}, or the names in the order of "
+            "the labels."
         )
     class_names = network_of(class_names)
     if hasattr(class_names, "layers"):

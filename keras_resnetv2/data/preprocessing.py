@@ -1,4 +1,4 @@
-"""`preprocess_input`: images as the network takes them."""
+"""`preprocess_input`: standardises images for a network."""
 
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_resnetv2._origin import get_standardization
 
-# Public names of this package; models know them, too.
+# Public names of this package, defined where models can also import them.
 from keras_resnetv2._standardization import (
     STANDARDIZATION_KINDS as STANDARDIZATION_KINDS,
 )
@@ -28,20 +28,22 @@ def preprocess_input(
     images: Any,
     standardization: "keras.Model | str | Standardization | None" = None,
 ) -> Any:
-    """Does to images what was done to those a network was trained on.
+    """Standardises images for a network, as in its training.
+
+    This subtracts a mean and divides by a standard deviation.
 
     Args:
         images: one image (height, width, channels) or a batch of them (N,
-            height, width, channels), of integers or floats, values 0 to 255:
-            an array, or a tensor of Keras, TensorFlow, JAX or PyTorch, also in
-            `dataset.map`, on a `keras.Input` or in a `Lambda` layer.
+            height, width, channels), integers or floats from 0 to 255: an
+            array, or a tensor of Keras, TensorFlow, JAX or PyTorch. It also
+            works in `dataset.map`, on a `keras.Input` and in a `Lambda` layer.
         standardization: the network, if it has published weights or was
             trained by this package; or a key of `STANDARDIZATIONS`, or a
-            `Standardization`. Images for a network that includes its
-            preprocessing stay as they are.
+            `Standardization`. If the network includes its preprocessing, the
+            images do not change.
 
     Returns:
-        float32, the same shape and kind.
+        A float32 array or tensor of the same shape.
 
     Raises:
         ValueError: if the standardization is missing or unknown, or the rank,
@@ -58,18 +60,18 @@ def preprocess_input(
     """
     if standardization is None:
         raise ValueError(
-            "preprocess_input needs to know the network that the images are "
-            "for. Give the network: preprocess_input(images, model). Or give "
-            'the name of its data set, as "cifar10", or its Standardization.'
+            "preprocess_input needs the network that the images are for: "
+            "preprocess_input(images, model). Or give the name of its data "
+            'set, such as "cifar10", or its Standardization.'
         )
     if framework_of(images) is None:
         images = np.asarray(images)
     if not hasattr(images, "shape"):
         raise ValueError(
-            "Expected images, as an array or a tensor; received a "
+            "Expected images as an array or a tensor; received a "
             f"{type(images).__name__}. Give the images first and the network "
-            "second. Of a tf.data.Dataset: dataset.map(lambda images, *labels: "
-            "(preprocess_input(images, network), *labels))."
+            "second. For a tf.data.Dataset, call dataset.map(lambda images, "
+            "*labels: (preprocess_input(images, network), *labels))."
         )
     standardization = get_standardization(standardization)
     _check_values(images)
@@ -82,7 +84,7 @@ def preprocess_input(
 
 
 def _check_values(images: Any) -> None:
-    """Refuses what is no number; warns of pixels scaled already."""
+    """Checks that images have numbers; warns if they are already scaled."""
     values = _values(images)
     if values is None:
         return
@@ -96,15 +98,15 @@ def _check_values(images: Any) -> None:
     low, high = float(values.min()), float(values.max())
     if low < 0 or 0 < high <= 1:
         warnings.warn(
-            f"The images have values {low:g} to {high:g}; expected are pixel "
-            f"values of 0 to 255. Multiply images in 0..1 by 255 and do not "
+            f"The images have values from {low:g} to {high:g}; expected pixel "
+            f"values from 0 to 255. Multiply images in 0..1 by 255, and do not "
             f"standardize twice.",
             stacklevel=3,
         )
 
 
 def _values(images: Any) -> np.ndarray | None:
-    """The numbers of an array or a tensor; None of a symbolic one."""
+    """Returns an array's or tensor's numbers; None for a symbolic tensor."""
     is_float = "float" in str(images.dtype)
     try:
         if framework_of(images) == "torch":
@@ -112,6 +114,6 @@ def _values(images: Any) -> np.ndarray | None:
             images = images.float() if is_float else images
         # NumPy has no bfloat16.
         return np.asarray(images, np.float32 if is_float else None)
-    # Each framework refuses a symbolic tensor in another way.
+    # Frameworks raise different errors for a symbolic tensor.
     except (RuntimeError, TypeError, ValueError):
         return None

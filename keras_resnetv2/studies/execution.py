@@ -1,4 +1,4 @@
-"""`run_study`: trains what is missing, goes on with what was cut off."""
+"""`run_study`: does a study's missing runs, and resumes interrupted ones."""
 
 import contextlib
 import functools
@@ -28,29 +28,30 @@ def run_study(
 ) -> dict[str, str]:
     """Does the runs of a study that have no result yet.
 
-    Every run is a training in a process and a work directory of its own. One
-    that diverges has that as its result; one that ends in any other way has
-    none, and the next call goes on with it. results.jsonl has a run's line as
-    soon as the run has ended.
+    Each run is a training in its own process and work directory. If it
+    diverges, that is its result. If it crashes or is interrupted, it has no
+    result, and the next call resumes it. A run's line is written to
+    results.jsonl as soon as the run has ended.
 
     Args:
         plan: the study, and how it is run.
         workdir: directory of studies, see `Studydir`.
-        rows: names of those to be run; None for all.
-        parallel: number of trainings at once. Of several each has a GPU of
-            its own, where there are enough; otherwise they share.
+        rows: names of the rows to run; None for all.
+        parallel: number of trainings at once. With several, each has its own
+            GPU if there are enough; otherwise they share.
         data_dir: where TensorFlow Datasets keeps its data.
-        checkpoint_steps: steps between checkpoints; None for one an epoch.
+        checkpoint_steps: steps between checkpoints; None for one per epoch.
 
     Returns:
-        The runs that crashed, by name, with the reason.
+        A dict from the names of crashed runs to the reasons.
 
     Raises:
         ImportError: if a package is missing; says what to install.
-        KeyboardInterrupt: after Ctrl-C; no step that was done is lost.
-        OSError: where any other run would end in the same way; likewise.
-        ValueError: if the directory holds something else, another process
-            works there, or an argument does not fit.
+        KeyboardInterrupt: after Ctrl-C; no finished step is lost.
+        OSError: for errors that every other run would also hit; no finished
+            step is lost.
+        ValueError: if the directory holds something else, another process is
+            using it, or an argument does not fit.
     """
     check_installed("A study")
     for experiment in plan.runs().values():
@@ -61,7 +62,7 @@ def run_study(
     names = [row.name for row in plan.study.rows]
     if unknown := sorted(set(rows or ()) - set(names)):
         raise ValueError(
-            f"Unknown rows of {plan.study.name!r}: received "
+            f"Unknown rows of study {plan.study.name!r}: received "
             f"{', '.join(unknown)}; expected some of {', '.join(names)}."
         )
     directory = Studydir(workdir)
@@ -78,7 +79,7 @@ def run_study(
         done = sum(map(len, plan.results(results).values()))
         parent.tell(
             f"{plan.study.name}: {done} of {len(plan.runs())} runs have a "
-            f"result; {len(missing)} to do now."
+            f"result; {len(missing)} left to do."
         )
         tasks = {
             name: Task(
@@ -97,9 +98,9 @@ def run_study(
 
 
 def _train(tasks, pool, directory, results):
-    """Writes each result as its run ends; returns what has crashed, and why."""
+    """Writes each run's result when it ends; returns crashes and reasons."""
     crashed = {}
-    # Closed here, so that all have ended before this one does.
+    # Closed here, so that all runs have ended before this function returns.
     with contextlib.closing(pool.run(tasks)) as ended:
         for name, failure in ended:
             try:

@@ -149,7 +149,7 @@ def test_what_is_left_out_is_said_with_the_reason(classes, said):
     assert len(lines) == 4  # each once
     assert any("7 files are left out (not a picture)" in x for x in lines)
     assert any("cat/4.txt and 2 more" in line for line in lines)
-    assert any("HEIC is not read; save it as JPEG" in x for x in lines)
+    assert any("HEIC is not supported; save it as JPEG" in x for x in lines)
     assert any("1 file is left out (empty): cat/empty" in x for x in lines)
     assert any("PCX is not read" in line for line in lines)
 
