@@ -1,12 +1,13 @@
-# make demo        train, evaluate and export a small net, and look at its
-#                  answers beside the published one's: two minutes
-# make test        the fast tests: what CI runs
-# make test-all    also: very deep nets, PyTorch, several processes, a browser
-# make test-serving   exports against the servers of others (Linux)
-# make test-without-tensorflow    training on JAX where there is no TensorFlow
-# make docs        the documentation: docs/_build/html/index.html
+# make demo        trains, evaluates and exports a small network, and compares
+#                  its answers with the published network's: two minutes
+# make test        runs the fast tests, as in CI
+# make test-all    also: very deep networks, PyTorch, several processes, browser
+# make test-serving   tests exports with other servers (Linux)
+# make test-without-tensorflow    tests training on JAX without TensorFlow
+# make lint        runs ruff, the import rules and mypy
+# make docs        builds the documentation: docs/_build/html/index.html
 #
-# Each makes the virtual environment $(VENV) and installs what it needs.
+# Each target makes the virtual environment $(VENV) and installs what it needs.
 # On a machine with an NVIDIA GPU: make demo TENSORFLOW=gpu
 
 PYTHON ?= python3
@@ -23,9 +24,9 @@ WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 1
 
 BIN := $(VENV)/bin
-# Its dependency is TensorFlow for GPUs, beside ours.
+# Without its dependencies: they would install a second TensorFlow.
 SERVING_API := --no-deps "tensorflow-serving-api>=2.20,<3"
-# Tests of a file share its costly fixtures, in one process.
+# The tests of a file run in one process and share costly fixtures.
 PARALLEL := -n $(WORKERS) --dist loadfile
 INSTALLED := $(VENV)/.installed-$(TENSORFLOW)
 
@@ -46,7 +47,7 @@ demo: $(INSTALLED)-train
 	  --model=here=$(DEMO)/serving/1 \
 	  --model=published=$(DEMO)/published/1 \
 	  --output=$(DEMO)/predictions.png $(DEMO)/pictures
-	@echo "Look at $(DEMO)/predictions.png and $(DEMO)/run/curves.png."
+	@echo "Done. See $(DEMO)/predictions.png and $(DEMO)/run/curves.png."
 
 test: $(INSTALLED)-tests
 	$(BIN)/python -m pytest $(PARALLEL)
@@ -55,14 +56,14 @@ test-all: $(INSTALLED)-tests
 	$(BIN)/pip install --quiet "$(TORCH)" $(SELENIUM)
 	$(BIN)/python -m pytest $(PARALLEL) -m ""
 
-# TF Serving's own server: on the PATH, or TF_SERVING_URL. The others have
-# environments of their own: their pins and TensorFlow's do not go together.
+# TF Serving's server must be on the PATH, or at TF_SERVING_URL. The others get
+# their own environments: their pins conflict with TensorFlow's.
 test-serving: $(INSTALLED)-tests $(SERVERS:%=$(VENV)-%/.installed)
 	KSERVE_PYTHON=$(VENV)-kserve/bin/python \
 	  PYTRITON_PYTHON=$(VENV)-pytriton/bin/python \
 	  $(BIN)/python -m pytest -m "" tests/serving
 
-# An environment of its own, into which no TensorFlow is installed.
+# It gets its own environment, without TensorFlow.
 test-without-tensorflow:
 	test -x $(VENV)-jax/bin/python || $(PYTHON) -m venv $(VENV)-jax
 	$(VENV)-jax/bin/python -m pip install --quiet \
@@ -82,11 +83,11 @@ lint: $(INSTALLED)-dev
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-# Afresh, as Sphinx gives the warnings of a page only when it reads it. The
-# page "Try it in the browser" needs npm; the others do not.
+# All pages are built again: Sphinx reports a page's warnings only when it reads
+# the page. Only the page "Try it in the browser" needs npm.
 docs: $(INSTALLED)-docs
 	if command -v npm; then $(BIN)/python docs/try_it/build.py; \
-	  else echo "No npm: the page try_it.html has no network."; fi
+	  else echo "Without npm, the page try_it.html has no network."; fi
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --fresh-env \
 	  --quiet --doctree-dir docs/_build/doctrees docs docs/_build/html
 
