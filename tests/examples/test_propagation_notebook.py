@@ -1,4 +1,5 @@
 import notebooks
+import pytest
 
 SHORTER = {
     "DEPTH = 110": "DEPTH = 8",
@@ -12,6 +13,7 @@ SHORTER = {
 }
 
 
+@pytest.mark.multiprocess
 def test_a_shallow_comparison_runs_from_top_to_bottom(tmp_path):
     notebook = notebooks.read("propagation.ipynb")
     notebooks.shorten(notebook, SHORTER)

@@ -1,4 +1,5 @@
 import notebooks
+import pytest
 
 SHORTER = {
     "TRIALS = 8": "TRIALS = 2",
@@ -10,6 +11,7 @@ SHORTER = {
 }
 
 
+@pytest.mark.multiprocess
 def test_a_short_search_runs_from_top_to_bottom(tmp_path):
     notebook = notebooks.read("tuning.ipynb")
     notebooks.shorten(notebook, SHORTER)

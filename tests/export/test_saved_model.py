@@ -291,6 +291,7 @@ except ValueError as error:
 """
 
 
+@pytest.mark.multiprocess
 def test_a_network_on_jax(pictures, tmp_path):
     np.save(tmp_path / "images.npy", pictures.images)
     printed = run_python(
@@ -320,6 +321,7 @@ except ImportError as error:
 """
 
 
+@pytest.mark.multiprocess
 def test_on_another_backend_without_tensorflow(tmp_path):
     printed = run_python(WITHOUT_TENSORFLOW, tmp_path / "new", backend="jax")
     assert "A SavedModel needs tensorflow" in printed

@@ -47,6 +47,7 @@ for _ in range(10):
 """
 
 
+@pytest.mark.multiprocess
 def test_several_at_the_same_time(tmp_path):
     processes = [
         subprocess.Popen([sys.executable, "-c", SEVERAL, tmp_path])

@@ -362,6 +362,7 @@ print(keras.backend.backend(), "tensorflow" in sys.modules)
 """
 
 
+@pytest.mark.multiprocess
 @pytest.mark.parametrize(
     "backend",
     ["jax", pytest.param("torch", marks=pytest.mark.parity)],

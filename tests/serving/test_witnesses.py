@@ -62,13 +62,8 @@ def test_saved_model_cli_show(version, book):
             assert f"['{name}'] tensor_info" in sections[signature]
 
 
-@pytest.mark.parametrize(
-    "signature",
-    [
-        pytest.param(name, marks=() if name == "classify" else multiprocess)
-        for name in INPUTS
-    ],
-)
+@multiprocess
+@pytest.mark.parametrize("signature", INPUTS)
 def test_saved_model_cli_run(signature, version, book, tmp_path):
     question = book.good(signature, rows=3)
     inputs, out = tmp_path / "inputs.npy", tmp_path / "out"

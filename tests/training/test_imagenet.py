@@ -173,6 +173,7 @@ def test_unreadable_file_is_named(tmp_path, image_folder):
         training.train(run, tmp_path / "run")
 
 
+@pytest.mark.multiprocess
 def test_folder_trains_without_tensorflow(tmp_path, image_folder):
     pytest.importorskip("jax")
     settings = dataclasses.asdict(
