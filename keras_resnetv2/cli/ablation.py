@@ -85,7 +85,7 @@ def main(argv):
 
 entry_point = common.entry_point(
     main,
-    workdir="Directory for runs and results: a new one, or one to resume.",
+    workdir="Directory of studies: a new one, or one to resume.",
     required=["study"],
     resumes=True,
 )

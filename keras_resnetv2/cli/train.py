@@ -38,7 +38,7 @@ def main(argv):
 
 entry_point = common.entry_point(
     main,
-    workdir="Directory for settings and results: a new one, or one to resume.",
+    workdir="Directory of the training: a new one, or one to resume.",
     required=["workdir"],
     groups=experiment_flags.GROUPS,
     resumes=True,

@@ -91,7 +91,7 @@ def main(argv):
 
 entry_point = common.entry_point(
     main,
-    workdir="Directory for trials and results: a new one, or one to resume.",
+    workdir="Directory of the search: a new one, or one to resume.",
     required=["workdir"],
     groups=experiment_flags.GROUPS,
     resumes=True,

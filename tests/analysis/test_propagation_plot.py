@@ -101,5 +101,5 @@ def test_eleven_lines_can_be_told_apart():
     [({}, ("signal",)), ({"a": None}, ("noise",)), ({"a": None}, ())],
 )
 def test_nothing_to_draw_is_refused(nets, panels):
-    with pytest.raises(ValueError, match="of signal, forward_gap, product"):
+    with pytest.raises(ValueError, match="are signal, forward_gap, product"):
         plot_propagation(nets, panels=panels)

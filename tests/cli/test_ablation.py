@@ -59,7 +59,7 @@ def test_what_does_not_fit_is_said(tmp_path):
     new = f"--workdir={tmp_path / 'new'}"
     done = run_command("ablation", new, "--study=quick", "--rows=convolution")
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    says = "Unknown rows of 'quick': received convolution; expected"
+    says = "Unknown rows of study 'quick': received convolution; expected"
     assert says in done.stderr
     assert not (tmp_path / "new").exists()
 

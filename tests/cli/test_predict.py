@@ -98,7 +98,7 @@ def test_a_size_of_nothing_is_no_size(pictures):
         ((*PUBLISHED, "--csv", "--json", "{pictures}"), "not both"),
         ((*PUBLISHED, "--contact_sheet=x.jpg", "{pictures}"), "a .png file"),
         (("--export=x", "{pictures}"), "x is not an export"),
-        (("--export=x", "--image_size=9", "{pictures}"), "image_size does no"),
+        (("--export=x", "--image_size=9", "{pictures}"), "image_size has no"),
         (
             ("--export=x", "--pixel_limit=9", "{pictures}"),
             "limit has no effect",

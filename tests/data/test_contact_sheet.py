@@ -56,4 +56,4 @@ def test_any_name_is_drawn_and_boxes_are_told(tmp_path, caplog):
     write_contact_sheet(sheet, [file], [[file.name, "plain 9.5%"]])
     assert sheet.exists() and not caplog.messages
     write_contact_sheet(sheet, [file], [["\u732b a", "\xe9"]])
-    assert "font lacks \xe9 \u732b, for which" in caplog.text
+    assert "font lacks \xe9 \u732b and shows boxes" in caplog.text

@@ -151,7 +151,7 @@ def test_what_is_left_out_is_said_with_the_reason(classes, said):
     assert any("cat/4.txt and 2 more" in line for line in lines)
     assert any("HEIC is not supported; save it as JPEG" in x for x in lines)
     assert any("1 file is left out (empty): cat/empty" in x for x in lines)
-    assert any("PCX is not read" in line for line in lines)
+    assert any("PCX is not supported" in line for line in lines)
 
 
 def test_a_class_that_loses_all_its_images_is_an_error(classes, said):

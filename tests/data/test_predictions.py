@@ -23,7 +23,7 @@ def test_quantised_scores(scores, best):
     "scores", [[["x", "y"]], [[0.1, np.nan]], [[np.inf, 0]], [[-np.inf] * 2]]
 )
 def test_what_ranks_nothing_is_refused(scores):
-    with pytest.raises(ValueError, match="predictions (must be|have NaN)"):
+    with pytest.raises(ValueError, match="predictions (must be|contain NaN)"):
         decode_predictions(scores, 1, ["a", "b"])
 
 
