@@ -19,7 +19,7 @@ SERVERS := kserve pytriton
 SERVER_kserve := "kserve>=0.21,<1"
 SERVER_pytriton := "nvidia-pytriton>=0.7,<1"
 DEMO ?= demo
-DEMO_EPOCHS ?= 14
+DEMO_EPOCHS ?= 20
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 1
 
@@ -36,7 +36,7 @@ demo: $(INSTALLED)-train
 	rm -rf $(DEMO)
 	$(BIN)/python tools/train.py --model=PreActResNet20 \
 	  --dataset=cifar10_sample --workdir=$(DEMO)/run \
-	  --epochs=$(DEMO_EPOCHS) --batch_size=32 --learning_rate=0.05
+	  --epochs=$(DEMO_EPOCHS) --batch_size=64
 	$(BIN)/python tools/evaluate.py --workdir=$(DEMO)/run
 	$(BIN)/python tools/export.py --workdir=$(DEMO)/run \
 	  --output=$(DEMO)/serving
