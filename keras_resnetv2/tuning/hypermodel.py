@@ -1,6 +1,7 @@
 """`ResNetV2HyperModel`: the search space for any of keras-tuner's tuners."""
 
 import contextlib
+import functools
 import math
 from collections.abc import Iterable, Mapping
 
@@ -32,12 +33,21 @@ _IMAGES = 50_000
 
 
 @contextlib.contextmanager
-def _ending_the_search():
-    """Makes errors that every trial would hit end the search."""
+def _raising(kind, of):
+    """Raises errors of one type as errors of keras-tuner's."""
     try:
         yield
-    except ValueError as error:
-        raise keras_tuner.errors.FatalValueError(str(error)) from error
+    except of as error:
+        raise kind(str(error)) from error
+
+
+# An error that every trial would hit ends the search.
+_ending_the_search = functools.partial(
+    _raising, keras_tuner.errors.FatalValueError, of=ValueError
+)
+_failing_the_trial = functools.partial(
+    _raising, keras_tuner.errors.FailedTrialError, of=DivergedError
+)
 
 
 class ResNetV2HyperModel(keras_tuner.HyperModel):
@@ -331,14 +341,6 @@ class _Judge(keras.callbacks.Callback):
             "val_accuracy": 1.0 - tested["error"],
             "val_loss": tested["loss"],
         }
-
-
-@contextlib.contextmanager
-def _failing_the_trial():
-    try:
-        yield
-    except DivergedError as error:
-        raise keras_tuner.errors.FailedTrialError(str(error)) from error
 
 
 def _scope_of(model):
