@@ -119,9 +119,9 @@ def _classifies(network, class_names):
     """
     outputs = getattr(network, "outputs", None) or ()
     ends = {
-        node.operation.name
-        for node, _ in upstream(outputs, stops_at=_has_weights)
-        if _has_weights(node.operation)
+        step.operation.name
+        for step in upstream(outputs, stops_at=_has_weights)
+        if _has_weights(step.operation)
     }
     return ends == {CLASSIFIER} and all(
         output.shape[-1] == len(class_names) for output in outputs
@@ -145,11 +145,11 @@ def includes_preprocessing(network: Any) -> bool:
 
 def _ways_in(network):
     """Yields the operations that change the images before each trained part."""
-    for node, within in upstream(getattr(network, "outputs", None) or ()):
-        if getattr(node.operation, "network_origin", None):
+    for step in upstream(getattr(network, "outputs", None) or ()):
+        if getattr(step.operation, "network_origin", None):
             # The first operation is the part's own convolution.
-            _, *before = upstream(node.input_tensors, within)
-            operations = [other.operation for other, _ in before]
+            _, *before = upstream(step.node.input_tensors, step.within)
+            operations = [other.operation for other in before]
             yield [op for op in operations if not _keeps_values(op)]
 
 

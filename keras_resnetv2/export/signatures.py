@@ -107,12 +107,13 @@ def with_features(model: keras.Model) -> keras.Model:
         probabilities) if softmax is the classifier's own activation.
     """
     end = find_end(model)
-    if end.within:
-        network, inputs = end.within
-        return ResNet(model.inputs[0], with_features(network)(*inputs))
     is_dense = isinstance(end.layer, keras.layers.Dense)
-    features = end.takes if is_dense else end.gives
-    return ResNet(model.inputs[0], [features, end.gives])
+    outputs = [end.takes if is_dense else end.gives, end.gives]
+    place = end.within
+    while place:  # from the innermost network outwards
+        outputs = ResNet(place.network.inputs[0], outputs)(*place.given)
+        place = place.outer
+    return ResNet(model.inputs[0], outputs)
 
 
 def _logits(model):

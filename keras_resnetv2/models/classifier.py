@@ -4,6 +4,8 @@ from typing import Literal, NamedTuple
 
 import keras
 
+from keras_resnetv2._graph import Place, upstream
+
 # Classes of operations that may follow the classifier. A layer and the function
 # of `keras.ops` have the same name.
 _SOFTMAX = "Softmax"
@@ -21,15 +23,15 @@ class End(NamedTuple):
         gives: the layer's output.
         softmax: "own" if it is the layer's activation, "follows" if it comes
             after the layer, None if there is none.
-        within: if the layer belongs to an inner network, which is the last
-            layer of this one: that network and its inputs.
+        within: the place of the layer's network, if that is the last layer of
+            this one.
     """
 
     layer: keras.Operation
     takes: keras.KerasTensor
     gives: keras.KerasTensor
     softmax: Literal["own", "follows"] | None
-    within: tuple[keras.Model, list[keras.KerasTensor]] | None
+    within: Place | None
 
 
 def find_end(model: keras.Model) -> End:
@@ -54,21 +56,10 @@ def find_end(model: keras.Model) -> End:
             f"{getattr(model, 'name', model)!r}, a {type(model).__name__} with "
             f"{len(outputs) or 'no'} outputs."
         )
-    (tensor,) = outputs
-    within, softmaxes = None, []
-    while True:
-        operation, node_index, index = tensor._keras_history
-        inputs = operation._inbound_nodes[node_index].input_tensors
-        if isinstance(operation, keras.Model):
-            within = within or (operation, inputs)
-            tensor = operation.outputs[index]
-            continue
-        if not _is_softmax(operation) and not _changes_nothing(operation):
-            break
-        if _is_softmax(operation):
-            softmaxes.append("follows")
-        tensor = inputs[0]
-    if getattr(operation, "activation", None) in _SOFTMAXES:
+    # Operations that pass have one input, so this walk has no branches.
+    *after, last = upstream(outputs, stops_at=lambda op: not _passes(op))
+    softmaxes = ["follows" for step in after if _is_softmax(step.operation)]
+    if getattr(last.operation, "activation", None) in _SOFTMAXES:
         softmaxes.append("own")
     if len(softmaxes) > 1:
         raise ValueError(
@@ -77,12 +68,16 @@ def find_end(model: keras.Model) -> End:
             "after it."
         )
     return End(
-        operation,
-        takes=(inputs or [tensor])[0],
-        gives=tensor,
+        last.operation,
+        takes=(last.node.input_tensors or [last.tensor])[0],
+        gives=last.tensor,
         softmax=softmaxes[0] if softmaxes else None,
-        within=within,
+        within=last.within,
     )
+
+
+def _passes(operation):
+    return _is_softmax(operation) or _changes_nothing(operation)
 
 
 def _is_softmax(operation):

@@ -87,9 +87,9 @@ def source(tensor):
     """Returns the `keras.Input` of a tensor, or a list if it has several."""
     sources = [
         source
-        for node, within in upstream([tensor])
-        if node.is_input and not within
-        for source in node.output_tensors
+        for step in upstream([tensor])
+        if step.node.is_input and not step.within
+        for source in step.node.output_tensors
     ]
     return sources[0] if len(sources) == 1 else sources
 

@@ -137,6 +137,16 @@ def test_a_layer_of_two_networks_has_its_own_place_in_each():
     assert find_end(keras.Model(other, dense(other))).takes is other
 
 
+def test_the_end_is_the_output_that_the_softmax_takes():
+    """Of an operation with several."""
+    model = small()
+    _, second = keras.ops.split(model.output, [1], axis=1)
+    end = find_end(keras.Model(model.input, keras.ops.softmax(second)))
+    assert end.gives is second
+    assert end.takes is model.output
+    assert end.softmax == "follows"
+
+
 @pytest.mark.parametrize("file", ["net.h5", "net.hdf5", "net.weights.h5"])
 def test_the_legacy_format_is_refused(file, tmp_path):
     with pytest.raises(ValueError, match="ends in .keras; received .*net"):
