@@ -47,10 +47,12 @@ def test_logits_become_probabilities(pictures, tmp_path, unchecked):
     )
 
 
-def test_a_network_within_another(pictures, tmp_path, unchecked):
+def test_a_network_within_two_others(pictures, tmp_path, unchecked):
     inputs = keras.Input((32, 32, 3))
     own = small(classifier_activation=None)
     model = keras.Model(inputs, keras.ops.softmax(own(inputs)))
+    inputs = keras.Input((32, 32, 3))
+    model = keras.Model(inputs, model(inputs))
     path = export_saved_model(
         model, tmp_path / "served", standardization=STANDARDIZATION
     )

@@ -40,6 +40,12 @@ def test_a_network_that_knows_nothing_has_no_hits_but_by_chance(logit):
     assert classes.calibration_error(logits, labels) == expected
 
 
+def test_the_lower_label_comes_first_among_many_equal_ones():
+    """NumPy's own sort only keeps the order of a few."""
+    logits, labels = np.zeros((100, 100), "float32"), np.arange(100)
+    assert classes.top_error(logits, labels) == 0.95
+
+
 def test_calibration_by_hand():
     # Of probability 0.9: right 3 of 4 times; of 0.6: 1 of 2 times.
     likely = np.array([0.9] * 4 + [0.6] * 2)
