@@ -47,6 +47,7 @@ tests = [
     "fastapi>=0.115,<1",
     "uvicorn>=0.30,<1",
 ]
+weights = ["safetensors>=0.4,<1"]
 docs = ["sphinx>=9,<10", "myst-nb>=1.4,<2", "sphinx-book-theme>=1.4,<2"]
 notebooks = ["nbclient>=0.10,<1", "nbformat>=5.10,<6", "ipykernel>=6.29,<8"]
 
@@ -63,7 +64,7 @@ setuptools.setup(
     python_requires=">=3.11,<3.14",
     packages=setuptools.find_packages(include=["keras_resnetv2*"]),
     package_data={
-        "keras_resnetv2": ["py.typed", "*.pyi", "*/*.pyi"],
+        "keras_resnetv2": ["py.typed", "*.pyi", "*/*.pyi", "class_names/*"],
         "keras_resnetv2.data": ["sample/*"],
         "keras_resnetv2.models": ["pretrained/*"],
     },
@@ -83,7 +84,11 @@ setuptools.setup(
         "cpu": ["tensorflow-cpu>=2.20,<3"],
         "train": train,
         "tuner": tuner,
-        "tests": train + tuner + tests + notebooks,
+        # Reads timm's files.
+        "weights": weights,
+        # Reads PyTorch's files. From 2.6 on, it refuses all but weights.
+        "torch": ["torch>=2.6,<3"],
+        "tests": train + tuner + tests + notebooks + weights,
         # What is documented is imported: the search, too.
         "docs": tuner + docs,
         "dev": train

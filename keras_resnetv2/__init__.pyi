@@ -25,6 +25,7 @@ from .models.configs import MODELS as MODELS
 from .models.configs import ResNetConfig as ResNetConfig
 from .models.network import ResNet as ResNet
 from .models.published import list_models as list_models
+from .models.save_as import save_weights_as as save_weights_as
 from .training import classify as classify
 from .training import load_trained as load_trained
 

@@ -4,7 +4,10 @@ A layer stores it as text, which survives saving, loading and cloning.
 """
 
 import dataclasses
+import itertools
 import json
+import pathlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,24 +19,19 @@ from keras_resnetv2._text import brief, one_line
 
 # Name of the layer with one output per class.
 CLASSIFIER = "predictions"
+# Prefix of the names of a network's first layers.
+STEM = "stem"
 
 # Classes of operations that do not change values. Keras's augmentation layers,
 # Random..., do nothing in inference.
 _KEEP_VALUES = ("InputLayer", "Identity", "Cast", "ZeroPadding2D")
 
-# Data set -> names in the order of the labels.
+# Data set -> names in the order of the labels. ImageNet's are the first words
+# of its synsets in WordNet.
 CLASS_NAMES: dict[str, tuple[str, ...]] = {
-    "cifar10": (
-        "airplane",
-        "automobile",
-        "bird",
-        "cat",
-        "deer",
-        "dog",
-        "frog",
-        "horse",
-        "ship",
-        "truck",
+    path.stem: tuple(path.read_text(encoding="utf-8").splitlines())
+    for path in sorted(
+        pathlib.Path(__file__).with_name("class_names").glob("*.txt")
     )
 }
 
@@ -147,10 +145,15 @@ def _ways_in(network):
     """Yields the operations that change the images before each trained part."""
     for step in upstream(getattr(network, "outputs", None) or ()):
         if getattr(step.operation, "network_origin", None):
-            # The first operation is the part's own convolution.
-            _, *before = upstream(step.node.input_tensors, step.within)
-            operations = [other.operation for other in before]
-            yield [op for op in operations if not _keeps_values(op)]
+            steps = upstream(step.node.input_tensors, step.within)
+            operations = (other.operation for other in steps)
+            before = itertools.dropwhile(_is_networks_own, operations)
+            yield [op for op in before if not _keeps_values(op)]
+
+
+def _is_networks_own(operation):
+    """Returns whether it is a layer of the stem or of a unit."""
+    return re.match(rf"{STEM}_|stage\d+_unit\d+_", operation.name)
 
 
 def _keeps_values(operation):

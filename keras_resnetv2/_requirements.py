@@ -18,6 +18,8 @@ _NEEDS = {
     },
     "A tf.data pipeline": {"cpu": ("tensorflow",)},
     "A SavedModel": {"cpu": ("tensorflow",)},
+    "A .safetensors file": {"weights": ("safetensors",)},
+    "A file of PyTorch": {"torch": ("torch",)},
 }
 
 

@@ -254,4 +254,6 @@ STANDARDIZATIONS: dict[str, Standardization] = {
         mean=np.multiply([0.485, 0.456, 0.406], 255),
         std=np.multiply([0.229, 0.224, 0.225], 255),
     ),
+    # From -1 to 1, as in keras.applications' ResNetV2 and timm's resnetv2.
+    "inception": Standardization(mean=[127.5] * 3, std=[127.5] * 3),
 }

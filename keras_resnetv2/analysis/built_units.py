@@ -4,7 +4,7 @@ import dataclasses
 
 import keras
 
-from keras_resnetv2.models import layer_names
+from keras_resnetv2.models.builder import end_of_stem
 from keras_resnetv2.models.network_configs import config_of
 
 # The transition by the layer that carries a signal whose shape changes.
@@ -75,7 +75,8 @@ def find_units(model: keras.Model) -> list[Unit]:
         ValueError: if it has none, or computes in half precision.
     """
     try:
-        specs = config_of(model).unit_specs()
+        config = config_of(model)
+        specs = config.unit_specs()
     except ValueError:
         specs = ()
     units = []
@@ -89,7 +90,8 @@ def find_units(model: keras.Model) -> list[Unit]:
         if not isinstance(add, keras.layers.Add):
             continue
         shortcut, residual = add.input
-        x = units[-1].output if units else _stem_output(model)
+        stem = end_of_stem(config)
+        x = units[-1].output if units else model.get_layer(stem).output
         units.append(
             Unit(
                 name,
@@ -116,10 +118,3 @@ def find_units(model: keras.Model) -> list[Unit]:
             "dtype policy and set its weights."
         )
     return units
-
-
-def _stem_output(model):
-    names = {layer.name for layer in model.layers}
-    pool = f"{layer_names.STEM}_pool"
-    relu = f"{layer_names.STEM}_relu"
-    return model.get_layer(pool if pool in names else relu).output

@@ -22,8 +22,10 @@ Reference: He et al., "Identity Mappings in Deep Residual Networks", 2016.
 
 Args:
     include_top: whether to add global average pooling and the classifier.
-    weights: None (random), "cifar10" (trained, if published: see
-        `list_models`) or the path of a `.weights.h5` file.
+    weights: None (random), "cifar10" or "imagenet" (published: see
+        `list_models`), a network, or the path of a file of this package or
+        another project: see the guide "Weights". If the number of classes
+        differs, the classifier is not loaded, with a warning.
     input_tensor: a Keras tensor to build on, (batch, H, W, C).
     input_shape: (H, W, C); defaults to ({size}, {size}, 3). The network expects
         standardised pixels (see `preprocess_input`), unless it includes its
@@ -64,7 +66,7 @@ _OPTIONS = [
 
 def _keras_arguments(
     include_top: bool = True,
-    weights: str | None = None,
+    weights: Any = None,
     input_tensor: Any = None,
     input_shape: tuple[int | None, int | None, int] | None = None,
     pooling: str | None = None,

@@ -1,5 +1,7 @@
 """Backbones, that is, networks without classifier, and weights for them."""
 
+import dataclasses
+
 from keras_resnetv2._origin import includes_preprocessing, origin_of
 from keras_resnetv2.models import published
 from keras_resnetv2.models import weights as weights_lib
@@ -16,14 +18,14 @@ def load_backbone(model, weights) -> None:
 
     Args:
         model: a network of this package, with or without its top.
-        weights: "cifar10" (published weights) or the path of a `.weights.h5`
-            file of the same network, with any number of classes; None does
-            nothing.
+        weights: as for `ResNetV2`, of the same network with any number of
+            classes; None does nothing.
 
     Raises:
         ValueError: if the file is missing, is not a weights file, or belongs
-            to another network; if more than one published file fits; or if the
-            network's preprocessing differs from the published weights'.
+            to another network; or if the network's preprocessing differs from
+            the published weights'. Nothing is loaded then.
+        ImportError: if the file needs a package that is not installed.
         OSError: if published weights cannot be found or downloaded.
 
     Example:
@@ -31,17 +33,15 @@ def load_backbone(model, weights) -> None:
         >>> model = keras_resnetv2.PreActResNet20(classes=3)
         >>> keras_resnetv2.load_backbone(model, "cifar10")
     """
-    if weights is None:
+    found = weights_lib.find(weights, config_of(model))
+    if found is None:
         return
-    if published.is_tag(weights):
-        path = weights_lib.path_of(_row_of(model, weights))
-    else:
-        path = weights_lib.check(weights, config_of(model))
     origin = with_preprocessing(
-        weights_lib.origin(weights, include_top=False),
+        dataclasses.replace(found.origin, class_names=None),
         includes_preprocessing(model) and origin_of(model).standardization,
+        is_certain=published.is_tag(weights),
     )
-    weights_lib.load(backbone(model), path)
+    weights_lib.load(backbone(model), found)
     set_origin(model, origin)
 
 
@@ -50,24 +50,3 @@ def backbone(model):
     config = config_of(model)
     end = feature_taps(config)[f"stride{config.strides}"]
     return ResNet(model.input, model.get_layer(end).output)
-
-
-def _row_of(model, tag):
-    rows = [row for row in published.PUBLISHED if row.tag == tag]
-    config = config_of(model)
-    fitting = [
-        row for row in rows if not published.differences(row.config, config)
-    ]
-    if not fitting:
-        raise ValueError(
-            f"weights={tag!r} are not published for {model.name}, only for "
-            f"{', '.join(row.label for row in rows)}, with any classes. Build "
-            "one of these, or give the path of a .weights.h5 file."
-        )
-    if len(fitting) > 1:
-        raise ValueError(
-            f"weights={tag!r} are published several times for {model.name}: "
-            f"{', '.join(row.label for row in fitting)}. Give the path of a "
-            ".weights.h5 file."
-        )
-    return fitting[0]

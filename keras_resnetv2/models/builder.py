@@ -1,6 +1,7 @@
 """`ResNetV2`: builds stem, stages and head as a functional `keras.Model`."""
 
 import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,11 +10,11 @@ from keras_resnetv2._checks import check_choice
 from keras_resnetv2._origin import Origin, get_standardization
 from keras_resnetv2._standardization import STANDARDIZATIONS, Standardization
 from keras_resnetv2.models import inputs as inputs_lib
-from keras_resnetv2.models import layer_names, layers
+from keras_resnetv2.models import layer_names, layers, published
 from keras_resnetv2.models import weights as weights_lib
 from keras_resnetv2.models.activations import (
     ACTIVATION_ORDERS,
-    STEM,
+    BETWEEN,
     end_of_network,
 )
 from keras_resnetv2.models.configs import (
@@ -22,7 +23,7 @@ from keras_resnetv2.models.configs import (
     find_config,
 )
 from keras_resnetv2.models.network import ResNet, set_origin
-from keras_resnetv2.models.network_configs import config_of
+from keras_resnetv2.models.network_configs import config_of, first_bn
 from keras_resnetv2.models.specs import STEMS
 from keras_resnetv2.models.units import residual_unit
 
@@ -37,7 +38,7 @@ def ResNetV2(
     config: ResNetConfig | str,
     *,
     include_top: bool = True,
-    weights: str | None = None,
+    weights: Any = None,
     input_tensor=None,
     input_shape: tuple | None = None,
     pooling: str | None = None,
@@ -58,8 +59,10 @@ def ResNetV2(
     Args:
         config: the network's config, or its name: see `list_models`.
         include_top: whether to add global average pooling and the classifier.
-        weights: None (random), "cifar10" (trained, if published: see
-            `list_models`) or the path of a `.weights.h5` file.
+        weights: None (random), "cifar10" or "imagenet" (published: see
+            `list_models`), a network, or the path of a file of this package or
+            another project: see the guide "Weights". If the number of classes
+            differs, the classifier is not loaded, with a warning.
         input_tensor: a Keras tensor to build on, (batch, H, W, C).
         input_shape: (H, W, C) without the batch; H and W may be None. Defaults
             to (32, 32, 3) for a CIFAR stem, (224, 224, 3) for an ImageNet stem.
@@ -105,9 +108,12 @@ def ResNetV2(
         include_top = False
     if include_preprocessing is None:
         include_preprocessing = False
-    path = weights_lib.find(weights, config, include_top)
-    origin = weights_lib.origin(weights, include_top)
-    origin = with_preprocessing(origin, include_preprocessing)
+    found = weights_lib.find(weights, config)
+    origin = with_preprocessing(
+        found.origin if found else Origin(),
+        include_preprocessing,
+        is_certain=published.is_tag(weights),
+    )
     check_choice("pooling", pooling, _POOLINGS)
     inputs = inputs_lib.make(
         config,
@@ -137,9 +143,10 @@ def ResNetV2(
     if input_tensor is not None:
         inputs = inputs_lib.source(input_tensor)
     model = ResNet(inputs, x, name=name or "resnetv2")
-    model.get_layer(f"{layer_names.STEM}_bn").network_config = config.to_json()
+    first_bn(model).network_config = config.to_json()
+    if not weights_lib.load(model, found):
+        origin = dataclasses.replace(origin, class_names=None)
     set_origin(model, origin)
-    weights_lib.load(model, path)
     if features:
         taps = feature_taps(config).items()
         outputs = {stride: model.get_layer(tap).output for stride, tap in taps}
@@ -156,13 +163,17 @@ def _check_features(pooling):
 
 
 def with_preprocessing(
-    origin: Origin, include_preprocessing: bool | str | Standardization
+    origin: Origin,
+    include_preprocessing: bool | str | Standardization,
+    is_certain: bool = True,
 ) -> Origin:
     """Returns a network's origin with the requested preprocessing.
 
     Args:
         origin: the origin of its weights.
         include_preprocessing: see `ResNetV2`.
+        is_certain: whether the weights were certainly trained with the
+            origin's standardization; otherwise another one replaces it.
 
     Raises:
         ValueError: if the weights need another preprocessing, or do not know
@@ -174,13 +185,14 @@ def with_preprocessing(
     if include_preprocessing is True:
         if own is None:
             raise ValueError(
-                "include_preprocessing=True needs published weights, which "
-                f"have statistics; received weights={origin.weights!r}. Give "
-                f"one of {sorted(STANDARDIZATIONS)}, or a Standardization."
+                "include_preprocessing=True needs weights whose statistics are "
+                "known, such as published ones; received "
+                f"weights={origin.weights!r}. Give one of "
+                f"{sorted(STANDARDIZATIONS)}, or a Standardization."
             )
         return origin
     asked = get_standardization(include_preprocessing)
-    if own is not None and asked != own:
+    if own is not None and asked != own and is_certain:
         raise ValueError(
             f"weights={origin.weights!r} were trained with a standardization "
             "that differs from include_preprocessing. Build the network with "
@@ -223,7 +235,7 @@ def body(x, config: ResNetConfig):
     return layers.apply_ops(
         x,
         end_of_network(ACTIVATION_ORDERS[config.activation_order]),
-        batch_normalization=config.batch_normalization,
+        batch_normalization=config.batch_norm_spec,
         name=layer_names.HEAD,
     )
 
@@ -246,15 +258,33 @@ def feature_taps(network: ResNetConfig | str | keras.Model) -> dict[str, str]:
         'stage2_unit3_out'
     """
     config = _config_of(network)
-    first = config.strides // 2 ** (len(config.units) - 1)
-    taps = {
-        f"stride{first * 2**s}": f"{layer_names.unit(s + 1, units)}_out"
-        for s, units in enumerate(config.units)
-    }
+    strides = STEMS[config.stem].strides
+    taps = {f"stride{strides}": end_of_stem(config)}
+    for unit_name, spec in config.unit_specs():
+        strides *= spec.strides
+        taps[f"stride{strides}"] = f"{unit_name}_out"
     end = end_of_network(ACTIVATION_ORDERS[config.activation_order])
     if end:
         taps[f"stride{config.strides}"] = f"{layer_names.HEAD}_{end[-1]}"
     return taps
+
+
+def end_of_stem(config: ResNetConfig) -> str:
+    """Returns the name of the stem's last layer."""
+    stem = STEMS[config.stem]
+    if stem.pooled:
+        return f"{layer_names.STEM}_pool"
+    if config.traits.after_stem:
+        return f"{layer_names.STEM}_{config.traits.after_stem[-1]}"
+    return _stem_convs(stem)[-1]
+
+
+def _stem_convs(stem):
+    """Returns the names of a stem's convolutions."""
+    name = f"{layer_names.STEM}_conv"
+    if len(stem.convs) == 1:
+        return [name]
+    return [f"{name}{i + 1}" for i in range(len(stem.convs))]
 
 
 def _config_of(network):
@@ -267,23 +297,29 @@ def _config_of(network):
 
 
 def _stem(x, config):
-    stem = STEMS[config.stem]
-    x = layers.conv(
-        x,
-        config.widths[0],
-        stem.kernel_size,
-        strides=stem.conv_strides,
-        initializer=config.kernel_initializer,
-        name=f"{layer_names.STEM}_conv",
-    )
-    x = layers.apply_ops(
-        x,
-        STEM,
-        batch_normalization=config.batch_normalization,
-        name=layer_names.STEM,
-    )
+    stem, traits = STEMS[config.stem], config.traits
+    bn = {"batch_normalization": config.batch_norm_spec}
+    names = _stem_convs(stem)
+    for i, (kernel_size, part) in enumerate(stem.convs):
+        x = layers.conv(
+            x,
+            max(1, int(part * config.widths[0])),
+            kernel_size,
+            strides=stem.conv_strides if i == 0 else 1,
+            initializer=config.kernel_initializer,
+            bias=0.0 if "stem" in traits.biased else None,
+            name=names[i],
+        )
+        last = i == len(names) - 1
+        x = layers.apply_ops(
+            x,
+            traits.after_stem if last else BETWEEN,
+            name=layer_names.STEM if last else names[i],
+            **bn,
+        )
     if stem.pooled:
-        x = layers.max_pool(x, name=f"{layer_names.STEM}_pool")
+        pool = f"{layer_names.STEM}_pool"
+        x = layers.max_pool(x, padding=traits.pool_padding, name=pool)
     return x
 
 

@@ -50,7 +50,7 @@ def complexity(
     the classifier; the outputs of ReLU, sigmoid and softmax; max-pooling's
     input and output; both factors of a gate's products; dropout's mask, which
     in stochastic depth is one value per image. Additions, constant factors,
-    option A and the average pooling need none. Recomputation and fused layers
+    option A and average poolings need none. Recomputation and fused layers
     are not considered.
 
     Reference: He et al., "Deep Residual Learning for Image Recognition", 2015,
@@ -178,7 +178,7 @@ def _conv(
 
 
 @layers.batch_norm.register
-def _batch_norm(x: _Map, **unused):
+def _batch_norm(x: _Map, spec, **unused):
     x.counts.parameters += 2 * x.channels  # gamma and beta
     x.keep()
     return x.like()
@@ -189,6 +189,11 @@ def _relu(x: _Map, **unused):
     y = x.like()
     y.keep()
     return y
+
+
+@layers.average_pool.register
+def _average_pool(x: _Map, strides, **unused):
+    return x.to(x.channels, strides)
 
 
 @layers.max_pool.register

@@ -5,8 +5,8 @@ import itertools
 import json
 import math
 import numbers
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 from keras_resnetv2._checks import is_count
 from keras_resnetv2._options import (
@@ -18,17 +18,22 @@ from keras_resnetv2._options import (
 )
 from keras_resnetv2._text import brief
 from keras_resnetv2.models import layer_names
+from keras_resnetv2.models.references import Reference, find_reference
 from keras_resnetv2.models.specs import (
     SHORTCUT_OPTIONS,
     STEMS,
     UNITS,
+    BatchNormSpec,
     UnitSpec,
     shortcuts_with,
 )
 
 # The names that a type checker and `ResNetConfig` accept. The tests compare
 # them with the tables that define the names.
-StemName = Literal["cifar", "imagenet"]
+ReferenceName = Literal[
+    "paper", "keras_applications", "keras_hub", "timm", "pytorchcv"
+]
+StemName = Literal["cifar", "imagenet", "imagenet_deep", "imagenet_tiered"]
 UnitName = Literal["single", "basic", "bottleneck"]
 ActivationOrderName = Literal[
     "original",
@@ -45,7 +50,7 @@ ShortcutName = Literal[
     "conv",
     "dropout",
 ]
-DimensionChangeName = Literal["padding", "projection"]
+DimensionChangeName = Literal["padding", "projection", "pooled_projection"]
 BottleneckStrideName = Literal["conv1", "conv2"]
 KernelInitializerName = Literal["he_normal", "he_normal_fan_out"]
 BatchNormalizationName = Literal["per_replica", "synchronized"]
@@ -57,7 +62,7 @@ _DEPTH_MULTIPLES = {"single": 6, "basic": 6, "bottleneck": 9}
 
 
 # Fields that a named network sets; every builder takes the other ones.
-SIZE_FIELDS = ("depth", "units_per_stage", "widths", "stem", "classes")
+SIZE_FIELDS = ("depth", "units_per_stage", "widths", "classes")
 
 
 _FINITE = Number(math.isfinite, "a finite number")
@@ -121,8 +126,11 @@ class ResNetConfig:
     )
     stem: StemName = option(
         "cifar",
-        "first layers: cifar is a 3x3 convolution, imagenet a 7x7/2 "
-        "convolution and a 3x3/2 max-pool",
+        "first layers: cifar is a 3x3 convolution; imagenet a 7x7/2 "
+        "convolution and a 3x3/2 max-pool; imagenet_deep and imagenet_tiered "
+        "have three 3x3 convolutions instead of the 7x7, the first with stride "
+        "2",
+        source="section 5; deep: He et al., 2019, Fig. 2(b)",
     )
     unit: UnitName = option(
         "basic",
@@ -156,15 +164,17 @@ class ResNetConfig:
     dimension_change: DimensionChangeName | None = option(
         None,
         "shortcut at a change of channels or map size: padding is option A, "
-        "projection option B",
-        unset="the paper's choice, padding in CIFAR networks with basic or "
-        "single units, else projection",
-        source="He et al., 2015",
+        "projection option B; pooled_projection has the stride in an average "
+        "pooling before option B",
+        unset="the reference's; in the paper, padding in CIFAR networks with "
+        "basic or single units, else projection",
+        source="He et al., 2015; pooled: He et al., 2019, Fig. 2(c)",
     )
-    bottleneck_stride: BottleneckStrideName = option(
-        "conv1",
+    bottleneck_stride: BottleneckStrideName | None = option(
+        None,
         "convolution of a bottleneck that has the stride: conv1 as in the "
         "authors' code, conv2 as in fb.resnet.torch",
+        unset="the reference's; in the paper, conv1",
     )
     kernel_initializer: KernelInitializerName = option(
         "he_normal",
@@ -185,6 +195,14 @@ class ResNetConfig:
         source="Huang et al., 2016",
         number=_fraction("of skipped branches", "stochastic_depth"),
     )
+    reference: ReferenceName = option(
+        "paper",
+        "published architecture, where others differ from the paper: "
+        "activation of the stem, padding of its max-pool, pre-activation of "
+        "the first unit, position of the strides, biases, and batch "
+        "normalization's epsilon and momentum",
+        source="models.references",
+    )
 
     __repr__ = brief
 
@@ -192,6 +210,7 @@ class ResNetConfig:
         for name, value in vars(self).items():
             object.__setattr__(self, name, _plain(value))
         check_options(self)
+        find_reference(self.reference, self.stem)
         _check_bottleneck_stride(self)
         _check_size(self)
         _check_shortcut_options(self)
@@ -206,10 +225,21 @@ class ResNetConfig:
         return (layers // len(UNITS[self.unit]),) * len(self.widths)
 
     @property
+    def traits(self) -> Reference:
+        """What its reference does, where it may differ from the paper."""
+        return find_reference(self.reference, self.stem)
+
+    @property
+    def strided_conv(self) -> str:
+        """`bottleneck_stride`, or the reference's choice if that is None."""
+        return self.bottleneck_stride or self.traits.bottleneck_stride
+
+    @property
     def bridge(self) -> str:
-        """`dimension_change`, or the paper's choice if that is None."""
-        if self.dimension_change is not None:
-            return self.dimension_change
+        """`dimension_change`, or the reference's choice if that is None."""
+        change = self.dimension_change or self.traits.dimension_change
+        if change is not None:
+            return change
         if self.stem == "cifar" and self.unit != "bottleneck":
             return "padding"
         return "projection"
@@ -217,12 +247,20 @@ class ResNetConfig:
     @property
     def input_size(self) -> int:
         """Height and width of the default input in pixels."""
-        return STEMS[self.stem].input_size
+        return self.traits.input_size or STEMS[self.stem].input_size
 
     @property
     def strides(self) -> int:
         """Input pixels per pixel of the last stage's map, along one side."""
         return STEMS[self.stem].strides * 2 ** (len(self.widths) - 1)
+
+    @property
+    def batch_norm_spec(self) -> BatchNormSpec:
+        """The settings of all batch normalizations."""
+        traits = self.traits
+        return BatchNormSpec(
+            self.batch_normalization, traits.epsilon, traits.momentum
+        )
 
     def to_json(self) -> str:
         """Returns all fields as a JSON object."""
@@ -244,31 +282,44 @@ class ResNetConfig:
             for key in SHORTCUT_OPTIONS.get(self.shortcut, {})
             if getattr(self, key) is not None
         }
-        strided = BOTTLENECK_STRIDES[self.bottleneck_stride]
+        traits = self.traits
+        strided = BOTTLENECK_STRIDES[self.strided_conv]
         place = itertools.count(1)
         for s, (units, width) in enumerate(zip(self.units, self.widths)):
             for u in range(units):
+                strides = 2 if self._halves(s, u) else 1
+                bridge = self.bridge
+                if strides == 2 and u > 0:
+                    bridge = traits.strided_shortcut or bridge
                 yield (
                     layer_names.unit(s + 1, u + 1),
                     UnitSpec(
                         unit=self.unit,
                         width=width,
-                        strides=2 if s > 0 and u == 0 else 1,
+                        strides=strides,
                         strided_conv=strided
                         if self.unit == "bottleneck"
                         else 0,
-                        preactivated=(s, u) != (0, 0),
+                        preactivated=(s, u) != (0, 0)
+                        or traits.first_unit_preactivated,
                         activation_order=self.activation_order,
                         shortcut=self.shortcut,
-                        dimension_change=self.bridge,
+                        dimension_change=bridge,
                         kernel_initializer=self.kernel_initializer,
-                        batch_normalization=self.batch_normalization,
+                        batch_normalization=self.batch_norm_spec,
+                        biased=traits.biased,
                         drop_rate=self.stochastic_depth
                         * next(place)
                         / sum(self.units),
                         **options,
                     ),
                 )
+
+    def _halves(self, stage, unit):
+        """Returns whether a unit halves the map; both count from 0."""
+        if self.traits.strided_unit == "first":
+            return stage > 0 and unit == 0
+        return stage < len(self.units) - 1 and unit == self.units[stage] - 1
 
 
 # Field -> the names that it accepts.
@@ -301,7 +352,8 @@ def check_config(config) -> None:
 
 
 def _check_bottleneck_stride(config):
-    if config.bottleneck_stride != "conv1" and config.unit != "bottleneck":
+    without_effect = config.bottleneck_stride not in (None, "conv1")
+    if without_effect and config.unit != "bottleneck":
         raise ValueError(
             f"bottleneck_stride={config.bottleneck_stride!r} has no effect "
             f'with unit={config.unit!r}. Omit it, or use unit="bottleneck".'
@@ -431,3 +483,14 @@ def find_config(name: str) -> ResNetConfig:
         f"Unknown model: received {name!r}; expected one of "
         f"{', '.join(MODELS)}."
     )
+
+
+def call_of(model: str, options: Mapping[str, Any]) -> str:
+    """Writes a network as the call that builds it.
+
+    Args:
+        model: name of the builder.
+        options: `ResNetConfig` fields, by name.
+    """
+    arguments = (f"{name}={value!r}" for name, value in options.items())
+    return f"{model}({', '.join(arguments)})"

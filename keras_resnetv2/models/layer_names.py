@@ -3,9 +3,9 @@
 import re
 
 from keras_resnetv2._origin import CLASSIFIER as CLASSIFIER
+from keras_resnetv2._origin import STEM as STEM
 
 PREPROCESSING = "preprocessing"
-STEM = "stem"
 HEAD = "head"
 
 # Stage, unit, and the layer's name within the unit.

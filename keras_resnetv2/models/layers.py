@@ -4,10 +4,12 @@
 """
 
 import functools
+import math
 
 import keras
 
 from keras_resnetv2.models.batch_normalization import BatchNormalization
+from keras_resnetv2.models.specs import BatchNormSpec
 
 # Untruncated, like Caffe's "msra" and torch's kaiming_normal_.
 KERNEL_INITIALIZERS = {"he_normal": "fan_in", "he_normal_fan_out": "fan_out"}
@@ -55,9 +57,14 @@ def conv(
 
 
 @functools.singledispatch
-def batch_norm(x, *, kind, name):
-    """Applies batch normalization with the paper's epsilon and momentum."""
-    return BatchNormalization(synchronized=kind == "synchronized", name=name)(x)
+def batch_norm(x, spec: BatchNormSpec, *, name):
+    """Applies batch normalization."""
+    return BatchNormalization(
+        epsilon=spec.epsilon,
+        momentum=spec.momentum,
+        synchronized=spec.kind == "synchronized",
+        name=name,
+    )(x)
 
 
 def apply_ops(x, ops, *, batch_normalization, name, out=None):
@@ -66,14 +73,14 @@ def apply_ops(x, ops, *, batch_normalization, name, out=None):
     Args:
         x: the tensor.
         ops: names of operations, in order.
-        batch_normalization: a name in `BATCH_NORMALIZATIONS`.
+        batch_normalization: a `BatchNormSpec`.
         name: the layers are called `{name}_bn` and `{name}_relu`.
         out: another name for the last layer, if wanted.
     """
     for i, op in enumerate(ops, 1):
         layer_name = out if out and i == len(ops) else f"{name}_{op}"
         if op == "bn":
-            x = batch_norm(x, kind=batch_normalization, name=layer_name)
+            x = batch_norm(x, batch_normalization, name=layer_name)
         else:
             x = relu(x, name=layer_name)
     return x
@@ -116,13 +123,20 @@ def pad_channels(x, filters, strides, *, name):
 
 
 @functools.singledispatch
-def max_pool(x, *, name):
+def max_pool(x, *, padding, name):
     """Applies the ImageNet stem's 3x3 max-pool, stride 2, symmetric padding.
 
-    It follows a ReLU, so padding with 0 has the same effect as with -inf.
+    After a ReLU, a `padding` of 0 has the same effect as minus infinity.
     """
-    x = keras.layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
+    pad = MinusInfinityPadding if padding else keras.layers.ZeroPadding2D
+    x = pad(1, name=f"{name}_pad")(x)
     return keras.layers.MaxPooling2D(3, strides=2, name=name)(x)
+
+
+@functools.singledispatch
+def average_pool(x, strides, *, name):
+    """Averages windows without overlap; those at the end may be smaller."""
+    return keras.layers.AveragePooling2D(strides, padding="same", name=name)(x)
 
 
 @keras.saving.register_keras_serializable(package="keras_resnetv2")
@@ -155,6 +169,34 @@ class PaddingShortcut(keras.layers.Layer):
         """Returns the constructor's arguments."""
         config = {"filters": self.filters, "strides": self.strides}
         return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable(package="keras_resnetv2")
+class MinusInfinityPadding(keras.layers.Layer):
+    """Adds pixels of minus infinity on all four sides.
+
+    Args:
+        pixels: number of rows and columns on each side.
+    """
+
+    def __init__(self, pixels: int, **kwargs):
+        super().__init__(**kwargs)
+        self.pixels = pixels
+
+    def call(self, x):
+        """Maps (batch, H, W, C) to (batch, H + 2 pixels, W + 2 pixels, C)."""
+        sides = [(0, 0), (self.pixels,) * 2, (self.pixels,) * 2, (0, 0)]
+        return keras.ops.pad(x, sides, constant_values=-math.inf)
+
+    def compute_output_shape(self, input_shape):
+        """Returns the output's shape; sizes unknown in the input are None."""
+        batch, *size, channels = input_shape
+        size = [s and s + 2 * self.pixels for s in size]
+        return (batch, *size, channels)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "pixels": self.pixels}
 
 
 @keras.saving.register_keras_serializable(package="keras_resnetv2")

@@ -1,4 +1,4 @@
-"""The config of a built network: stored in its stem, or read from its layers.
+"""The config of a built network: stored in a layer, or read from its layers.
 
 Networks saved by version 0.1.0 do not store it. Only for them is the config
 read from names of layers.
@@ -10,6 +10,7 @@ import keras
 
 from keras_resnetv2.models import layer_names
 from keras_resnetv2.models.activations import ACTIVATION_ORDERS
+from keras_resnetv2.models.batch_normalization import BatchNormalization
 from keras_resnetv2.models.configs import (
     BOTTLENECK_STRIDES,
     MODELS,
@@ -48,6 +49,17 @@ def config_of(model: keras.Model) -> ResNetConfig:
             "layer."
         )
     return _with_depth(_read(layers, units))
+
+
+def first_bn(model: keras.Model) -> BatchNormalization:
+    """Returns the layer that stores a network's config and origin.
+
+    Args:
+        model: a network made by `ResNetV2`; each has a batch normalization.
+    """
+    return next(
+        layer for layer in model.layers if isinstance(layer, BatchNormalization)
+    )
 
 
 def _units(layers):

@@ -5,7 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_resnetv2._checks import check_choice
-from keras_resnetv2.models.configs import MODELS, ResNetConfig
+from keras_resnetv2.models.configs import (
+    MODELS,
+    ResNetConfig,
+    call_of,
+    find_config,
+)
+from keras_resnetv2.models.published_elsewhere import FILES, File
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,10 +55,11 @@ class PublishedWeights:
     @property
     def label(self) -> str:
         """The model and its options, like a call."""
-        options = (f"{name}={value!r}" for name, value in self.options.items())
-        return f"{self.model}({', '.join(options)})"
+        return call_of(self.model, self.options)
 
 
+# What another reference implies need not be said, too.
+_BY_REFERENCE = ("bottleneck_stride", "dimension_change")
 _IN_INFERENCE = {"dropout": "identity"}
 
 # tools/publish.py prints a row.
@@ -77,26 +84,28 @@ def list_models(weights: bool | str = False) -> list[str]:
     """Lists the paper's networks by the names of their builders.
 
     Args:
-        weights: True lists only networks with published weights; a tag, such
-            as "cifar10", only those with weights of that tag.
+        weights: True lists only networks with published weights that this
+            package finds by their tag; a tag, "cifar10" or "imagenet", only
+            those with weights of that tag.
 
     Raises:
         ValueError: if `weights` is something else.
 
     Example:
         >>> import keras_resnetv2
-        >>> keras_resnetv2.list_models(weights=True)
+        >>> keras_resnetv2.list_models(weights="cifar10")
         ['PreActResNet20']
     """
-    known = sorted({row.tag for row in PUBLISHED})
+    rows = [*PUBLISHED, *(row for row in FILES if row.md5)]
+    known = sorted({row.tag for row in rows})
     check_choice("weights", weights, (False, True, *known))
-    published = {row.model for row in PUBLISHED if weights in (True, row.tag)}
+    published = {row.model for row in rows if weights in (True, row.tag)}
     return [name for name in MODELS if name in published or not weights]
 
 
 def is_tag(weights) -> bool:
     """Returns whether `weights` is the tag of any published weights."""
-    tags = [row.tag for row in PUBLISHED]
+    tags = [row.tag for row in (*PUBLISHED, *FILES)]
     return isinstance(weights, str) and weights in tags
 
 
@@ -106,11 +115,12 @@ def tags(config: ResNetConfig) -> list[str]:
     Args:
         config: the network.
     """
-    fitting = [row for row in PUBLISHED if not differences(row.config, config)]
+    rows = (*PUBLISHED, *FILES)
+    fitting = [row for row in rows if not differences(row.config, config)]
     return sorted({row.tag for row in fitting})
 
 
-def find(tag: str, config: ResNetConfig) -> PublishedWeights:
+def find(tag: str, config: ResNetConfig) -> PublishedWeights | File:
     """Returns the published weights of a network.
 
     Options that do not change a trained network's outputs are ignored:
@@ -122,11 +132,14 @@ def find(tag: str, config: ResNetConfig) -> PublishedWeights:
         tag: tag of the weights.
         config: the network.
 
+    Returns:
+        A row of this package, or of another project.
+
     Raises:
         ValueError: if there are none; lists the existing ones, and how the most
             similar one differs.
     """
-    rows = [row for row in PUBLISHED if row.tag == tag]
+    rows = [row for row in (*PUBLISHED, *FILES) if row.tag == tag]
     nearest = min(
         rows,
         key=lambda row: (
@@ -136,13 +149,34 @@ def find(tag: str, config: ResNetConfig) -> PublishedWeights:
     )
     found = differences(nearest.config, config)
     if found:
+        labels = dict.fromkeys(row.label for row in rows)
         raise ValueError(
             f"weights={tag!r} are not published for this network, only for "
-            f"{', '.join(row.label for row in rows)}. This network differs "
+            f"{', '.join(labels)}. This network differs "
             f"from {nearest.label} in {'; '.join(found)}. Build one of the "
             "published networks, or train this one."
         )
     return nearest
+
+
+def of_model(tag: str, model: str) -> PublishedWeights | File:
+    """Returns the first published weights of a tag for a named network.
+
+    Args:
+        tag: tag of the weights.
+        model: name in `MODELS`.
+
+    Raises:
+        ValueError: if there are none; lists the existing ones.
+    """
+    rows = [row for row in (*PUBLISHED, *FILES) if row.tag == tag]
+    for row in rows:
+        if MODELS[row.model] is find_config(model):
+            return row
+    labels = ", ".join(dict.fromkeys(row.label for row in rows))
+    raise ValueError(
+        f"weights={tag!r} are not published for {model}, only for {labels}."
+    )
 
 
 def differences(published: ResNetConfig, config: ResNetConfig) -> list[str]:
@@ -156,6 +190,8 @@ def differences(published: ResNetConfig, config: ResNetConfig) -> list[str]:
         A phrase per option; empty if the weights fit the network.
     """
     there, here = _trained_function(published), _trained_function(config)
+    if published.reference != config.reference:
+        here = {name: here[name] for name in here if name not in _BY_REFERENCE}
     return [
         f"{name}: {here[name]!r}, published {there[name]!r}"
         for name in here
@@ -181,7 +217,8 @@ def _trained_function(config):
         "shortcut": _IN_INFERENCE.get(config.shortcut, config.shortcut),
         "shortcut_scale": unit.shortcut_scale,
         "residual_scale": unit.residual_scale,
-        "bottleneck_stride": config.bottleneck_stride,
+        "bottleneck_stride": config.strided_conv,
+        "reference": config.reference,
     }
     if config.shortcut != "conv":  # "conv" replaces it
         traits["dimension_change"] = config.bridge

@@ -79,23 +79,45 @@ def projection(x, activated, spec, name):
 
     In the original unit it has its own BN (He et al., 2015).
     """
+    return _projection(activated, spec.strides, spec, name)
+
+
+def pooled_projection(x, activated, spec, name):
+    """Option B after an average pooling, which has the stride.
+
+    Reference: He et al., "Bag of Tricks for Image Classification with
+    Convolutional Neural Networks", 2019, Fig. 2(c), ResNet-D.
+    """
+    if spec.strides > 1:
+        activated = layers.average_pool(
+            activated, spec.strides, name=f"{name}_shortcut_pool"
+        )
+    return _projection(activated, 1, spec, name)
+
+
+def _projection(x, strides, spec, name):
     name = f"{name}_shortcut_projection"
     shortcut = layers.conv(
-        activated,
+        x,
         spec.filters,
         1,
-        strides=spec.strides,
+        strides=strides,
         initializer=spec.kernel_initializer,
+        bias=spec.bias("shortcut"),
         name=name,
     )
     if spec.activation_order == "original":
         shortcut = layers.batch_norm(
-            shortcut, kind=spec.batch_normalization, name=f"{name}_bn"
+            shortcut, spec.batch_normalization, name=f"{name}_bn"
         )
     return shortcut
 
 
-DIMENSION_CHANGES = {"padding": padding, "projection": projection}
+DIMENSION_CHANGES = {
+    "padding": padding,
+    "projection": projection,
+    "pooled_projection": pooled_projection,
+}
 
 
 def _bridge(x, activated, spec, name):

@@ -25,15 +25,16 @@ def residual_unit(x, spec: UnitSpec, name: str):
     activated = layers.apply_ops(x, before, name=f"{name}_preact", **bn)
     residual = activated
     for i, (kernel_size, multiple) in enumerate(convs):
+        last = i == len(convs) - 1
         residual = layers.conv(
             residual,
             multiple * spec.width,
             kernel_size,
             strides=spec.strides if i == spec.strided_conv else 1,
             initializer=spec.kernel_initializer,
+            bias=spec.bias("last") if last else None,
             name=f"{name}_conv{i + 1}",
         )
-        last = i == len(convs) - 1
         ops = order.after if last else BETWEEN
         residual = layers.apply_ops(
             residual, ops, name=f"{name}_conv{i + 1}", **bn

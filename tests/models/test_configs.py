@@ -9,6 +9,7 @@ from keras_resnetv2.models import (
     batch_normalization,
     configs,
     layers,
+    references,
     shortcuts,
     specs,
 )
@@ -97,7 +98,7 @@ def test_paper_options_are_the_defaults():
     for name, config in MODELS.items():
         assert config.activation_order == "full_preactivation", name
         assert config.shortcut == "identity", name
-        assert config.bottleneck_stride == "conv1", name
+        assert config.strided_conv == "conv1", name
     option_a = [n for n, c in MODELS.items() if c.bridge == "padding"]
     assert option_a == [
         f"PreActResNet{depth}" for depth in (20, 32, 44, 56, 110, 1202)
@@ -152,6 +153,7 @@ def test_unknown_model_lists_the_known_ones():
 
 
 TABLES = {
+    "reference": dict.fromkeys(row.name for row in references.REFERENCES),
     "stem": specs.STEMS,
     "unit": specs.UNITS,
     "activation_order": activations.ACTIVATION_ORDERS,
@@ -172,5 +174,5 @@ def test_the_docstring_has_every_option_with_its_values():
     doc = " ".join(ResNetConfig.__doc__.split())
     for field in dataclasses.fields(ResNetConfig):
         assert f" {field.name}: {field.metadata['help']}." in doc
-    assert 'One of "padding", "projection". Default: the paper' in doc
+    assert '"pooled_projection". Default: the reference' in doc
     assert "{attributes}" not in doc

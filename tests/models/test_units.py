@@ -59,11 +59,22 @@ TRANSITIONS = {
     ("full_preactivation", "padding"): ["pad_channels"],
     ("full_preactivation", "projection"): ["bn", "relu", "conv"],
 }
+# The average pooling has the stride, directly before the convolution.
+TRANSITIONS |= {
+    (order, "pooled_projection"): [
+        *branch[: branch.index("conv")],
+        "pool",
+        *branch[branch.index("conv") :],
+    ]
+    for (order, change), branch in TRANSITIONS.items()
+    if change == "projection"
+}
 KINDS = {
     "Conv2D": "conv",
     "BatchNormalization": "bn",
     "ReLU": "relu",
     "Add": "add",
+    "AveragePooling2D": "pool",
     "Dropout": "dropout",
     "Multiply": "times",
     "Rescaling": "scale",
