@@ -72,5 +72,5 @@ entry_point = common.entry_point(
     workdir="Directory of the training, instead of --model.",
     required=["output"],
     unused=["data_dir"],
-    groups={"Network": network_flags.FLAGS},
+    groups=network_flags.GROUPS,
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from keras_resnetv2.cli import common
+from keras_resnetv2.cli.option_flags import NETWORK_OPTIONS, given
 
 if TYPE_CHECKING:
     import keras
@@ -12,10 +13,13 @@ if TYPE_CHECKING:
 MODEL = flags.DEFINE_string(
     "model",
     None,
-    "Network with published weights, instead of --workdir: PreActResNet20.",
+    "Network instead of --workdir, such as PreActResNet20; with --weights.",
 )
 WEIGHTS = flags.DEFINE_string(
-    "weights", None, "Published weights for --model: cifar10."
+    "weights",
+    None,
+    "Weights for --model: cifar10 or imagenet (published), or the path of a "
+    "file of this package or of another project, as the guide Weights says.",
 )
 IMAGE_SIZE = flags.DEFINE_integer(
     "image_size",
@@ -23,7 +27,13 @@ IMAGE_SIZE = flags.DEFINE_integer(
     "Side of the network's input in pixels. Default: the training's.",
     lower_bound=1,
 )
-FLAGS = [MODEL, WEIGHTS, IMAGE_SIZE]
+# Titles in --help.
+GROUPS = {
+    "Network": [MODEL, WEIGHTS, IMAGE_SIZE],
+    "Options of --model; defaults are the weights', else the model's": (
+        NETWORK_OPTIONS
+    ),
+}
 
 # Flags that are given together.
 _SOURCES = ({"workdir"}, {"model", "weights"})
@@ -59,7 +69,12 @@ def load_network(
             "Give the network by --workdir, or by --model and --weights"
             f"{others}; received {', '.join(received) or 'none of them'}."
         )
-    return _trained() if "workdir" in asked else _published()
+    if "workdir" in asked and (options := given(NETWORK_OPTIONS)):
+        raise ValueError(
+            f"--{next(iter(options))} is for --model; the network of a "
+            "--workdir has its own. Omit one of the two."
+        )
+    return _trained() if "workdir" in asked else _with_weights()
 
 
 def _trained():
@@ -71,23 +86,21 @@ def _trained():
     return trained.experiment.model, trained.model
 
 
-def _published():
-    from keras_resnetv2 import ResNetV2
-    from keras_resnetv2.models import configs, published
+def _with_weights():
+    import dataclasses
 
-    name, tag = MODEL.value, WEIGHTS.value
-    if not published.is_tag(tag):
-        tags = sorted({row.tag for row in published.PUBLISHED})
-        raise ValueError(
-            f"--weights={tag} are not published weights; expected one of "
-            f"{', '.join(tags)}. For a training of your own, give its "
-            "--workdir instead."
-        )
-    row = published.find(tag, configs.find_config(name))
-    size = IMAGE_SIZE.value or row.config.input_size
+    from keras_resnetv2 import ResNetV2
+    from keras_resnetv2.models import configs, weights
+
+    name, options = MODEL.value, given(NETWORK_OPTIONS)
+    asked = dataclasses.replace(configs.find_config(name), **options)
+    config = weights.fitting_config(
+        WEIGHTS.value, asked, model=name, fixed=options
+    )
+    size = IMAGE_SIZE.value or config.input_size
     network = ResNetV2(
-        row.config,
-        weights=tag,
+        config,
+        weights=WEIGHTS.value,
         input_shape=(size, size, 3),
         name=name.lower(),
     )

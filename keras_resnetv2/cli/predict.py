@@ -144,6 +144,6 @@ entry_point = common.entry_point(
     main,
     workdir="Directory of the training, instead of --model or --export.",
     unused=["data_dir"],
-    groups={"Network": network_flags.FLAGS},
+    groups=network_flags.GROUPS,
     takes_arguments=True,
 )

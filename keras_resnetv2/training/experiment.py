@@ -138,9 +138,9 @@ class Experiment:
     initial_weights: str | None = option(
         None,
         "initial weights of all layers except the classifier: a work directory "
-        "or a .weights.h5 file of the same network, with any classes, or "
-        "cifar10 for the published weights (for a directory of that name write "
-        "./cifar10)",
+        "or a file of the same network, with any classes, or cifar10 or "
+        "imagenet for published weights (for a directory of that name write "
+        "./cifar10). The guide Weights lists the files of other projects",
         unset="random weights",
     )
     frozen_stages: int | None = option(

@@ -10,6 +10,7 @@ from keras_resnetv2.models import layer_names, published
 from keras_resnetv2.models.backbones import backbone, load_backbone
 from keras_resnetv2.models.network import set_origin
 from keras_resnetv2.models.network_configs import config_of
+from keras_resnetv2.models.weights import find
 from keras_resnetv2.training import checkpoints
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.recipes import find_recipe
@@ -21,28 +22,20 @@ def load_initial_weights(model: keras.Model, path: str | None) -> None:
 
     Args:
         model: a network of this package with its top.
-        path: a work directory, a `.weights.h5` file, or "cifar10" (published
-            weights); None does nothing.
+        path: a work directory, "cifar10" (published weights), or a file, as
+            for `load_backbone`; None does nothing.
 
     Raises:
         ValueError: if there is nothing at that path, or it belongs to another
             network.
+        ImportError: if the file needs a package that is not installed.
         OSError: if published weights cannot be found or downloaded.
     """
     if path is None:
         return
-    is_tag = published.is_tag(path)
-    if os.path.isdir(path) and not is_tag:
+    if os.path.isdir(path) and not published.is_tag(path):
         _restore_backbone(model, path)
         return
-    if not is_tag and not (
-        path.endswith(".weights.h5") and os.path.isfile(path)
-    ):
-        raise ValueError(
-            f"initial_weights={path!r} is neither a training's work "
-            "directory nor a .weights.h5 file. Give one of these, or the name "
-            "of published weights."
-        )
     # The training keeps its own origin; the initial weights' may differ.
     origin = origin_of(model)
     load_backbone(model, path)
@@ -64,12 +57,14 @@ def initial_standardization(experiment: Experiment) -> str | Standardization:
     path = experiment.initial_weights
     if experiment.standardization is not None:
         return experiment.standardization
-    if published.is_tag(path):
-        return path
-    if path is not None and os.path.isdir(path):
+    if path is None:
+        own = None
+    elif os.path.isdir(path) and not published.is_tag(path):
         _, facts = Workdir(path).read()
-        return facts.standardization
-    return find_recipe(experiment.recipe).standardization
+        own = facts.standardization
+    else:
+        own = find(path, experiment.config()).origin.standardization
+    return own or find_recipe(experiment.recipe).standardization
 
 
 def freeze(model: keras.Model, frozen_stages: int | None) -> None:

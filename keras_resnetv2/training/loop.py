@@ -103,15 +103,15 @@ def train(
             "EXIF orientation is ignored. For the current rules, give a new "
             "--workdir."
         )
+    # Looks for the initial weights before the images are read.
+    standardization = None if facts else initial_standardization(experiment)
     if check_images:
         check_image_files(experiment, folder_rule)
     images, test = load_training(experiment, data_dir, folder_rule)
     if facts:
         check_same_data(experiment, facts, images)
     else:
-        facts = DataFacts.of(
-            images, initial_standardization(experiment), experiment.stream_size
-        )
+        facts = DataFacts.of(images, standardization, experiment.stream_size)
     check_divides(
         experiment.images_per_step,
         strategy.num_replicas_in_sync if strategy else 1,
