@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from absl import app, flags
-from tables import formats, models, options, results, weights
+from tables import formats, models, options, references, results, weights
 
 _WRITE = flags.DEFINE_bool("write", False, "Write them into the documents.")
 
@@ -14,6 +14,9 @@ _TABLES = {
     "networks": models.short_table,
     "models": models.table,
     "weights": weights.table,
+    "weights_elsewhere": weights.elsewhere,
+    "projects": weights.projects,
+    "references": references.table,
     "options": options.table,
     "formats": formats.table,
     "results": results.table,

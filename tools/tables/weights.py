@@ -1,7 +1,9 @@
-"""The table of published weights."""
+"""The tables of published weights: this package's, and other projects'."""
 
 from keras_resnetv2._text import markdown_table
+from keras_resnetv2.models.configs import call_of
 from keras_resnetv2.models.published import PUBLISHED
+from keras_resnetv2.models.published_elsewhere import FILES, PROJECTS
 
 _HEAD = (
     "network",
@@ -32,3 +34,37 @@ def _row(row):
         f"{row.size / 1e6:.1f}{'' if row.bundled else ', to be downloaded'}",
         f"`{row.sha256}`",
     )
+
+
+# What to give as weights=, if it is not a file.
+_GIVEN = {
+    "keras_applications": "`'imagenet'`",
+    "keras_hub": "keras-hub's network",
+}
+_HEAD_ELSEWHERE = ("network", "`weights=`", "data", "error, %", "file")
+
+
+def elsewhere() -> str:
+    """Returns one row per file of another project."""
+    return markdown_table(_HEAD_ELSEWHERE, map(_file, FILES)) + "\n"
+
+
+def _file(row):
+    options = dict(row.options)
+    options.pop("classes", None)  # of the data
+    label = call_of(row.model, {"reference": row.reference, **options})
+    return (
+        f"`{label}`",
+        _GIVEN.get(row.reference, "the file's path"),
+        row.tag,
+        "" if row.error is None else f"{row.error:.2f}",
+        row.address.replace("https://", ""),
+    )
+
+
+def projects() -> str:
+    """Returns one row per other project."""
+    rows = (
+        (f"`{name}`", row.licence, row.errors) for name, row in PROJECTS.items()
+    )
+    return markdown_table(("project", "licence", "errors"), rows) + "\n"
