@@ -1,8 +1,10 @@
 """All settings of a training. Keras is not imported, so --help is quick."""
 
 import dataclasses
+import json
 import math
 import os
+import shlex
 from typing import Any, Literal
 
 from keras_resnetv2._files import absolute_path
@@ -18,7 +20,12 @@ from keras_resnetv2._text import brief
 from keras_resnetv2.data import AUGMENTATIONS, DATASETS
 from keras_resnetv2.data.image_files import PIXEL_LIMIT
 from keras_resnetv2.models import published
-from keras_resnetv2.models.configs import MODELS, ResNetConfig, find_config
+from keras_resnetv2.models.configs import (
+    MODELS,
+    SIZE_FIELDS,
+    ResNetConfig,
+    find_config,
+)
 from keras_resnetv2.training.recipes import RECIPES, find_recipe
 
 # The tests compare these with the tables that define the names.
@@ -313,3 +320,36 @@ def changed_settings(experiment: Experiment) -> dict:
         for field in dataclasses.fields(experiment)
         if getattr(experiment, field.name) != getattr(default, field.name)
     }
+
+
+def training_command(experiment: Experiment) -> str:
+    """Returns a training's command line, without its work directory.
+
+    Folders and files are given by their names, without the paths that they
+    have on this machine.
+
+    Args:
+        experiment: the settings.
+    """
+    values = {
+        "model": experiment.model,
+        "dataset": experiment.dataset,
+        "recipe": experiment.recipe,
+        **changed_settings(experiment),
+        "seed": experiment.seed,
+    }
+    for name in ("dataset", "initial_weights"):
+        if os.path.isabs(values.get(name, "")):
+            values[name] = os.path.basename(os.path.normpath(values[name]))
+    options = experiment.options
+    if not options.keys() & set(SIZE_FIELDS):
+        flags = (
+            f"--{key}={value}" for key, value in (values | options).items()
+        )
+        return shlex.join(["keras-resnetv2-train", *flags])
+    # Sizes have no flags.
+    settings = json.dumps({**values, "options": options})
+    return (
+        f"echo {shlex.quote(settings)} > settings.json && "
+        "keras-resnetv2-train --config=settings.json"
+    )

@@ -17,7 +17,7 @@ from keras_resnetv2.data import (
 from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.models.published import PublishedWeights
 from keras_resnetv2.training.evaluation import loss_and_error
-from keras_resnetv2.training.experiment import Experiment, changed_settings
+from keras_resnetv2.training.experiment import Experiment, training_command
 from keras_resnetv2.training.trained import Trained, load_trained
 
 _BATCH = 500
@@ -61,7 +61,7 @@ def publish(
         test_error=1.0,
         steps=trained.step,
         seed=experiment.seed,
-        command=_command(experiment),
+        command=training_command(experiment),
         options=options,
     )
     test = load_arrays(row.tag, "test", data_dir=data_dir)
@@ -163,17 +163,3 @@ def _write(path, content):
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)
-
-
-def _command(experiment: Experiment) -> str:
-    """Returns the training's command line, without the work directory."""
-    named = {
-        "model": experiment.model,
-        "dataset": experiment.dataset,
-        "recipe": experiment.recipe,
-        **changed_settings(experiment),
-        "seed": experiment.seed,
-        **experiment.options,
-    }
-    flags = (f"--{name}={value}" for name, value in named.items())
-    return " ".join(["keras-resnetv2-train", *flags])

@@ -42,9 +42,10 @@ def test_what_is_written_is_what_is_stated(
     assert row.file == path.name and row.size == path.stat().st_size
     assert (row.steps, row.seed, row.options) == (4, 3, {"depth": 8})
     assert row.command == (
-        "keras-resnetv2-train --model=PreActResNet20 --dataset=fake "
-        "--recipe=paper --epochs=1 --batch_size=64 --learning_rate=0.01 "
-        "--seed=3 --depth=8"
+        """echo '{"model": "PreActResNet20", "dataset": "fake", """
+        """"recipe": "paper", "epochs": 1, "batch_size": 64, """
+        """"learning_rate": 0.01, "seed": 3, "options": {"depth": 8}}' """
+        "> settings.json && keras-resnetv2-train --config=settings.json"
     )
     test = data.load_arrays("fake", "test")
     logits = publishing.answers(row, path, test.images)
