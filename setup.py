@@ -84,6 +84,7 @@ setuptools.setup(
         "cpu": ["tensorflow-cpu>=2.20,<3"],
         "train": train,
         "tuner": tuner,
+        "hub": ["huggingface_hub>=0.30,<3"],
         # Reads timm's files.
         "weights": weights,
         # Reads PyTorch's files. From 2.6 on, it refuses all but weights.

@@ -23,9 +23,12 @@ from .models.complexity import Complexity as Complexity
 from .models.complexity import complexity as complexity
 from .models.configs import MODELS as MODELS
 from .models.configs import ResNetConfig as ResNetConfig
+from .models.model_card import ModelCard as ModelCard
 from .models.network import ResNet as ResNet
 from .models.published import list_models as list_models
 from .models.save_as import save_weights_as as save_weights_as
+from .models.sharing import from_pretrained as from_pretrained
+from .models.sharing import save_pretrained as save_pretrained
 from .training import classify as classify
 from .training import load_trained as load_trained
 

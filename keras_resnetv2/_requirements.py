@@ -20,6 +20,7 @@ _NEEDS = {
     "A SavedModel": {"cpu": ("tensorflow",)},
     "A .safetensors file": {"weights": ("safetensors",)},
     "A file of PyTorch": {"torch": ("torch",)},
+    "A network of the Hugging Face hub": {"hub": ("huggingface_hub",)},
 }
 
 

@@ -6,7 +6,14 @@ import sys
 import pytest
 from processes import run_forked
 
-from keras_resnetv2 import _requirements, analysis, data, studies, training
+from keras_resnetv2 import (
+    _requirements,
+    analysis,
+    data,
+    from_pretrained,
+    studies,
+    training,
+)
 from keras_resnetv2.data.image_files import read_image
 
 EXPERIMENT = training.Experiment("PreActResNet20", "fake", epochs=1)
@@ -56,6 +63,7 @@ CALLS = [
         lambda d: study("table1", d),
         "train",
     ),
+    ("huggingface_hub", lambda d: from_pretrained("hf://me/net"), "hub"),
 ]
 
 
