@@ -167,7 +167,7 @@ def measure_trained(
         ValueError: if the directory is not a training's, or the split has
             fewer images.
     """
-    model, experiment, facts, _ = load_trained(workdir, "float32")
+    model, experiment, facts, *_ = load_trained(workdir, "float32")
     data = load_split(
         experiment,
         split,

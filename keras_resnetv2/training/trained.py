@@ -1,5 +1,6 @@
 """Rebuilds and evaluates a trained network from its work directory."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -11,12 +12,13 @@ from absl import logging
 from keras_resnetv2._files import write_atomically
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._text import brief
-from keras_resnetv2.training import checkpoints, classes
+from keras_resnetv2.models.model_card import ModelCard, on_the_hub
+from keras_resnetv2.training import checkpoints, classes, logs
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.devices import precision
 from keras_resnetv2.training.errors import plain_errors
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
-from keras_resnetv2.training.experiment import Experiment
+from keras_resnetv2.training.experiment import Experiment, training_command
 from keras_resnetv2.training.images import found, load_split
 from keras_resnetv2.training.networks import build_model
 from keras_resnetv2.training.workdir import Workdir
@@ -31,12 +33,16 @@ class Trained(NamedTuple):
         experiment: the settings of its training.
         facts: facts of its training data.
         step: number of training steps done.
+        test_error: fraction of errors on the test images at this step, as
+            `evaluate` or the training measured it; None if they did not, or
+            with another precision or image size.
     """
 
     model: keras.Model
     experiment: Experiment
     facts: DataFacts
     step: int
+    test_error: float | None = None
 
     __repr__ = brief
 
@@ -44,6 +50,22 @@ class Trained(NamedTuple):
     def resize(self) -> int:
         """Shorter side of a picture before the centre crop in evaluation."""
         return self.model.origin.resize
+
+    @property
+    def card(self) -> ModelCard:
+        """What a model card says of the training: see `save_pretrained`."""
+        experiment, facts = self.experiment, self.facts
+        height, width, _ = facts.image_shape
+        steps = experiment.total_steps(facts.images)
+        return ModelCard(
+            data=f"{experiment.data_name}: {facts.images:,} training images, "
+            f"{height} x {width} pixels, {len(facts.class_names)} classes",
+            datasets=on_the_hub(experiment.dataset),
+            recipe=f"{experiment.recipe}, {self.step:,} of {steps:,} steps, "
+            f"{experiment.precision}, seed {experiment.seed}",
+            test_error=self.test_error,
+            command=training_command(experiment),
+        )
 
 
 def load_trained(
@@ -79,7 +101,24 @@ def load_trained(
             f"workdir={str(workdir.path)!r} has no checkpoint yet: no epoch "
             "was finished. Run its training command again."
         )
-    return Trained(model, experiment, facts, restored.step)
+    test_error = None
+    if image_size is None and dtype in (None, experiment.precision):
+        test_error = _test_error(workdir, experiment, restored.step)
+    return Trained(model, experiment, facts, restored.step, test_error)
+
+
+def _test_error(directory, experiment, step):
+    """Returns the measured fraction of errors; None if there is none."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        result = json.loads(directory.evaluation.read_text())
+        if result["step"] == step:
+            return float(result["error"])
+    if experiment.held_out is None:
+        with contextlib.suppress(ValueError):
+            for row in logs.read_rows(directory.metrics):
+                if row.step == step:
+                    return row.test_error
+    return None
 
 
 def evaluate(
@@ -122,7 +161,7 @@ def evaluate(
     """
     check_installed("An evaluation")
     directory = Workdir(workdir)
-    model, experiment, facts, step = load_trained(
+    model, experiment, facts, step, _ = load_trained(
         workdir, image_size=image_size
     )
     size = facts.image_shape[0]

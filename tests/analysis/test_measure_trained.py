@@ -25,7 +25,7 @@ def test_a_trained_network_is_measured_in_float32_on_its_images(
     measured = analysis.measure_trained(trained, images=3)
     assert measured.samples == 3 and measured.training
 
-    model, _, facts, _ = training.load_trained(trained, "float32")
+    model, _, facts, *_ = training.load_trained(trained, "float32")
     test = load("fake", "test")
     spread = [0, 34, 69]  # of 70, as even as can be
     expected = analysis.measure(

@@ -132,7 +132,7 @@ def test_published_weights_come_with_their_standardization(tmp_path, folder):
     run = fine_tuning(folder, "cifar10", options={}, epochs=1)
     assert run.initial_weights == "cifar10"
     training.train(run, tmp_path / "tuned")
-    model, _, facts, _ = training.load_trained(tmp_path / "tuned")
+    model, _, facts, *_ = training.load_trained(tmp_path / "tuned")
     assert facts.standardization == data.STANDARDIZATIONS["cifar10"]
     published = PreActResNet20(weights="cifar10")
     for name, same in (("stage1_unit3_conv2", 1), ("stage3_unit3_conv2", 0)):
