@@ -20,7 +20,7 @@ from keras_resnetv2.models import layer_names
 from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.models.configs import ResNetConfig
 from keras_resnetv2.models.network import set_origin
-from keras_resnetv2.models.network_configs import config_of
+from keras_resnetv2.models.network_configs import config_of, first_bn
 
 _FORMAT = "keras_resnetv2 network"
 _FORMAT_VERSION = 1
@@ -159,7 +159,7 @@ class Description:
                 pooling=pooled[0] if pooled and top is None else None,
                 classifier_activation=top and _activation_of(top),
                 include_preprocessing=layer_names.PREPROCESSING in layers,
-                dtype=layers[f"{layer_names.STEM}_conv"].dtype_policy.name,
+                dtype=first_bn(model).dtype_policy.name,
                 origin=origin_of(model),
             )
         except (KeyError, ValueError) as error:

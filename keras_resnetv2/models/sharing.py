@@ -157,7 +157,8 @@ def from_pretrained(
     if dtype is not None:
         description = dataclasses.replace(description, dtype=dtype)
     model = description.build()
-    weights_lib.load(model, path / WEIGHTS)
+    found = weights_lib.find(path / WEIGHTS, model.config)
+    weights_lib.load(model, found, new_head=False)
     return model
 
 
@@ -242,8 +243,10 @@ def _known_card(model, copy, description):
     try:
         row = published.find(weights, description.network)
         original = ResNetV2(row.config, weights=weights)
-    except (OSError, ValueError):
+    except (ImportError, OSError, ValueError):
         return ModelCard()
+    if not isinstance(row, published.PublishedWeights):
+        return ModelCard(data=row.tag, datasets=on_the_hub(row.tag))
     # A network that was trained on is no longer the published one.
     pairs = zip(copy.get_weights(), original.get_weights(), strict=True)
     if not all(np.array_equal(one, other) for one, other in pairs):

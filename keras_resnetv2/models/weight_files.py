@@ -34,7 +34,7 @@ def read(source: Any) -> dict[str, np.ndarray]:
 
     Args:
         source: a `keras.Model`, a PyTorch module, or the path of a file, one of
-            `FORMATS`. Its content tells the format, not its name.
+            `FORMATS`. Its content tells the format.
 
     Returns:
         Name -> values, with the project's order of axes. Names of Keras's
@@ -76,6 +76,8 @@ def read(source: Any) -> dict[str, np.ndarray]:
 def _reader_of(path):
     if h5py.is_hdf5(path):
         return _hdf5
+    if path.endswith(".h5"):  # a page of errors, say, and no pickle either
+        raise ValueError("it is no HDF5 file")
     with open(path, "rb") as file:
         start = file.read(9)
     # The length of a header in JSON, in eight bytes.
@@ -101,7 +103,15 @@ def _of_keras_2(layers) -> Iterator[tuple[str, np.ndarray]]:
         group = layers[layer]
         for name in map(_text, group.attrs["weight_names"]):
             weight = name.split("/")[-1].removesuffix(":0")
-            yield f"{layer}/{weight}", group[name][()]
+            yield f"{layer}/{weight}", _values(group, name)
+
+
+def _values(group, name):
+    """Reads a dataset, but not one of another file, which HDF5 can name."""
+    link, stored = group.get(name, getlink=True), group[name]
+    if not isinstance(link, h5py.HardLink) or stored.external:
+        raise ValueError(f"its {name} is in another file")
+    return stored[()]
 
 
 def _text(value):
@@ -124,7 +134,7 @@ def _of_keras_3(file) -> Iterator[tuple[str, np.ndarray]]:
             "give that network, or save it again"
         )
     for group in groups:
-        values = [group[str(i)][()] for i in range(len(group))]
+        values = [_values(group, str(i)) for i in range(len(group))]
         names = _KERNEL_FIRST if values[0].ndim > 1 else _BATCH_NORM
         for name, value in zip(names, values):
             yield f"{group.attrs['name']}/{name}", value

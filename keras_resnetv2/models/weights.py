@@ -242,15 +242,16 @@ def _fitting(found, stem):
     return "ResNetV2", {"config": "...", **options}
 
 
-def load(model: keras.Model, weights: Weights | None) -> bool:
+def load(
+    model: keras.Model, weights: Weights | None, new_head: bool = True
+) -> bool:
     """Loads weights into a network; None does nothing.
-
-    The classifier stays as it is, with a warning, if the weights have none or
-    one with another number of classes.
 
     Args:
         model: a network as built, or its backbone.
         weights: made by `find`.
+        new_head: whether the classifier stays as it is, with a warning, if the
+            weights have none, or one with another number of classes.
 
     Returns:
         Whether the network has a classifier with these weights.
@@ -263,7 +264,7 @@ def load(model: keras.Model, weights: Weights | None) -> bool:
         return False
     classes = _classes(weights)
     with_top = has_top and classes == model.output_shape[-1]
-    if has_top and not with_top:
+    if has_top and not with_top and new_head:
         own = model.get_layer(layer_names.CLASSIFIER)
         model = ResNet(model.inputs, own.input)
         warnings.warn(
