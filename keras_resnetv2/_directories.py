@@ -67,7 +67,7 @@ def check_free(settings: pathlib.Path, kind: str) -> None:
 
     Args:
         settings: the settings file that the directory lacks.
-        kind: the kind of directory that it is to become.
+        kind: what the settings belong to.
 
     Raises:
         ValueError: if it is not empty, or not a directory.
@@ -81,8 +81,9 @@ def check_free(settings: pathlib.Path, kind: str) -> None:
         for entry in path.iterdir()
     ):
         raise ValueError(
-            f"workdir={str(path)!r} is neither empty nor a {kind} "
-            f"({settings.name} is missing). Give a new or empty directory."
+            f"workdir={str(path)!r} is neither empty nor the work directory "
+            f"of a {kind} ({settings.name} is missing). Give a new or empty "
+            "directory."
         )
 
 

@@ -69,7 +69,7 @@ class Studydir:
             _check_same(settings, before, plan)
             return before
         if not self._plans():
-            check_free(settings, "directory of studies")
+            check_free(settings, "study")
         return None
 
     def claim(self, plan: Plan) -> None:

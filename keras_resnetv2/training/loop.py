@@ -91,7 +91,7 @@ def train(
     if checkpoint_steps is not None:
         check_count("checkpoint_steps", checkpoint_steps)
     workdir = Workdir(workdir)
-    workdir.claim(experiment)
+    workdir.check(experiment)
     make_deterministic(experiment.deterministic)
     strategy = make_strategy(experiment.replicas)
     facts = workdir.read()[1] if workdir.settings.exists() else None

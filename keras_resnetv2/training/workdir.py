@@ -53,7 +53,7 @@ class Workdir:
         self.model = self.path / "model.keras"
         self.evaluation = self.path / "evaluation.json"
 
-    def claim(self, experiment: Experiment) -> None:
+    def check(self, experiment: Experiment) -> None:
         """Checks that this directory is free, or holds this training.
 
         Raises:
@@ -61,7 +61,7 @@ class Workdir:
                 holds a training with other settings.
         """
         if not self.settings.exists():
-            check_free(self.settings, "work directory of a training")
+            check_free(self.settings, "training")
             return
         stored, _ = self.read()
         check_same(

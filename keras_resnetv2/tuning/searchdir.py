@@ -40,7 +40,7 @@ class Searchdir:
         """Returns the path of the log of a trial's process."""
         return self.path / "logs" / f"{trial_id}.txt"
 
-    def claim(self, settings: dict) -> dict | None:
+    def check(self, settings: dict) -> dict | None:
         """Checks that this directory is free, or holds this search.
 
         Args:
@@ -54,7 +54,7 @@ class Searchdir:
                 settings.
         """
         if not self.settings.exists():
-            check_free(self.settings, "directory of a search")
+            check_free(self.settings, "search")
             return None
         with refused_unless_settings(self.settings, "search"):
             stored = json.loads(self.settings.read_text())

@@ -146,7 +146,7 @@ def search(
         "max_flops": max_flops,
     }
     data_dir = data_dir and absolute_path(data_dir)
-    data = directory.claim(settings) or _describe_data(base, data_dir)
+    data = directory.check(settings) or _describe_data(base, data_dir)
     searched = SearchSpace(
         base,
         space,
@@ -162,12 +162,12 @@ def search(
     )
     if role == "worker":
         _work_for_chief(
-            make(None), runs, lambda: directory.claim(settings), pool
+            make(None), runs, lambda: directory.check(settings), pool
         )
         return None
     with locked(directory.path):
         # Another search may have run here in the meantime.
-        directory.claim(settings)
+        directory.check(settings)
         oracle = make(directory.state)
         if oracle.end_order:
             print(f"Resuming: {len(oracle.end_order)} trials are done.")
@@ -215,11 +215,11 @@ def _work(oracle, tuner_id, run, pool):
         oracle.end_trial(trial)
 
 
-def _work_for_chief(oracle, runs, claim, pool):
+def _work_for_chief(oracle, runs, check, pool):
     try:
         with worker.connect(oracle) as client:
             client.get_space()  # now the chief has written its settings
-            if claim() is None:
+            if check() is None:
                 raise ValueError(
                     "The chief's search is not in this workdir. Chief and "
                     "workers need the same directory, on a shared disk."

@@ -98,7 +98,7 @@ def test_workdir_round_trip(tmp_path):
         options={"shortcut": "dropout", "dropout_rate": 0.2}, epochs=3
     )
     workdir = Workdir(tmp_path / "new")
-    workdir.claim(asked)
+    workdir.check(asked)
     workdir.write(asked, FACTS)
     read, facts = workdir.read()
     assert read == asked
@@ -115,7 +115,7 @@ def test_a_workdir_older_than_a_setting(tmp_path):
     del values["experiment"]["held_out"]
     workdir.settings.write_text(json.dumps(values))
     assert workdir.read() == (experiment(), FACTS)
-    workdir.claim(experiment())
+    workdir.check(experiment())
 
 
 def test_a_folder_of_images_is_found_from_anywhere(tmp_path, monkeypatch):
@@ -130,32 +130,34 @@ def test_workdir_keeps_where_the_data_was(tmp_path, monkeypatch):
     workdir = Workdir(tmp_path / "new")
     workdir.write(experiment(), FACTS, data_dir="datasets")
     assert workdir.data_dir() == str(tmp_path / "datasets")
-    workdir.claim(experiment())  # not a setting: it may change
+    workdir.check(experiment())  # not a setting: it may change
 
 
 def test_a_first_write_cut_off_is_no_foreign_directory(tmp_path):
     (tmp_path / ".experiment.json.part").write_text('{"exp')
-    Workdir(tmp_path).claim(experiment())
+    Workdir(tmp_path).check(experiment())
 
 
 def test_workdir_of_other_settings_is_refused(tmp_path):
     workdir = Workdir(tmp_path)
     workdir.write(experiment(epochs=3), FACTS)
-    workdir.claim(experiment(epochs=3))
+    workdir.check(experiment(epochs=3))
     with pytest.raises(ValueError, match="epochs: 3 there, 4 asked for"):
-        workdir.claim(experiment(epochs=4))
+        workdir.check(experiment(epochs=4))
 
 
 def test_foreign_and_empty_workdirs(tmp_path):
     empty = Workdir(tmp_path)
-    empty.claim(experiment())
+    empty.check(experiment())
     with pytest.raises(ValueError, match="it has no experiment.json"):
         empty.read()
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(ValueError, match="neither empty nor a work directory"):
-        empty.claim(experiment())
+    with pytest.raises(
+        ValueError, match="neither empty nor the work directory"
+    ):
+        empty.check(experiment())
     with pytest.raises(ValueError, match="is a file"):
-        Workdir(tmp_path / "thesis.tex").claim(experiment())
+        Workdir(tmp_path / "thesis.tex").check(experiment())
     for damaged in (b'{"experiment": {"mod', b"\xf7\x80", b"[]", b"null"):
         (tmp_path / "experiment.json").write_bytes(damaged)
         with pytest.raises(ValueError, match="json cannot be read as"):
