@@ -4,9 +4,9 @@ keras-resnetv2-tune --dataset=cifar10 --tuner=hyperband \
   --workdir=runs/search --search=depth,width,learning_rate \
   --max_parameters=500000
 
-A flag of the experiment or of the network fixes a setting, so it is not
-searched. Some defaults differ from those listed below: --model=PreActResNet20
---epochs=10 --held_out=0.1.
+A flag of the experiment or of the network fixes a hyper-parameter, so it is
+not searched. Some defaults differ from those listed below:
+--model=PreActResNet20 --epochs=10 --held_out=0.1.
 """
 
 from absl import flags
@@ -27,14 +27,14 @@ _MAX_TRIALS = flags.DEFINE_integer(
 _SPACE = flags.DEFINE_multi_string(
     "space",
     [],
-    "A setting with its range (depth=20..110), choices (batch_size=64,128) or "
-    "fixed value (width=16). May be repeated.",
+    "A hyper-parameter with its range (depth=20..110), choices "
+    "(batch_size=64,128) or fixed value (width=16). May be repeated.",
 )
 _SEARCH = flags.DEFINE_list(
     "search",
     None,
-    "Names of further settings to search. The others keep their values. "
-    f"Default: all, that is {', '.join(HYPERPARAMETERS)}.",
+    "Names of further hyper-parameters to search. The others keep their "
+    f"values. Default: all, that is {', '.join(HYPERPARAMETERS)}.",
 )
 _MAX_PARAMETERS = flags.DEFINE_integer(
     "max_parameters",

@@ -63,8 +63,8 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
             `distribution_strategy` instead), `held_out` or `deterministic`.
         space: name -> list of choices, (low, high) range, or fixed value; see
             `SearchSpace`.
-        search: names of further settings to search. The others keep the base's
-            values. Defaults to all.
+        search: names of further hyper-parameters to search. The others keep the
+            base's values. Defaults to all.
         classes: number of classes. Defaults to the base network's.
         input_shape: (H, W, C). Defaults to the base network's.
         max_parameters: largest number of trainable parameters. A trial above
@@ -120,7 +120,7 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
         )
 
     def declare_hyperparameters(self, hp) -> None:
-        """Declares all searched settings.
+        """Declares all searched hyper-parameters.
 
         Args:
             hp: a `keras_tuner.HyperParameters`.

@@ -1,4 +1,4 @@
-"""The settings that can be searched, their values, and the search methods.
+"""The hyper-parameters, their values, and the search methods.
 
 keras-tuner is not imported, so --help is quick.
 """
@@ -18,14 +18,14 @@ TUNER_NAMES = ("random", "hyperband", "bayesian", "grid")
 
 @dataclasses.dataclass(frozen=True)
 class Hyperparameter:
-    """How one setting is searched.
+    """How a hyper-parameter is searched.
 
     Attributes:
         values: a list of choices, or a range (low, high), both inclusive.
         step: step between the values of a range; None: any number.
         sampling: scale of a range, "linear" or "log".
-        needs: (another setting, its values). With other values of it, this
-            setting has no effect and is not searched.
+        needs: (another hyper-parameter, its values). With other values of it,
+            this one has no effect and is not searched.
     """
 
     values: list | tuple
@@ -53,7 +53,7 @@ def _needing(option):
     return ("shortcut", shortcuts_with(option))
 
 
-# The default search space. A setting comes after the one that it needs.
+# The default search space. Each comes after the one that it needs.
 HYPERPARAMETERS = {
     "unit": Hyperparameter(["basic", "bottleneck"]),
     "depth": Hyperparameter(
@@ -90,7 +90,7 @@ HYPERPARAMETERS = {
 
 
 def resolve(name: str, space: Mapping, base: Experiment):
-    """Returns how a setting is searched, or its fixed value.
+    """Returns how a hyper-parameter is searched, or its fixed value.
 
     Args:
         name: a key of `HYPERPARAMETERS`.

@@ -225,7 +225,7 @@ class GridSearch(_SearchOracle, keras_tuner.oracles.GridSearchOracle):
         """Returns the combination after the last one that was begun.
 
         keras-tuner waits for the end of that trial, because it may declare new
-        settings. Here all are declared, so workers need not wait.
+        hyper-parameters. Here all are declared, so workers need not wait.
         """
         self._populate_next = self.start_order[-1:]
         return super().populate_space(trial_id)

@@ -94,8 +94,8 @@ def search(
             20 with "random" and "bayesian", else to all trials of the method.
         space: name -> list of choices, (low, high) range, or fixed value; see
             `SearchSpace`.
-        search: names of further settings to search. The others keep the base's
-            values. Defaults to all.
+        search: names of further hyper-parameters to search. The others keep the
+            base's values. Defaults to all.
         max_parameters: largest number of trainable parameters. Networks above
             it, or above `max_flops`, are not drawn.
         max_flops: largest number of multiply-adds per image.

@@ -1,4 +1,4 @@
-"""`SearchSpace`: turns values of the searched settings into trainings."""
+"""`SearchSpace`: turns values of hyper-parameters into trainings."""
 
 import dataclasses
 import itertools
@@ -24,16 +24,16 @@ class SearchSpace:
     The names are those of `ResNetConfig` and `Experiment`, with two exceptions.
     `width` is the number of filters of the first stage; it doubles from stage
     to stage. `bottleneck_depth` (9n+2) is the depth of networks with bottleneck
-    units; `depth` (6n+2) is that of the others. Settings without effect, such
-    as a gate's bias without a gate, are not part of a trial.
+    units; `depth` (6n+2) is that of the others. Hyper-parameters without
+    effect, such as a gate's bias without a gate, are not part of a trial.
 
     Args:
         base: all settings that are not searched.
         space: name -> list of choices, range (low, high) including both ends,
             or fixed value; None stands for the base's value. Other names are
             searched over `HYPERPARAMETERS`.
-        search: names of further settings to search. The others keep the base's
-            values. Defaults to all.
+        search: names of further hyper-parameters to search. The others keep the
+            base's values. Defaults to all.
         classes: number of classes; defaults to the base network's.
         input_shape: (H, W, C); defaults to the base network's.
         max_parameters: largest number of trainable parameters of a network.
@@ -44,7 +44,7 @@ class SearchSpace:
         base: the base.
         classes: number of classes.
         input_shape: (H, W, C).
-        searched: name -> `Hyperparameter`, for each searched setting.
+        searched: name -> `Hyperparameter`, for each that is searched.
 
     Raises:
         ValueError: if a name is unknown, a value is invalid for a network or a
@@ -130,11 +130,11 @@ class SearchSpace:
         self._keep_defaults_within_budget()
 
     def __repr__(self) -> str:
-        """Shows the network and the searched settings."""
+        """Shows the network and the searched hyper-parameters."""
         return f"SearchSpace({self.base.model}: {', '.join(self.searched)})"
 
     def declare(self, hp) -> None:
-        """Declares all searched settings.
+        """Declares all searched hyper-parameters.
 
         Args:
             hp: a `keras_tuner.HyperParameters`.
@@ -160,7 +160,7 @@ class SearchSpace:
         hp.inactive_scopes.clear()
 
     def default(self, name: str):
-        """Returns the default value of a searched setting.
+        """Returns the default value of a searched hyper-parameter.
 
         It is the base's value if it can be chosen, else the first or lowest.
         """
@@ -169,13 +169,14 @@ class SearchSpace:
         return own if own in row else row.values[0]
 
     def values(self, values: Mapping | None = None) -> dict:
-        """Adds the defaults to values, and drops settings without effect.
+        """Adds the defaults to values, and drops those without effect.
 
         Args:
-            values: values by name; names of other settings are ignored.
+            values: values by name; other names are ignored.
 
         Returns:
-            Name -> value, for the searched settings that have an effect.
+            Name -> value, for the searched hyper-parameters that have an
+            effect.
         """
         values = values or {}
         active = {}
@@ -196,8 +197,8 @@ class SearchSpace:
         """Returns the settings of a trial's training.
 
         Args:
-            values: values of the searched settings, by name; missing ones get
-                their defaults.
+            values: values of the searched hyper-parameters, by name. Missing
+                ones get their defaults.
 
         Returns:
             The base with these values and the fixed values.
@@ -265,7 +266,7 @@ class SearchSpace:
         return (chosen.get(parent) or self._own[parent]) in values
 
     def _is_of_use(self, name, explicit):
-        """Returns whether the setting has an effect in some trial.
+        """Returns whether the hyper-parameter has an effect in some trial.
 
         Raises:
             ValueError: if it has none, and the user gave it.
@@ -352,7 +353,7 @@ class SearchSpace:
         )
 
 
-# Further settings that make a network larger or smaller.
+# Further hyper-parameters that make a network larger or smaller.
 _SHAPES = ("unit", "activation_order", "shortcut", "dimension_change")
 # Fields of an Experiment; the other names are options of the network.
 _SETTINGS = {
@@ -363,7 +364,7 @@ _SETTINGS = {
 
 
 def _own_values(base):
-    """Returns the base's value of each setting."""
+    """Returns the base's value of each hyper-parameter."""
     config, recipe = base.config(), find_recipe(base.recipe)
     own = {
         option: default

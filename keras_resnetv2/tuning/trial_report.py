@@ -23,7 +23,7 @@ from keras_resnetv2.tuning.trials import (
     millions,
     percent,
     ranked,
-    setting,
+    value_text,
 )
 
 
@@ -78,7 +78,7 @@ def trials_markdown(
             "test set, read once, gives a fair one."
         )
     if fixed:
-        told = (f"{name}={setting(rows[0].values[name])}" for name in fixed)
+        told = (f"{name}={value_text(rows[0].values[name])}" for name in fixed)
         blocks.append(
             f"The same in every trial: {', '.join(map(escape_markdown, told))}."
         )
@@ -98,7 +98,7 @@ def _hyper_parameters(rows):
 def _is_fixed(rows, name):
     # Differences in further digits are not visible in a column.
     texts = {
-        setting(row.values[name], digits=6) if name in row.values else None
+        value_text(row.values[name], digits=6) if name in row.values else None
         for row in rows
     }
     return len(texts) == 1
@@ -130,7 +130,7 @@ def _table(rows, varied, held_out_images):
             str(row.epochs),
             *([_known(row.seconds, duration)] if with_times else []),
             *(
-                setting(row.values[name]) if name in row.values else ""
+                value_text(row.values[name]) if name in row.values else ""
                 for name in varied
             ),
             *([one_line(row.reason or "", 200)] if with_reasons else []),

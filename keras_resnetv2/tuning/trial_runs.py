@@ -22,9 +22,9 @@ from keras_resnetv2.tuning.trials import (
     PREVIOUS_TRIAL,
     TrialRow,
     best,
-    settings,
     summary_line,
     trial_rows,
+    values_text,
 )
 
 
@@ -75,7 +75,7 @@ class TrialRuns:
         workdir = self._directory.trial(trial.trial_id)
         previous = values.get(PREVIOUS_TRIAL)
         parent.tell(
-            f"trial {trial.trial_id}  {settings(self._space.values(values))}"
+            f"trial {trial.trial_id}  {values_text(self._space.values(values))}"
         )
         self._do(
             trial.trial_id,

@@ -189,16 +189,16 @@ def millions(number: int) -> str:
     return f"{value:.2f}M" if value >= 0.1 else f"{value:.2g}M"
 
 
-def setting(value, digits: int = 4) -> str:
+def value_text(value, digits: int = 4) -> str:
     """Writes a hyper-parameter's value; rounds numbers."""
     if isinstance(value, float):
         return f"{value:.{digits}g}"
     return one_line(str(value))
 
 
-def settings(values: dict) -> str:
+def values_text(values: dict) -> str:
     """Writes hyper-parameters: depth=20 learning_rate=0.1."""
-    return " ".join(f"{name}={setting(v)}" for name, v in values.items())
+    return " ".join(f"{name}={value_text(v)}" for name, v in values.items())
 
 
 def summary_line(row: TrialRow, best: TrialRow | None) -> str:
@@ -229,7 +229,7 @@ def summary_line(row: TrialRow, best: TrialRow | None) -> str:
         parts.append(duration(row.seconds))
     if row.reason:
         parts.append(one_line(row.reason, 100))
-    parts.append(settings(row.values))
+    parts.append(values_text(row.values))
     if best is not None and best.trial == row.trial:
         parts.append("(best so far)")
     elif best is not None:
