@@ -5,13 +5,8 @@ import dataclasses
 import keras
 
 from keras_resnetv2.models.builder import end_of_stem
+from keras_resnetv2.models.configs import CHOICES
 from keras_resnetv2.models.network_configs import config_of
-
-# The transition by the layer that carries a signal whose shape changes.
-TRANSITIONS = {
-    "shortcut_padding": "padding",
-    "shortcut_projection": "projection",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,15 +34,14 @@ class Unit:
     output: keras.KerasTensor
 
     @property
-    def transition(self) -> str:
-        """The kind of transition where the shape changes; otherwise empty."""
+    def dimension_change(self) -> str:
+        """What carries the signal where its shape changes; otherwise empty."""
         if self.kind == "conv":
             changes = self.x.shape[-1] != self.y.shape[-1]
             changes |= self.layers["shortcut_conv"].strides != (1, 1)
             return "conv" if changes else ""
-        found = (
-            name for key, name in TRANSITIONS.items() if key in self.layers
-        )
+        names = CHOICES["dimension_change"]
+        found = (n for n in names if f"shortcut_{n}" in self.layers)
         return next(found, "")
 
     @property

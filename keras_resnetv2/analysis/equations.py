@@ -58,7 +58,7 @@ def forward_gaps(
         x = step.x.astype("float64")
         residual = numpy_unit.residual(unit, x, training)
         residual = residual * _kept(unit, step.residual, training)
-        if unit.transition:
+        if unit.dimension_change:
             signal = step.carried * step.scale
         elif unit.kind == "dropout":
             signal = signal * step.scale

@@ -96,7 +96,7 @@ def _rows(units, steps, last_gradient, training):
         UnitRow(
             unit=unit.name,
             shortcut=unit.kind,
-            transition=unit.transition,
+            dimension_change=unit.dimension_change,
             signal=rms_norm(step.x),
             residual=rms_norm(step.residual),
             **gap._asdict(),

@@ -12,32 +12,33 @@ class UnitRow:
     Attributes:
         unit: name of the unit, "stage2_unit1".
         shortcut: h, a name of Fig. 2.
-        transition: "padding" (option A), "projection" (option B) or "conv"
-            where channels or size change; otherwise empty. The forward
+        dimension_change: "padding" (option A), "projection" (option B) or
+            "conv" where channels or size change; otherwise empty. The forward
             equation starts again after it.
         signal: ||x_l||.
         residual: ||F(x_l)||.
         forward_gap: ||x_{l+1} - (h...h(x_k) + sum of h...h(F(x_i)))|| /
             ||x_{l+1}||. Here k is the first unit of the stage (after its
-            transition), h is the shortcut function, and F is computed by NumPy.
-            For identity shortcuts this is eq. (4), x_k + sum F(x_i). The effect
-            of f after the addition shows here.
+            dimension change), h is the shortcut function, and F is computed by
+            NumPy. For identity shortcuts this is eq. (4), x_k + sum F(x_i). The
+            effect of f after the addition shows here.
         numpy_difference: largest `|F - NumPy's F|` over the largest `|F|`.
         factor: the factor of the shortcut. For constant scaling: lambda. For a
             gate: the mean of 1 - g over all values. For dropout: the mean of
             its multiplier. For a conv shortcut with kernel W: ||W|| /
             sqrt(filters), by which it lengthens a gradient without preferred
             direction. Otherwise 1. It excludes the padding or projection of a
-            transition.
+            dimension change.
         product: product of the factors from this unit to the last, as in
             eq. (8).
         gradient: ||dE/dx_l||, where E is the sum of the samples' cross
             entropies.
         direct: norm of the part of dE/dx_L that comes straight through the
             shortcuts: the first term of eq. (5) and (8), with constant gates.
-            On its way it passes f after each addition, and the transitions;
-            padding drops the gradient of the channels it has added. Without
-            these, and with constant factors, it is product * ||dE/dx_L||.
+            On its way it passes f after each addition, and the dimension
+            changes; padding drops the gradient of the channels it has added.
+            Without these, and with constant factors, it is product *
+            ||dE/dx_L||.
         rest: norm of the remainder of dE/dx_l, which went through some F or
             gate.
         cancelled: share of the samples with ||dE/dx_l|| < 0.1 ||dE/dx_L||,
@@ -47,7 +48,7 @@ class UnitRow:
 
     unit: str
     shortcut: str
-    transition: str
+    dimension_change: str
     signal: float
     residual: float
     forward_gap: float
@@ -58,6 +59,11 @@ class UnitRow:
     direct: float
     rest: float
     cancelled: float
+
+    @property
+    def transition(self) -> str:
+        """The name of `dimension_change` in 0.1.0."""
+        return self.dimension_change
 
     @property
     def stage(self) -> str:

@@ -316,7 +316,7 @@ def test_the_product_of_constant_factors_and_its_gradient():
 
 
 def test_a_factor_is_the_shortcuts_own():
-    """What bridges a transition is not in it; a conv shortcut's W is."""
+    """What carries a dimension change is not in it; a conv shortcut's W is."""
     options = {"shortcut": "constant_scaling", "shortcut_scale": 0.0}
     for shortcut, expected in (
         (options, 0.0),
@@ -407,14 +407,14 @@ def silence(model):
             layer.kernel.assign(0 * layer.kernel)
 
 
-def test_transitions_are_named():
+def test_dimension_changes_are_named():
     for unit, shortcut, names in (
         ("basic", "identity", ["", "padding", ""]),
         ("bottleneck", "dropout", ["projection", "projection", ""]),
         ("basic", "conv", ["", "conv", ""]),
     ):
         rows = analysis.measure(network(unit, shortcut=shortcut), *batch()).rows
-        assert [row.transition for row in rows] == names
+        assert [row.dimension_change for row in rows] == names
         assert {row.shortcut for row in rows} == {shortcut}
 
 
@@ -433,7 +433,7 @@ def test_the_network_is_left_as_it_was_and_a_loaded_one_is_the_same(tmp_path):
 def test_the_table_has_the_ends_of_each_stage_and_the_csv_all_rows():
     measured = analysis.measure(network(), *batch())
     lines = measured.csv().splitlines()
-    assert len(lines) == 5 and lines[0].startswith("unit,shortcut,transition")
+    assert len(lines) == 5 and lines[0].startswith("unit,shortcut,dimension_")
     last = f"output,,,{measured.last_signal},,,,,,{measured.last_gradient},,,"
     assert lines[-1] == last
     first = lines[1].split(",")
@@ -559,13 +559,13 @@ def test_what_has_no_gradient_is_not_said_to_be_cancelled():
     assert np.isnan(column(spoilt, "cancelled")).all()
 
 
-def test_a_transition_is_known_by_its_stride_where_sizes_are_not():
+def test_a_dimension_change_is_known_by_its_stride_where_sizes_are_not():
     config = keras_resnetv2.ResNetConfig(
         units_per_stage=(1, 2), widths=(4, 4), shortcut="conv"
     )
     model = keras_resnetv2.ResNetV2(config, input_shape=(None, None, 3))
     rows = analysis.measure(model, *batch()).rows
-    assert [row.transition for row in rows] == ["", "conv", ""]
+    assert [row.dimension_change for row in rows] == ["", "conv", ""]
 
 
 OTHER_BACKEND = """

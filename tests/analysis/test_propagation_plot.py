@@ -15,7 +15,7 @@ from keras_resnetv2.analysis import (
 ROW = UnitRow(
     unit="",
     shortcut="identity",
-    transition="",
+    dimension_change="",
     signal=4.0,
     residual=2.0,
     forward_gap=1e-7,
