@@ -6,6 +6,7 @@ keras-resnetv2-evaluate --workdir=runs/resnet20
 from absl import flags
 
 from keras_resnetv2.cli import common
+from keras_resnetv2.data.crops import EVALUATION_RESIZE
 
 _DATASET = flags.DEFINE_string(
     "dataset",
@@ -23,7 +24,7 @@ _RESIZE = flags.DEFINE_integer(
     "resize",
     None,
     "Shorter side before the centre crop, if images are decoded as needed. "
-    "Default: image_size * 256 / 224. The paper's test at 320: "
+    f"Default: {EVALUATION_RESIZE}. The paper's test at 320: "
     "--image_size=320 --resize=320.",
 )
 

@@ -14,6 +14,7 @@ from absl import flags
 
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.cli import common, network_flags
+from keras_resnetv2.data.crops import EVALUATION_RESIZE
 from keras_resnetv2.export.saved_model import PIXEL_LIMIT, PRECISIONS
 
 _OUTPUT = flags.DEFINE_string(
@@ -35,7 +36,7 @@ _RESIZE = flags.DEFINE_integer(
     "resize",
     None,
     "Shorter side of a picture before the centre crop, in pixels. Default: "
-    "image_size, or image_size * 256 / 224 if the training decoded images as "
+    f"image_size, or {EVALUATION_RESIZE} if the training decoded images as "
     "needed.",
 )
 

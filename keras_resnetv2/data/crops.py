@@ -14,6 +14,8 @@ from keras_resnetv2._text import brief
 # The paper's sizes, for crops of 224.
 _PAPER_SIZE, _PAPER_RESIZE = 224, 256
 _SCALES = (256, 480)
+# What `evaluation_resize` computes, for help texts.
+EVALUATION_RESIZE = f"image_size * {_PAPER_RESIZE} / {_PAPER_SIZE}"
 # Szegedy et al. 2015, as implemented in fb.resnet.torch.
 _AREAS, _ASPECTS, _TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
 

@@ -148,8 +148,7 @@ def evaluate(
         image_size: side of the images in pixels; None for the training's. The
             paper tests ImageNet at 224 and at 320.
         resize: for images that are decoded as needed, their shorter side
-            before the centre crop, in pixels. Defaults to image_size * 256 /
-            224. The paper uses 320 for images of 320.
+            before the centre crop, in pixels; see `data.evaluation_batches`.
 
     Returns:
         {"loss" (nats), "error" (a fraction), "top5_error" (with more than five
