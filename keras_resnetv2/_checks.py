@@ -2,7 +2,32 @@
 
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+
+class Number(NamedTuple):
+    """The numbers that an argument or an option accepts.
+
+    Attributes:
+        fits: returns whether a number of the right type is accepted.
+        expected: description of these numbers, for the error message.
+    """
+
+    fits: Callable[[Any], bool]
+    expected: str
+
+
+COUNT = Number(lambda value: value >= 1, "a whole number, at least 1")
+NOT_NEGATIVE = Number(
+    lambda value: 0 <= value < math.inf, "a number, at least 0"
+)
+FRACTION = Number(
+    lambda value: 0 <= value < 1, "a fraction, at least 0 and smaller than 1"
+)
+PROPER_FRACTION = Number(
+    lambda value: 0 < value < 1, "a fraction, larger than 0 and smaller than 1"
+)
 
 
 def check_choice(what: str, value, choices: Iterable) -> None:
@@ -24,18 +49,37 @@ def check_choice(what: str, value, choices: Iterable) -> None:
         )
 
 
+def check_number(
+    what: str, value, number: Number, kinds: type | tuple = numbers.Real
+) -> None:
+    """Checks that a value is one of the accepted numbers.
+
+    Args:
+        what: the argument's name.
+        value: the received value.
+        number: the accepted numbers.
+        kinds: their types.
+
+    Raises:
+        ValueError: names the received and the expected values.
+    """
+    if (
+        not isinstance(value, kinds)
+        or isinstance(value, bool)
+        or not number.fits(value)
+    ):
+        raise ValueError(
+            f"{what} must be {number.expected}; received {value!r}."
+        )
+
+
 def check_finite(what: str, value) -> None:
     """Checks that a value is a finite number.
 
     Raises:
         ValueError: names the received value.
     """
-    if (
-        not isinstance(value, numbers.Real)
-        or isinstance(value, bool)
-        or not math.isfinite(value)
-    ):
-        raise ValueError(f"{what} must be a finite number; received {value!r}.")
+    check_number(what, value, Number(math.isfinite, "a finite number"))
 
 
 def check_count(what: str, value) -> None:
@@ -48,10 +92,7 @@ def check_count(what: str, value) -> None:
     Raises:
         ValueError: names the received and the expected values.
     """
-    if not is_count(value):
-        raise ValueError(
-            f"{what} must be a whole number, at least 1; received {value!r}."
-        )
+    check_number(what, value, COUNT, numbers.Integral)
 
 
 def is_count(value) -> bool:

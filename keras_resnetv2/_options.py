@@ -7,25 +7,13 @@ import dataclasses
 import inspect
 import textwrap
 import typing
-from collections.abc import Callable, Iterable
-from typing import Any, Literal, NamedTuple, TypeVar
+from collections.abc import Iterable
+from typing import Any, Literal, TypeVar
 
-from keras_resnetv2._checks import check_choice
+from keras_resnetv2._checks import Number, check_choice, check_number
 
 _MARK = "{attributes}"
 _Class = TypeVar("_Class", bound=type)
-
-
-class Number(NamedTuple):
-    """The numbers that an option accepts.
-
-    Attributes:
-        fits: returns whether a number of the field's type is accepted.
-        expected: description of these numbers, for the error message.
-    """
-
-    fits: Callable[[Any], bool]
-    expected: str
 
 
 def described(
@@ -95,19 +83,8 @@ def check_options(options: Any) -> None:
         if names := names_of(field):
             check_choice(field.name, value, names)
         if number := field.metadata["number"]:
-            _check_number(field, value, number)
-
-
-def _check_number(field, value, number):
-    kinds = (int, float) if kind_of(field) is float else int
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, kinds)
-        or not number.fits(value)
-    ):
-        raise ValueError(
-            f"{field.name} must be {number.expected}; received {value!r}."
-        )
+            kinds = (int, float) if kind_of(field) is float else int
+            check_number(field.name, value, number, kinds)
 
 
 def sentence(field: dataclasses.Field) -> str:

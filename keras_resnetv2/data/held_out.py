@@ -4,6 +4,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from keras_resnetv2._checks import PROPER_FRACTION, check_number
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.image_folder import FolderImages
 from keras_resnetv2.data.tfds_images import TFDSImages
@@ -43,11 +44,7 @@ def hold_out(data: Images, fraction: float) -> tuple[Images, Images]:
         >>> len(rest), len(held_out)
         (452, 60)
     """
-    if not 0 < fraction < 1:
-        raise ValueError(
-            f"The fraction to hold out must be larger than 0 and smaller than "
-            f"1; received {fraction!r}."
-        )
+    check_number("fraction", fraction, PROPER_FRACTION)
     if isinstance(data, TFDSImages):
         return _cut_shuffled(data, fraction)
     held_out = _drawn(data.labels, fraction)

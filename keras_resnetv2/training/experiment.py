@@ -7,9 +7,15 @@ import os
 import shlex
 from typing import Any, Literal
 
+from keras_resnetv2._checks import (
+    COUNT,
+    FRACTION,
+    NOT_NEGATIVE,
+    PROPER_FRACTION,
+    Number,
+)
 from keras_resnetv2._files import absolute_path
 from keras_resnetv2._options import (
-    Number,
     check_options,
     choices_of,
     described,
@@ -36,7 +42,6 @@ StandardizationName = Literal[
 AugmentationName = Literal["crop_flip", "scale", "scale_aspect_ratio", "none"]
 PrecisionName = Literal["float32", "mixed_bfloat16", "mixed_float16", "float64"]
 
-_COUNT = Number(lambda value: value >= 1, "a whole number, at least 1")
 _RATE = Number(lambda value: 0 < value < math.inf, "a number larger than 0")
 
 
@@ -78,13 +83,13 @@ class Experiment:
         "side of the input in pixels; an image's shorter side is scaled to it, "
         "and the centre is cut out",
         unset="the data set's; if images are decoded as needed, the model's",
-        number=_COUNT,
+        number=COUNT,
     )
     pixel_limit: int = option(
         PIXEL_LIMIT,
         "largest number of pixels of an image file of a folder; a larger file "
         "is an error",
-        number=_COUNT,
+        number=COUNT,
     )
     held_out: float | None = option(
         None,
@@ -92,9 +97,7 @@ class Experiment:
         "the training and to test on after every epoch; the test set is not "
         "read",
         unset="none",
-        number=Number(
-            lambda value: 0 < value < 1, "a fraction, 0 < held_out < 1"
-        ),
+        number=PROPER_FRACTION,
     )
     recipe: RecipeName = option(
         "paper",
@@ -105,13 +108,13 @@ class Experiment:
         "passes over the training images; the learning rate schedule is "
         "shortened or stretched in proportion",
         unset=_of_recipes("epochs"),
-        number=_COUNT,
+        number=COUNT,
     )
     batch_size: int | None = option(
         None,
         "images per step, over all replicas",
         unset=_of_recipes("batch_size"),
-        number=_COUNT,
+        number=COUNT,
     )
     learning_rate: float | None = option(
         None,
@@ -130,17 +133,13 @@ class Experiment:
         None,
         "coupled weight decay, on every trainable variable",
         unset=_of_recipes("weight_decay"),
-        number=Number(
-            lambda value: 0 <= value < math.inf, "a number, at least 0"
-        ),
+        number=NOT_NEGATIVE,
     )
     label_smoothing: float = option(
         0.0,
         "fraction of the target spread over all classes, 0 <= label_smoothing "
         "< 1; 0 is off",
-        number=Number(
-            lambda value: 0 <= value < 1, "a fraction, 0 <= label_smoothing < 1"
-        ),
+        number=FRACTION,
     )
     initial_weights: str | None = option(
         None,
@@ -178,7 +177,7 @@ class Experiment:
         None,
         "number of GPUs, or of logical CPUs if there is no GPU",
         unset="all GPUs",
-        number=_COUNT,
+        number=COUNT,
     )
     seed: int = option(
         0,

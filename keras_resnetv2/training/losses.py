@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_resnetv2._checks import check_finite
+from keras_resnetv2._checks import FRACTION, check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_resnetv2")
@@ -27,12 +27,7 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
     def __init__(self, label_smoothing=0.1, from_logits=False, **kwargs):
         super().__init__(**kwargs)
-        check_finite("label_smoothing", label_smoothing)
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(
-                "label_smoothing must be a fraction, 0 <= label_smoothing < 1; "
-                f"received {label_smoothing!r}."
-            )
+        check_number("label_smoothing", label_smoothing, FRACTION)
         self.label_smoothing = label_smoothing
         self.from_logits = from_logits
 

@@ -2,7 +2,12 @@
 
 import keras
 
-from keras_resnetv2._checks import check_choice, check_positive
+from keras_resnetv2._checks import (
+    NOT_NEGATIVE,
+    check_choice,
+    check_number,
+    check_positive,
+)
 
 # Name -> whether the learning rate is inside the velocity.
 MOMENTUM_FORMS = {"caffe": True, "torch": False}
@@ -54,10 +59,7 @@ class SGD(keras.optimizers.SGD):
     ):
         check_choice("momentum_form", momentum_form, MOMENTUM_FORMS)
         weight_decay = weight_decay or 0.0
-        if weight_decay < 0:
-            raise ValueError(
-                f"weight_decay must not be negative; received {weight_decay}."
-            )
+        check_number("weight_decay", weight_decay, NOT_NEGATIVE)
         learning_rate_factors = dict(learning_rate_factors or {})
         for name, factor in learning_rate_factors.items():
             check_positive(f"learning_rate_factors[{name!r}]", factor)

@@ -49,7 +49,7 @@ def experiment(**kwargs):
         ({"seed": None}, "seed must be from 0"),
         ({"learning_rate": -1.0}, "learning_rate must be.*larger than 0"),
         ({"learning_rate": float("nan")}, "learning_rate must be"),
-        ({"held_out": 0.0}, "held_out must be a fraction, 0 < held_out < 1"),
+        ({"held_out": 0.0}, "held_out must be a fraction, larger than 0"),
         ({"held_out": 1.0}, "held_out must be a fraction.*received 1.0"),
         ({"held_out": 5000}, "held_out must be a fraction.*received 5000"),
         ({"weight_decay": -1e-4}, "weight_decay must be.*at least 0"),

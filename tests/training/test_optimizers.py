@@ -214,7 +214,7 @@ def test_config_round_trip():
     "kwargs, says",
     [
         ({"momentum_form": "lua"}, "'lua'.*'caffe'"),
-        ({"weight_decay": -1.0}, "must not be negative"),
+        ({"weight_decay": -1.0}, "weight_decay must be a number, at least 0"),
         ({"learning_rate_factors": {"stem_": 0}}, "'stem_'.*larger than 0"),
         ({"learning_rate_factors": {"stem_": "1"}}, "a finite number"),
     ],
