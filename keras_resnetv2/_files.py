@@ -1,8 +1,10 @@
 """Expands users' paths, and writes files atomically."""
 
 import contextlib
+import json
 import os
 import pathlib
+from typing import Any
 
 
 def user_path(path: str | os.PathLike[str]) -> pathlib.Path:
@@ -29,6 +31,11 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
+
+
+def write_json(path: pathlib.Path, values: Any) -> None:
+    """Writes values as indented JSON, atomically."""
+    write_atomically(path, json.dumps(values, indent=2) + "\n")
 
 
 @contextlib.contextmanager

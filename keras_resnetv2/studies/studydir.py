@@ -11,7 +11,7 @@ from keras_resnetv2._directories import (
     check_same,
     refused_unless_settings,
 )
-from keras_resnetv2._files import user_path, write_atomically
+from keras_resnetv2._files import user_path, write_json
 from keras_resnetv2.studies.plan import Plan
 from keras_resnetv2.studies.results import (
     Result,
@@ -85,11 +85,7 @@ class Studydir:
             seeds = max(plan.seeds, before.seeds)
             plan = dataclasses.replace(plan, seeds=seeds)
         self.path.mkdir(parents=True, exist_ok=True)
-        values = dataclasses.asdict(plan)
-        write_atomically(
-            self._settings(plan.study.name),
-            json.dumps(values, indent=1, ensure_ascii=False) + "\n",
-        )
+        write_json(self._settings(plan.study.name), dataclasses.asdict(plan))
 
     def plans(self) -> list[Plan]:
         """Returns the plans that were begun here, sorted by study name.

@@ -2,14 +2,13 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 from typing import NamedTuple
 
 import keras
 from absl import logging
 
-from keras_resnetv2._files import write_atomically
+from keras_resnetv2._files import write_json
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._text import brief
 from keras_resnetv2.models.model_card import ModelCard, on_the_hub
@@ -208,7 +207,7 @@ def evaluate(
             suffix += f"-{setting}={value}".replace("/", "_")
     evaluation = directory.evaluation.with_stem(f"evaluation{suffix}")
     try:
-        write_atomically(evaluation, json.dumps(result, indent=2) + "\n")
+        write_json(evaluation, result)
         classes.write_class_files(
             directory.path, matrix, facts.class_names, title, suffix
         )

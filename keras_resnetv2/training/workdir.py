@@ -19,7 +19,7 @@ from keras_resnetv2._files import (
     absolute_path,
     removed_on_error,
     user_path,
-    write_atomically,
+    write_json,
 )
 from keras_resnetv2._version import __version__
 from keras_resnetv2.training import devices
@@ -91,7 +91,7 @@ class Workdir:
             # Version 0.1.0 called sessions runs.
             "earlier_runs": [one for one in earlier if one != session],
         }
-        write_atomically(self.settings, json.dumps(values, indent=2) + "\n")
+        write_json(self.settings, values)
 
     def sessions(self) -> list[dict]:
         """Lists the different versions and devices of the sessions, in order.
@@ -99,7 +99,7 @@ class Workdir:
         Returns:
             For each {"versions": {name: version}, "device": description}.
         """
-        settings = json.loads(self.settings.read_text())
+        settings = self._settings()
         last = {
             "versions": settings["versions"],
             "device": settings.get("device", "unknown"),
@@ -108,11 +108,11 @@ class Workdir:
 
     def data_dir(self) -> str | None:
         """Returns the `data_dir` of the last session."""
-        return json.loads(self.settings.read_text()).get("data_dir")
+        return self._settings().get("data_dir")
 
     def warn_of_another_backend(self) -> None:
         """Warns if the last session ran on another backend."""
-        versions = json.loads(self.settings.read_text())["versions"]
+        versions = self._settings()["versions"]
         now = keras.backend.backend()
         if versions["backend"] != now:
             logging.warning(
@@ -138,7 +138,7 @@ class Workdir:
         """
         try:
             with refused_unless_settings(self.settings, "training"):
-                values = json.loads(self.settings.read_text())
+                values = self._settings()
                 return (
                     Experiment(**experiment_fields(values, self.settings)),
                     DataFacts.from_json(values["data"]),
@@ -149,6 +149,9 @@ class Workdir:
                 f"package: it has no {self.settings.name}. Give the "
                 "--workdir of a training."
             ) from error
+
+    def _settings(self):
+        return json.loads(self.settings.read_text())
 
 
 def _this_session():

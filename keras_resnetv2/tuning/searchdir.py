@@ -11,7 +11,7 @@ from keras_resnetv2._directories import (
     check_same,
     refused_unless_settings,
 )
-from keras_resnetv2._files import user_path, write_atomically
+from keras_resnetv2._files import user_path, write_json
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.workdir import Workdir
 
@@ -68,5 +68,4 @@ class Searchdir:
 
     def write(self, settings: dict, data: dict) -> None:
         """Writes the settings of the search, before the first trial."""
-        text = json.dumps({**settings, "data": data}, indent=2)
-        write_atomically(self.settings, text + "\n")
+        write_json(self.settings, {**settings, "data": data})

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from keras_tuner.engine.trial import Trial
 
-from keras_resnetv2._files import write_atomically
+from keras_resnetv2._files import write_json
 from keras_resnetv2.jobs import parent
 from keras_resnetv2.jobs.job import Evaluate, Train
 from keras_resnetv2.jobs.pool import Pool, Task
@@ -117,9 +117,7 @@ class TrialRuns:
         )
         if winner := best(rows):
             fields = dataclasses.asdict(self.in_full(winner))
-            write_atomically(
-                self._directory.best, json.dumps(fields, indent=2) + "\n"
-            )
+            write_json(self._directory.best, fields)
 
     def in_full(self, row: TrialRow) -> Experiment:
         """Returns a trial's settings for all images and the full recipe."""
