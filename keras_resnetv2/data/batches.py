@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_resnetv2._checks import check_count
+from keras_resnetv2._checks import check_choice, check_count
 from keras_resnetv2._origin import get_standardization
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._standardization import Standardization
@@ -117,7 +117,7 @@ def training_batches(
         Szegedy et al., Going Deeper with Convolutions, 2015
         (https://arxiv.org/abs/1409.4842).
     """
-    _check_batch_size(batch_size)
+    check_count("batch_size", batch_size)
     if len(data) < batch_size:
         raise ValueError(
             f"The data has {len(data)} images, fewer than one batch of "
@@ -180,7 +180,7 @@ def evaluation_batches(
         ValueError: if the arguments do not match each other or the data; see
             also `training_batches`.
     """
-    _check_batch_size(batch_size)
+    check_count("batch_size", batch_size)
     stream = EvaluationStream(
         data=data,
         batch_size=batch_size,
@@ -191,10 +191,6 @@ def evaluation_batches(
         resize=_fitting_resize(resize, data, image_size),
     )
     return _stream_module(framework, data).evaluation(stream)
-
-
-def _check_batch_size(batch_size: int) -> None:
-    check_count("batch_size", batch_size)
 
 
 def _fitting_standardization(
@@ -230,7 +226,8 @@ def _image_shape(
 def _fitting_augmentation(
     name: str, data: ImageData | EncodedImages
 ) -> Augmentation:
-    augmentation = _look_up("augmentation", name, AUGMENTATIONS)
+    check_choice("augmentation", name, AUGMENTATIONS)
+    augmentation = AUGMENTATIONS[name]
     kind = "encoded" if isinstance(data, EncodedImages) else "in_memory"
     if not getattr(augmentation, kind):
         fit = [key for key, row in AUGMENTATIONS.items() if getattr(row, kind)]
@@ -263,7 +260,7 @@ def _fitting_resize(
 def _stream_module(
     framework: str, data: ImageData | EncodedImages
 ) -> ModuleType:
-    module = _look_up("framework", framework, FRAMEWORKS)
+    check_choice("framework", framework, FRAMEWORKS)
     if framework == "device" and isinstance(data, EncodedImages):
         raise ValueError(
             'framework="device" needs images in memory; received '
@@ -271,12 +268,5 @@ def _stream_module(
         )
     if framework == "tensorflow":
         check_installed("A tf.data pipeline")
+    module = FRAMEWORKS[framework]
     return importlib.import_module(f"keras_resnetv2.data.{module}")
-
-
-def _look_up(what, name, table):
-    if name not in table:
-        raise ValueError(
-            f"Unknown {what} {name!r}; expected one of {sorted(table)}."
-        )
-    return table[name]

@@ -89,7 +89,7 @@ def load_arrays(
         >>> load_arrays("cifar10_sample", "test").images.shape
         (500, 32, 32, 3)
     """
-    _check_split(split)
+    check_choice("split", split, SPLITS)
     if image_size is not None:
         check_count("image_size", image_size)
     name = os.path.expanduser(name)
@@ -146,7 +146,7 @@ def open_images(
         Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge,
         IJCV 2015 (https://arxiv.org/abs/1409.0575).
     """
-    _check_split(split)
+    check_choice("split", split, SPLITS)
     name = os.path.expanduser(name)
     if name in _IN_MEMORY:
         raise ValueError(
@@ -174,10 +174,6 @@ def check_readable(name: str | os.PathLike[str]) -> None:
     name = os.path.expanduser(name)
     if name not in _IN_MEMORY and not _is_folder(name):
         tfds_splits.check_tfds(name)
-
-
-def _check_split(split):
-    check_choice("split", split, SPLITS)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_resnetv2._files import user_path
 from keras_resnetv2._requirements import check_installed
+from keras_resnetv2._text import one_line
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.resizing import ImageCollector, check_memory
 
@@ -138,7 +139,7 @@ def _prepare(builder) -> None:
     # The remedy is the same for every failure (network, checksum, files to
     # download manually), and the first lines of the reason are enough.
     except Exception as error:
-        reason = " ".join(str(error).split())[:400]
+        reason = one_line(str(error), 400)
         raise _not_there(
             builder,
             f"and TFDS could not prepare it ({type(error).__name__}: {reason})",

@@ -3,7 +3,7 @@
 The first line of standard input is the job. When the parent ends, standard
 input closes, and the training stops after its current step. The outcome is
 written as JSON to the pipe given as the argument: its "result", or its
-"failure" (a name in `processes.FAILURES`) and the "reason".
+"failure" (a name in `parent.FAILURES`) and the "reason".
 """
 
 import errno
@@ -17,6 +17,7 @@ import threading
 
 from keras_resnetv2._directories import locked
 from keras_resnetv2._tensorflow_start import quiet_tensorflow
+from keras_resnetv2._text import one_line
 from keras_resnetv2.jobs.job import DescribeData, Evaluate, from_line
 from keras_resnetv2.training.errors import DivergedError
 from keras_resnetv2.training.experiment import Experiment
@@ -34,7 +35,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        reason = one_line(f"{type(error).__name__}: {error}")
         print(f"error: {reason}", flush=True)
         outcome = {"failure": _failure(error), "reason": reason[:_LONGEST]}
     with open(int(sys.argv[1]), "w") as pipe:

@@ -214,8 +214,8 @@ def test_evaluation_is_in_order_and_full(data, framework, batch_size):
     [
         ({"batch_size": 51}, "50 images.*at most 50"),
         ({"batch_size": 0}, "batch_size must be .* at least 1"),
-        ({"augmentation": "flip"}, "'crop_flip', 'none'"),
-        ({"framework": "torch"}, "'numpy', 'tensorflow'"),
+        ({"augmentation": "flip"}, "received 'flip'; expected one of"),
+        ({"framework": "torch"}, "'tensorflow', 'numpy', 'device'"),
         ({"first_step": 5}, "first_step=5 and steps=4"),
         ({"first_step": -1}, "first_step=-1"),
         ({"seed": -1}, "seed"),

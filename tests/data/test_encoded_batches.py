@@ -334,9 +334,9 @@ def test_numpy_stops_its_threads_with_the_reader(request):
             {"augmentation": "crop_flip"},
             "'none', 'scale', 'scale_aspect_ratio'.*load_arrays",
         ),
-        ({"augmentation": "flip"}, "Unknown augmentation 'flip'"),
+        ({"augmentation": "flip"}, "Unknown augmentation: received 'flip'"),
         ({"batch_size": 31}, "30 images.*at most 30"),
-        ({"framework": "torch"}, "'numpy', 'tensorflow'"),
+        ({"framework": "torch"}, "'tensorflow', 'numpy', 'device'"),
         (
             {
                 "standardization": Standardization(
