@@ -7,8 +7,8 @@ Modules are imported when a name is first used. The names are in `__init__.pyi`.
 
 import lazy_loader
 
-from keras_resnetv2._backend import check_backend
 from keras_resnetv2._registration import register_with_keras
+from keras_resnetv2._requirements import check_backend
 
 # Checked later, when Keras is imported: --help needs no backend.
 register_with_keras(before_keras=check_backend)
