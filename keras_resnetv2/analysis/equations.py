@@ -10,6 +10,7 @@ import numpy as np
 from keras_resnetv2.analysis import numpy_unit
 from keras_resnetv2.analysis.built_units import Unit
 from keras_resnetv2.analysis.steps import Step
+from keras_resnetv2.data.predictions import softmax
 
 
 def sample_norms(values: np.ndarray) -> np.ndarray:
@@ -135,8 +136,7 @@ def feature_gradient(
     logits = features @ kernel
     if classifier.use_bias:
         logits = logits + keras.ops.convert_to_numpy(classifier.bias)
-    probabilities = np.exp(logits - logits.max(1, keepdims=True))
-    probabilities /= probabilities.sum(1, keepdims=True)
+    probabilities = softmax(logits)
     probabilities[np.arange(len(labels)), labels] -= 1
     return probabilities @ kernel.T
 

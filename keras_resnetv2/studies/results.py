@@ -103,7 +103,7 @@ def result_of(workdir: Workdir, diverged: str | None = None) -> Result:
             "recipe": experiment.recipe,
             "steps": steps,
             "epochs": math.ceil(
-                steps / math.ceil(facts.images / experiment.images_per_step)
+                steps / experiment.steps_per_epoch(facts.images)
             ),
             "batch_size": experiment.images_per_step,
             "learning_rate": find_recipe(experiment.recipe).rate(

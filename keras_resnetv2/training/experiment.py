@@ -265,6 +265,10 @@ class Experiment:
         """The batch size over all replicas."""
         return self.batch_size or find_recipe(self.recipe).batch_size
 
+    def steps_per_epoch(self, images: int) -> int:
+        """Returns the number of steps until every image has occurred."""
+        return math.ceil(images / self.images_per_step)
+
     def total_steps(self, images: int) -> int:
         """Returns the length of a training on that many images, in steps."""
         return find_recipe(self.recipe).total_steps(

@@ -189,7 +189,7 @@ class Monitor(keras.callbacks.Callback):
         self._tested_on = experiment.tested_on
         self._batch_size = experiment.images_per_step
         self._total_steps = experiment.total_steps(facts.images)
-        self._steps_per_epoch = math.ceil(facts.images / self._batch_size)
+        self._steps_per_epoch = experiment.steps_per_epoch(facts.images)
         self._step = first_step
         self._seed = experiment.seed
         self._rows = rows

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import math
 from collections.abc import Iterable, Mapping
 
 import keras
@@ -222,8 +221,7 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
             initial_standardization(experiment),
             experiment.stream_size,
         )
-        batch_size = experiment.images_per_step
-        steps_per_epoch = math.ceil(len(train) / batch_size)
+        steps_per_epoch = experiment.steps_per_epoch(len(train))
         if epochs is None:
             epochs = experiment.epochs
             epochs = epochs or round(find_recipe(experiment.recipe).epochs)
