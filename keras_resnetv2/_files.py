@@ -25,12 +25,10 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
     if isinstance(content, str):
         content = content.encode()
     part = path.with_name(f".{path.name}.part")
-    with removed_on_error(part):
-        with open(part, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+    with replacing(path, part), open(part, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_json(path: pathlib.Path, values: Any) -> None:
@@ -39,10 +37,14 @@ def write_json(path: pathlib.Path, values: Any) -> None:
 
 
 @contextlib.contextmanager
-def removed_on_error(part: pathlib.Path):
-    """Removes a partly written file on an error, so that a disk is freed."""
+def replacing(path: pathlib.Path, part: pathlib.Path):
+    """Context in which `part` is written; then it takes the place of `path`.
+
+    On an error it is removed, so that a disk is freed.
+    """
     try:
         yield
+        os.replace(part, path)
     except Exception:
         part.unlink(missing_ok=True)
         raise

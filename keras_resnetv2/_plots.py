@@ -1,14 +1,13 @@
 """Shared by all plots: line styles, the axis of epochs, and writing files."""
 
 import functools
-import os
 import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from absl import logging
 
-from keras_resnetv2._files import removed_on_error
+from keras_resnetv2._files import replacing
 
 # Settings of matplotlib: a "$" in a name does not start a formula.
 LITERAL = {"text.parse_math": False}
@@ -101,6 +100,5 @@ def draw_epochs(axes, epochs: Sequence[int], rates: Sequence[float]) -> None:
 def save_figure(figure, path: pathlib.Path, dpi: int) -> None:
     """Writes a figure atomically, in the format given by the suffix."""
     part = path.with_name(f".{path.name}")
-    with removed_on_error(part):
+    with replacing(path, part):
         figure.savefig(part, dpi=dpi)
-        os.replace(part, path)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from keras_resnetv2._files import removed_on_error
+from keras_resnetv2._files import replacing
 from keras_resnetv2.models import layer_names
 from keras_resnetv2.training.errors import check_arrays
 
@@ -57,13 +57,12 @@ def save(
     }
     check_arrays(arrays, step)
     directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"step-{step:09d}.npz"
     part = directory / ".part.npz"
-    with removed_on_error(part):
-        with open(part, "wb") as file:
-            np.savez(file, **arrays, **{_STATE: json.dumps(state)})
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, directory / f"step-{step:09d}.npz")
+    with replacing(path, part), open(part, "wb") as file:
+        np.savez(file, **arrays, **{_STATE: json.dumps(state)})
+        file.flush()
+        os.fsync(file.fileno())
     for path, _ in _find(directory)[_KEPT:]:
         path.unlink()
 

@@ -17,7 +17,7 @@ from keras_resnetv2._directories import (
 )
 from keras_resnetv2._files import (
     absolute_path,
-    removed_on_error,
+    replacing,
     user_path,
     write_json,
 )
@@ -126,9 +126,8 @@ class Workdir:
     def save_model(self, model: keras.Model) -> None:
         """Saves the network without its optimizer, atomically."""
         part = self.path / ".part.keras"
-        with removed_on_error(part):
+        with replacing(self.model, part):
             model.save(part, include_optimizer=False)
-            os.replace(part, self.model)
 
     def read(self) -> tuple[Experiment, DataFacts]:
         """Reads the settings and facts that `write` wrote.
