@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_resnetv2.data.crops import Crop
+from keras_resnetv2.data.crops import Crop, CropRule
 from keras_resnetv2.data.orientation import (
     Turn,
     stored_window_tf,
@@ -49,6 +49,24 @@ def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:
         )
     )
     return pixels[:, ::-1] if crop.flip else pixels
+
+
+def cut_by_rule(
+    image: np.ndarray, rule: CropRule, draws: np.ndarray | None, size: int
+) -> np.ndarray:
+    """Cuts the crop that a rule chooses out of a decoded image, with Pillow.
+
+    Args:
+        image: uint8, (height, width, 3).
+        rule: the rule.
+        draws: the random numbers that it needs; `None` if it needs none.
+        size: side of the square in pixels.
+
+    Returns:
+        uint8, (size, size, 3).
+    """
+    height, width = map(float, image.shape[:2])
+    return cut(image, rule.choose(np, draws, height, width, size), size)
 
 
 def decode_and_cut_tf(

@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_resnetv2.data import crops
 from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
-from keras_resnetv2.data.crop_pixels import cut
+from keras_resnetv2.data.crop_pixels import cut_by_rule
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.image_folder import FolderImages
 
@@ -157,9 +157,7 @@ def _from_files(stream, choices, rule, draw):
 
     def make_image(position, place):
         image = stream.data.read(place)
-        height, width = map(float, image.shape[:2])
-        crop = rule.choose(np, draw(position), height, width, stream.image_size)
-        return cut(image, crop, stream.image_size)
+        return cut_by_rule(image, rule, draw(position), stream.image_size)
 
     def finish(chosen, images):
         images = np.stack([image.result() for image in images])

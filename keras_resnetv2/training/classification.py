@@ -16,7 +16,7 @@ from keras_resnetv2.data import (
     crops,
     decode_predictions,
 )
-from keras_resnetv2.data.crop_pixels import cut
+from keras_resnetv2.data.crop_pixels import cut_by_rule
 from keras_resnetv2.data.image_files import PIXEL_LIMIT, read_image
 from keras_resnetv2.data.image_folder import list_pictures
 from keras_resnetv2.data.predictions import softmax
@@ -160,8 +160,7 @@ def _batches(
                 raise
             logging.warning("%s", error)
             return None
-        height, width = map(float, image.shape[:2])
-        return cut(image, rule.choose(np, None, height, width, size), size)
+        return cut_by_rule(image, rule, None, size)
 
     step = images_at_once(size, size)
     with concurrent.futures.ThreadPoolExecutor() as pool:
