@@ -237,7 +237,7 @@ def standardization_for(network: Any, asked: Any) -> Standardization:
     if asked not in (origin_of(network).standardization, nothing):
         raise ValueError(
             f"The network {network.name!r} includes its preprocessing, which "
-            "differs from standardization: its images would be standardised "
+            "differs from standardization: its images would be standardized "
             "twice. Omit standardization."
         )
     return nothing

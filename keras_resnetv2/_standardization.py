@@ -1,4 +1,4 @@
-"""Standardises pixels, in training and in serving."""
+"""Standardizes pixels, in training and in serving."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence

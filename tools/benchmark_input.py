@@ -1,4 +1,4 @@
-r"""Measures the speed of the input: reading, augmenting, standardising.
+r"""Measures the speed of the input: reading, augmenting, standardizing.
 
 On one core (without taskset, on all cores):
 

@@ -88,8 +88,8 @@ def _batch_norm(layer, x, training):
     else:
         mean = _array(layer.moving_mean)
         variance = _array(layer.moving_variance)
-    normalised = (x - mean) / np.sqrt(variance + layer.epsilon)
-    return normalised * _array(layer.gamma) + _array(layer.beta)
+    normalized = (x - mean) / np.sqrt(variance + layer.epsilon)
+    return normalized * _array(layer.gamma) + _array(layer.beta)
 
 
 def _relu(layer, x, training):

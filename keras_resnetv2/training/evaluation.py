@@ -31,7 +31,7 @@ def predict_logits(
     """Returns the logits of all images, in order.
 
     Args:
-        model: maps standardised images to logits, or pixels if it includes its
+        model: maps standardized images to logits, or pixels if it includes its
             preprocessing.
         data: N images.
         standardization: the training's standardization.

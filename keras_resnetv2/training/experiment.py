@@ -158,7 +158,7 @@ class Experiment:
     )
     standardization: StandardizationName | None = option(
         None,
-        "how pixels are standardised: per_channel and per_pixel_mean are "
+        "how pixels are standardized: per_channel and per_pixel_mean are "
         "measured on the training images, cifar10 and imagenet are constants",
         unset="that of the initial weights, if they have one; else "
         + _of_recipes("standardization"),

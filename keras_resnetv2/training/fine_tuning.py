@@ -70,7 +70,7 @@ def initial_standardization(experiment: Experiment) -> str | Standardization:
 def freeze(model: keras.Model, frozen_stages: int | None) -> None:
     """Freezes the stem and the first stages, like mmdetection's setting.
 
-    Frozen layers keep their weights and their moving statistics, normalise
+    Frozen layers keep their weights and their moving statistics, normalize
     with these, and apply no dropout. Call it before `compile`. It only
     freezes; `model.trainable = True` unfreezes all layers.
 

@@ -34,7 +34,7 @@ def build_model(experiment: Experiment, facts: DataFacts) -> keras.Model:
         facts: facts of the training data.
 
     Returns:
-        A `keras.Model` that maps standardised images (batch, H, W, C) to
+        A `keras.Model` that maps standardized images (batch, H, W, C) to
         logits (batch, classes). It knows its training data's name, classes and
         standardization.
     """

@@ -42,7 +42,7 @@ def publish(
 
     Raises:
         ValueError: if the training is not finished; if it did not use all
-            images of a data set at their own size, standardised like
+            images of a data set at their own size, standardized like
             `preprocess_input` for that data set; or if the folder has other
             weights under the file's name.
     """
@@ -144,7 +144,7 @@ def _check(trained: Trained, workdir):
             f"preprocess_input(images, {experiment.dataset!r}): "
             f"mean {used.mean.shape} {used.mean.mean():.2f}. To publish a "
             f"network, train it on one of {', '.join(STANDARDIZATIONS)}, "
-            "standardised per channel."
+            "standardized per channel."
         )
 
 

@@ -27,7 +27,7 @@ class Trained(NamedTuple):
     """What `load_trained` returns.
 
     Attributes:
-        model: the network. It maps standardised images (batch, H, W, C) to
+        model: the network. It maps standardized images (batch, H, W, C) to
             logits (batch, classes), and knows its preprocessing and classes.
         experiment: the settings of its training.
         facts: facts of its training data.

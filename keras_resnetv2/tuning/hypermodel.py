@@ -133,7 +133,7 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
             hp: a `keras_tuner.HyperParameters`.
 
         Returns:
-            A `keras.Model` that maps standardised images (batch, H, W, C) to
+            A `keras.Model` that maps standardized images (batch, H, W, C) to
             logits (batch, classes).
 
         Raises:
@@ -183,7 +183,7 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
             model: made by `build`.
             x: training images from `load_arrays` or `open_images`; or a uint8
                 array (N, H, W, 3), values 0 to 255, with `y`. They are
-                standardised and augmented here.
+                standardized and augmented here.
             y: if `x` is an array, integer labels (N,) or one-hot labels (N,
                 classes).
             validation_data: the held-out images (`data.hold_out`), in the same

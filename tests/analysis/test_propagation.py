@@ -457,7 +457,7 @@ def refusing():
         (np.zeros((2, 8, 8)), np.zeros(2, int), r"received \(2, 8, 8\)"),
         (np.zeros((2, 9, 8, 3)), np.zeros(2, int), r"\(N, 8, 8, 3\)"),
         (np.zeros((0, 8, 8, 3)), np.zeros(0, int), r"received \(0"),
-        (np.zeros((2, 8, 8, 3), "uint8"), np.zeros(2, int), "standardised"),
+        (np.zeros((2, 8, 8, 3), "uint8"), np.zeros(2, int), "standardized"),
         (np.zeros((2, 8, 8, 3)), np.zeros(3, int), "labels must be 2"),
         (np.zeros((2, 8, 8, 3)), np.array([0, 10]), r"0\.\.9.*0\.\.10"),
         (np.zeros((2, 8, 8, 3)), np.zeros(2), "labels must be 2 integers"),

@@ -218,7 +218,7 @@ def test_nothing_is_standardised_twice(images, published, tmp_path):
     found = predict_logits(within, data, standardization)
     np.testing.assert_array_equal(found, within.predict(images))
 
-    with pytest.raises(ValueError, match="standardised twice"):
+    with pytest.raises(ValueError, match="standardized twice"):
         export_saved_model(within, tmp_path, standardization="imagenet")
     path = export_saved_model(within, tmp_path)
     served = tf.saved_model.load(str(path)).signatures

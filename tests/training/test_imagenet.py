@@ -97,7 +97,7 @@ def test_imagenet_trains_resumes_and_evaluates_at_two_sizes(
 
 
 @pytest.mark.parametrize("size, resize", [(48, None), (64, 64)])
-def test_evaluation_is_resize_crop_standardise(
+def test_evaluation_is_resize_crop_standardize(
     trained_on_folder, image_folder, size, resize
 ):
     trained = training.load_trained(trained_on_folder, image_size=size)
