@@ -27,7 +27,7 @@ train = [
     scipy,
     tensorboard,
     "tensorflow-datasets>=4.9.7,<5",
-    # tensorflow-datasets needs it to prepare a data set, and does not say so.
+    # tensorflow-datasets needs it to prepare a dataset, and does not say so.
     "importlib_resources>=6",
 ]
 tuner = [

@@ -26,7 +26,7 @@ STEM = "stem"
 # Random..., do nothing in inference.
 _KEEP_VALUES = ("InputLayer", "Identity", "Cast", "ZeroPadding2D")
 
-# Data set -> names in the order of the labels. ImageNet's are the first words
+# Dataset -> names in the order of the labels. ImageNet's are the first words
 # of its synsets in WordNet.
 CLASS_NAMES: dict[str, tuple[str, ...]] = {
     path.stem: tuple(path.read_text(encoding="utf-8").splitlines())
@@ -46,7 +46,7 @@ class Origin:
 
     Attributes:
         weights: source of the weights: "cifar10" (published), the name of a
-            file, or the data set of a training. None for random weights.
+            file, or the dataset of a training. None for random weights.
         standardization: standardization of the network's input images.
         class_names: names in the order of the outputs.
         resize: shorter side of a picture before the centre crop, in pixels;

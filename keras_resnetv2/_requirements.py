@@ -20,7 +20,7 @@ _NEEDS = {
     "A report": {"train": ("matplotlib", "scipy")},
     "A search": {"tuner": ("keras_tuner", "matplotlib")},
     "A Bayesian search": {"tuner": ("scipy", "sklearn")},
-    "A data set of TensorFlow Datasets": {
+    "A dataset of TensorFlow Datasets": {
         "cpu": ("tensorflow",),
         # TFDS imports the second one to prepare data, but does not declare it.
         "train": ("tensorflow_datasets", "importlib_resources"),

@@ -11,7 +11,7 @@ from keras_resnetv2.data.crops import EVALUATION_RESIZE
 _DATASET = flags.DEFINE_string(
     "dataset",
     None,
-    "Another data set with the same classes. Default: the training's.",
+    "Another dataset with the same classes. Default: the training's.",
 )
 _SPLIT = common.define_split()
 _IMAGE_SIZE = flags.DEFINE_integer(

@@ -37,7 +37,7 @@ def read_experiment(**defaults) -> Experiment:
         **defaults: defaults of fields.
 
     Raises:
-        ValueError: if model or data set is missing, or a value does not fit.
+        ValueError: if model or dataset is missing, or a value does not fit.
     """
     from_file = _CONFIG.value is not None
     fields = read_settings(_CONFIG.value) if from_file else {}

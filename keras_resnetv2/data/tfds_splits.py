@@ -294,7 +294,7 @@ def check_tfds(dataset: str) -> None:
         ImportError: says what to install, and what can be read without it.
     """
     try:
-        check_installed("A data set of TensorFlow Datasets")
+        check_installed("A dataset of TensorFlow Datasets")
     except ImportError as error:
         raise ImportError(
             f"{dataset!r} is neither a bundled dataset nor a folder, so it "

@@ -51,7 +51,7 @@ class DescribeData:
     """Finds the facts about the data; see `child.describe_data`.
 
     This is a separate process because the backend may take all of a GPU's
-    memory to read a data set.
+    memory to read a dataset.
 
     Attributes:
         experiment: the settings, which name the data.

@@ -147,7 +147,7 @@ table2 = Study(
 )
 
 _TABLE_3 = "the paper's Table 3"
-# Data set, name, label, layers, errors of the two units.
+# Dataset, name, label, layers, errors of the two units.
 _DEPTHS = (
     ("cifar10", "110_single", "ResNet-110 (1-layer skip)", "110", (9.90, 8.91)),
     ("cifar10", "110", "ResNet-110", "110", (6.61, 6.37)),

@@ -1,4 +1,4 @@
-"""Loss and error over a data set; every image counts once."""
+"""Loss and error over a dataset; every image counts once."""
 
 import math
 

@@ -82,7 +82,7 @@ class Experiment:
         None,
         "side of the input in pixels; an image's shorter side is scaled to it, "
         "and the centre is cut out",
-        unset="the data set's; if images are decoded as needed, the model's",
+        unset="the dataset's; if images are decoded as needed, the model's",
         number=COUNT,
     )
     pixel_limit: int = option(
@@ -239,13 +239,13 @@ class Experiment:
 
     @property
     def data_name(self) -> str:
-        """The data set's name; for a folder, its name without the path."""
+        """The dataset's name; for a folder, its name without the path."""
         return os.path.basename(os.path.normpath(self.dataset))
 
     @property
     def is_folder(self) -> bool:
-        """Whether the data set is a folder."""
-        # Its path is absolute, so ./cifar10 differs from the data set cifar10.
+        """Whether the dataset is a folder."""
+        # Its path is absolute, so ./cifar10 differs from the dataset cifar10.
         return os.path.isabs(self.dataset) and os.path.isdir(self.dataset)
 
     @property

@@ -23,7 +23,7 @@ from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.devices import device, has_accelerator
 from keras_resnetv2.training.experiment import Experiment
 
-# Larger data sets are not kept on the accelerator.
+# Larger datasets are not kept on the accelerator.
 _DEVICE_BYTES = 2 * 1024**3
 _SPLITS = (*SPLITS, "held_out")
 

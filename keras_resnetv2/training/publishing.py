@@ -42,8 +42,8 @@ def publish(
 
     Raises:
         ValueError: if the training is not finished; if it did not use all
-            images of a data set at their own size, standardized like
-            `preprocess_input` for that data set; or if the folder has other
+            images of a dataset at their own size, standardized like
+            `preprocess_input` for that dataset; or if the folder has other
             weights under the file's name.
     """
     trained = load_trained(workdir, dtype="float32")
@@ -129,7 +129,7 @@ def _check(trained: Trained, workdir):
             raise ValueError(
                 f"workdir={os.fspath(workdir)!r} was trained with "
                 f"{name}={value}. To publish a network, train it on all "
-                "training images of a data set at their own size."
+                "training images of a dataset at their own size."
             )
     known = STANDARDIZATIONS.get(experiment.dataset)
     used = facts.standardization

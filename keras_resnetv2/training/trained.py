@@ -138,10 +138,10 @@ def evaluate(
 
     Args:
         workdir: the training's directory.
-        dataset: another data set with the same classes, which is resized to
+        dataset: another dataset with the same classes, which is resized to
             the network's input; None for the training's own.
         split: "test", "held_out", or "train" (without the held-out images).
-            Another data set is split by the same rule.
+            Another dataset is split by the same rule.
         data_dir: where TensorFlow Datasets keeps its data; None for the
             training's setting.
         image_size: side of the images in pixels; None for the training's. The
@@ -177,7 +177,7 @@ def evaluate(
             f"The classes of {name!r} differ from the training's: "
             f"{len(data.class_names)} ({', '.join(data.class_names[:3])}, ...) "
             f"instead of {len(facts.class_names)} "
-            f"({', '.join(facts.class_names[:3])}, ...). Give a data set of "
+            f"({', '.join(facts.class_names[:3])}, ...). Give a dataset of "
             "the same classes in the same order."
         )
     print(found({f"in {split}": data}, experiment.model, model))
