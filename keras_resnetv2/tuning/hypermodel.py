@@ -60,12 +60,10 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
         base: all settings that are not searched, such as `epochs`, `precision`
             and `seed`. Do not set `replicas` (give the tuner a
             `distribution_strategy` instead), `held_out` or `deterministic`.
-        space: name -> list of choices, (low, high) range, or fixed value; see
-            `SearchSpace`.
-        search: names of further hyper-parameters to search. The others keep the
-            base's values. Defaults to all.
-        classes: number of classes. Defaults to the base network's.
-        input_shape: (H, W, C). Defaults to the base network's.
+        space: see `SearchSpace`.
+        search: see `SearchSpace`.
+        classes: see `SearchSpace`.
+        input_shape: see `SearchSpace`.
         max_parameters: largest number of trainable parameters. A trial above
             it, or above `max_flops`, fails before its network is built. A
             failed trial counts towards `max_trials`. Three in a row end the
