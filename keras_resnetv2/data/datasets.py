@@ -66,7 +66,7 @@ def load_arrays(
             where every fifth image of a class is for testing), or TFDS's name
             of any other dataset of labelled images.
         split: "train" or "test" ("validation" if a dataset has no test split).
-        data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
+        data_dir: where TFDS keeps its data; `None` means TFDS's own default.
         image_size: side in pixels. Images of another size are scaled, with
             antialiasing, until the shorter side has this length. Then the
             centre is cut out. Required if images differ in size; `None` keeps
@@ -128,7 +128,7 @@ def open_images(
             as "imagenet2012".
         split: "train" or "test" ("validation" if a dataset has no test split
             with labels, like ImageNet).
-        data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
+        data_dir: where TFDS keeps its data; `None` means TFDS's own default.
         download: whether TFDS may download a dataset that is not prepared.
         pixel_limit: see `load_arrays`.
         folder_rule: see `load_arrays`.

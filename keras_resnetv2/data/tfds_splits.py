@@ -72,7 +72,7 @@ def find_split(
         name: its name in TFDS, such as "cifar100" or "imagenet2012".
         split: "train" or "test". If "test" is missing or has no labels,
             "validation" is used.
-        data_dir: TFDS's folder of datasets; `None` means TFDS's own default.
+        data_dir: where TFDS keeps its data; `None` means TFDS's own default.
         download: whether to download and prepare a missing dataset.
 
     Returns:

@@ -92,7 +92,7 @@ def describe_data(
 
     Args:
         experiment: the settings, which name the data.
-        data_dir: TensorFlow Datasets' folder of datasets.
+        data_dir: where TensorFlow Datasets keeps its data.
 
     Returns:
         The number of "classes", the "input_shape" [H, W, C], the number of

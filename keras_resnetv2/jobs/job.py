@@ -14,7 +14,7 @@ class Train:
     Attributes:
         workdir: the training's work directory.
         experiment: its settings.
-        data_dir: TensorFlow Datasets' folder of datasets.
+        data_dir: where TensorFlow Datasets keeps its data.
         begin_from: work directory of a shorter training. This training
             continues from its last step.
         checkpoint_steps: steps between checkpoints; None for one per epoch.
@@ -38,7 +38,7 @@ class Evaluate:
 
     Attributes:
         workdir: the training's work directory.
-        data_dir: TensorFlow Datasets' folder of datasets.
+        data_dir: where TensorFlow Datasets keeps its data.
     """
 
     workdir: str
@@ -55,7 +55,7 @@ class DescribeData:
 
     Attributes:
         experiment: the settings, which name the data.
-        data_dir: TensorFlow Datasets' folder of datasets.
+        data_dir: where TensorFlow Datasets keeps its data.
     """
 
     experiment: Experiment
