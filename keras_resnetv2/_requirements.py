@@ -11,7 +11,8 @@ _INSTALL = {
     "jax": "pip install jax, with KERAS_BACKEND=jax in the environment",
     "torch": "pip install torch, with KERAS_BACKEND=torch in the environment",
 }
-# Task -> extras of setup.py, with the import names of the needed packages.
+# What is to be done -> extras of setup.py, with the needed packages' import
+# names.
 _NEEDS = {
     "A training": {"train": ("matplotlib",)},
     "An evaluation": {"train": ("matplotlib",)},
@@ -37,7 +38,7 @@ def check_installed(who: str) -> None:
     """Checks that the needed packages are installed, without importing them.
 
     Args:
-        who: the task, a key of the table.
+        who: what is to be done, a key of the table.
 
     Raises:
         ImportError: if one is missing; names it, and what to install.

@@ -81,7 +81,7 @@ class _SearchOracle:
 
     @property
     def given_up(self) -> bool:
-        """Whether the last trials of this session all failed."""
+        """Whether the last trials, since this process began, all failed."""
         last = self.end_order[self._ended_before :][-FAILURES_IN_A_ROW:]
         return len(last) == FAILURES_IN_A_ROW and all(
             self.trials[trial_id].status == "FAILED" for trial_id in last

@@ -29,7 +29,7 @@ from keras_resnetv2.tuning.oracles import (
 )
 from keras_resnetv2.tuning.searchdir import Searchdir
 from keras_resnetv2.tuning.space import SearchSpace
-from keras_resnetv2.tuning.trial_runs import TrialRuns
+from keras_resnetv2.tuning.trial_runner import TrialRunner
 from keras_resnetv2.tuning.trials import OBJECTIVE, TrialRow, best
 
 _TRIAL_EPOCHS = 10
@@ -156,13 +156,13 @@ def search(
         max_parameters=max_parameters,
         max_flops=max_flops,
     )
-    runs = TrialRuns(directory, searched, pool, data_dir, data["tested"])
+    runner = TrialRunner(directory, searched, pool, data_dir, data["tested"])
     make = functools.partial(
         make_oracle, tuner, searched, max_trials=max_trials, seed=base.seed
     )
     if role == "worker":
         _work_for_chief(
-            make(None), runs, lambda: directory.check(settings), pool
+            make(None), runner, lambda: directory.check(settings), pool
         )
         return None
     with locked(directory.path):
@@ -172,7 +172,7 @@ def search(
         if oracle.end_order:
             print(f"Resuming: {len(oracle.end_order)} trials are done.")
         directory.write(settings, data)
-        oracle.on_end = lambda trial: runs.tell(
+        oracle.on_end = lambda trial: runner.tell(
             oracle.trials.values(), trial.trial_id
         )
         if role == "chief":
@@ -180,16 +180,16 @@ def search(
         else:
             for cut_off in list(oracle.ongoing_trials):
                 oracle.requeue(cut_off)
-            _work_here(oracle, runs, pool)
-        return _result(oracle, runs, directory)
+            _work_here(oracle, runner, pool)
+        return _result(oracle, runner, directory)
 
 
-def _work_here(oracle, runs, pool):
+def _work_here(oracle, runner, pool):
     if pool.parallel == 1:
-        _work(oracle, "tuner0", runs.run, pool)
+        _work(oracle, "tuner0", runner.run, pool)
         return
     works = {
-        tuner_id: functools.partial(_work, oracle, tuner_id, runs.run, pool)
+        tuner_id: functools.partial(_work, oracle, tuner_id, runner.run, pool)
         for tuner_id in (f"tuner{i}" for i in range(pool.parallel))
     }
     for _ in pool.call(works):
@@ -215,7 +215,7 @@ def _work(oracle, tuner_id, run, pool):
         oracle.end_trial(trial)
 
 
-def _work_for_chief(oracle, runs, check, pool):
+def _work_for_chief(oracle, runner, check, pool):
     try:
         with worker.connect(oracle) as client:
             client.get_space()  # now the chief has written its settings
@@ -224,16 +224,16 @@ def _work_for_chief(oracle, runs, check, pool):
                     "The chief's search is not in this workdir. Chief and "
                     "workers need the same directory, on a shared disk."
                 )
-            _work(client, client.tuner_id, runs.run, pool)
+            _work(client, client.tuner_id, runner.run, pool)
     except grpc.RpcError as error:
         raise ConnectionError(
             f"The chief failed: {error.details()}. See the chief's output."
         ) from error
 
 
-def _result(oracle, runs, directory):
-    rows = runs.rows(oracle.trials.values())
-    runs.write(rows)
+def _result(oracle, runner, directory):
+    rows = runner.rows(oracle.trials.values())
+    runner.write(rows)
     winner = best(rows)
     reasons = [row.reason for row in rows if row.reason]
     if winner is None:
@@ -261,14 +261,14 @@ def _result(oracle, runs, directory):
     return SearchResult(
         rows=rows,
         best=winner,
-        experiment=runs.in_full(winner),
-        test=_tested(runs, winner, directory),
+        experiment=runner.in_full(winner),
+        test=_tested(runner, winner, directory),
     )
 
 
-def _tested(runs, winner, directory):
+def _tested(runner, winner, directory):
     try:
-        return runs.test(winner.trial)
+        return runner.test(winner.trial)
     except (parent.AllStoppedError, parent.TrainingFailedError) as error:
         logging.warning(
             "The best trial could not be tested: %s. The log is %s; the same "

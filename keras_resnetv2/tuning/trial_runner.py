@@ -28,7 +28,7 @@ from keras_resnetv2.tuning.trials import (
 )
 
 
-class TrialRuns:
+class TrialRunner:
     """Runs the trials, and reports them on the terminal and in files.
 
     Args:
