@@ -60,16 +60,16 @@ class Origin:
 
     __repr__ = brief
 
-    def to_json(self) -> str:
-        """Returns the origin as text, for `from_json`."""
+    def to_text(self) -> str:
+        """Returns the origin as JSON text, for `from_text`."""
         own = self.standardization
         return json.dumps(
             {**vars(self), "standardization": own and own.to_json()}
         )
 
     @classmethod
-    def from_json(cls, text: str) -> "Origin":
-        """Reads the output of `to_json`."""
+    def from_text(cls, text: str) -> "Origin":
+        """Reads the output of `to_text`."""
         values = json.loads(text)
         own, names = values["standardization"], values["class_names"]
         values["standardization"] = own and Standardization.from_json(own)
@@ -96,7 +96,7 @@ def origin_of(network: Any) -> Origin:
     texts = (
         getattr(layer, "network_origin", None) for layer in all_layers(network)
     )
-    origins = {Origin.from_json(text) for text in texts if text}
+    origins = {Origin.from_text(text) for text in texts if text}
 
     def agreed(name):
         values = {getattr(origin, name) for origin in origins}

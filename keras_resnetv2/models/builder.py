@@ -143,7 +143,7 @@ def ResNetV2(
     if input_tensor is not None:
         inputs = inputs_lib.source(input_tensor)
     model = ResNet(inputs, x, name=name or "resnetv2")
-    first_bn(model).network_config = config.to_json()
+    first_bn(model).network_config = config.to_text()
     if not weights_lib.load(model, found):
         origin = dataclasses.replace(origin, class_names=None)
     set_origin(model, origin)

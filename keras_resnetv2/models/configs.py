@@ -262,13 +262,13 @@ class ResNetConfig:
             self.batch_normalization, traits.epsilon, traits.momentum
         )
 
-    def to_json(self) -> str:
-        """Returns all fields as a JSON object."""
+    def to_text(self) -> str:
+        """Returns all fields as JSON text, for `from_text`."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> "ResNetConfig":
-        """The inverse of `to_json`."""
+    def from_text(cls, text: str) -> "ResNetConfig":
+        """The inverse of `to_text`."""
         return cls(**json.loads(text))
 
     def unit_specs(self) -> Iterator[tuple[str, UnitSpec]]:

@@ -23,7 +23,7 @@ def set_origin(model: keras.Model, origin: Origin) -> None:
     """
     for layer in model.layers:
         if getattr(layer, "network_config", None):
-            layer.network_origin = origin.to_json()
+            layer.network_origin = origin.to_text()
 
 
 def replicas_of(model: keras.Model) -> int:

@@ -39,7 +39,7 @@ def config_of(model: keras.Model) -> ResNetConfig:
     layers = {layer.name: layer for layer in getattr(model, "layers", ())}
     for layer in layers.values():
         if text := getattr(layer, "network_config", None):
-            return ResNetConfig.from_json(text)
+            return ResNetConfig.from_text(text)
     units = _units(layers)
     if not units or _STEM_CONV not in layers:
         raise ValueError(

@@ -131,7 +131,7 @@ def test_the_classes_are_those_that_were_built():
 
 def test_a_config_goes_through_json():
     for config in OTHERS:
-        assert ResNetConfig.from_json(config.to_json()) == config
+        assert ResNetConfig.from_text(config.to_text()) == config
 
 
 def test_a_model_that_is_none_of_ours():
