@@ -207,7 +207,7 @@ class Description:
                 layer.set_weights(model.get_layer(layer.name).get_weights())
         return copy
 
-    def to_json(self, sha256: str) -> str:
+    def to_text(self, sha256: str) -> str:
         """Returns the content of config.json.
 
         Args:
@@ -219,8 +219,8 @@ class Description:
             "keras_resnetv2": __version__,
             "sha256": sha256,
             **vars(self),
-            "network": json.loads(self.network.to_json()),
-            "origin": json.loads(self.origin.to_json()),
+            "network": json.loads(self.network.to_text()),
+            "origin": json.loads(self.origin.to_text()),
         }
         # A line a field: a mean per pixel has thousands of numbers.
         lines = (f'  "{key}": {json.dumps(values[key])}' for key in values)
@@ -237,7 +237,7 @@ def is_description(text: str | bytes) -> bool:
 
 
 def read_description(text: str | bytes, source: str) -> tuple[Description, str]:
-    """Reads the output of `Description.to_json`.
+    """Reads the output of `Description.to_text`.
 
     Args:
         text: the content of config.json.
@@ -268,7 +268,7 @@ def read_description(text: str | bytes, source: str) -> tuple[Description, str]:
             **values,
             "input_shape": tuple(values["input_shape"]),
             "network": ResNetConfig(**values["network"]),
-            "origin": Origin.from_json(json.dumps(values["origin"])),
+            "origin": Origin.from_text(json.dumps(values["origin"])),
         }
         described = {
             name: value

@@ -92,7 +92,7 @@ def save_pretrained(
         card = dataclasses.replace(known, **(card.known() if card else {}))
         text = card_text(card, description, _parameters(copy), WEIGHTS, sha256)
         (staging / CARD).write_text(text, "utf-8")
-        (staging / CONFIG).write_text(description.to_json(sha256), "utf-8")
+        (staging / CONFIG).write_text(description.to_text(sha256), "utf-8")
         if target.exists():
             for file in _FILES:
                 os.replace(staging / file, target / file)
