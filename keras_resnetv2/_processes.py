@@ -37,8 +37,8 @@ def module_environment(**changes: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, **changes}
 
 
-def run_on_tensorflow(name: str, *arguments: str | os.PathLike) -> str | None:
-    """Runs a module on TensorFlow and a CPU, and waits for its end.
+def run_on_cpu(name: str, *arguments: str | os.PathLike) -> str | None:
+    """Runs a module on a CPU, with Keras on TensorFlow, and waits for its end.
 
     Args:
         name: name of the module.

@@ -17,60 +17,57 @@ from typing import Any
 import keras
 
 from keras_resnetv2._origin import all_layers
-from keras_resnetv2._processes import run_on_tensorflow
-from keras_resnetv2._requirements import check_installed
-from keras_resnetv2.data import Standardization
+from keras_resnetv2._processes import run_on_cpu
+from keras_resnetv2._standardization import Standardization
 
 # The files in the folder.
 _MODEL, _ARGUMENTS = "model.keras", "arguments.json"
-_VERSION, _ERROR = "version.txt", "error.txt"
+_WRITTEN, _ERROR = "written.txt", "error.txt"
 
 
 def export(
     model: keras.Model,
-    directory: pathlib.Path,
-    policy: str,
+    path: pathlib.Path,
+    function: str,
     *,
     standardization: Standardization,
-    **serving: Any,
+    **arguments: Any,
 ) -> pathlib.Path:
-    """Runs `versions.export` in a process on TensorFlow.
+    """Calls a function of this package in a process on TensorFlow.
 
     Args:
         model: a model on any backend.
-        directory: directory of all versions.
-        policy: the export's dtype policy.
+        path: what the function is to write.
+        function: its name, such as "export_saved_model".
         standardization: standardization of the pixels.
-        **serving: the other fields of a `Serving`.
+        **arguments: the function's other arguments.
 
     Returns:
-        The directory of the new version.
+        The function's result: the path of what it wrote.
 
     Raises:
-        ImportError: if TensorFlow is missing; says what to install.
-        ValueError: see `versions.export`; also if that process cannot import a
+        ValueError: see the function; also if that process cannot import a
             custom layer.
     """
-    check_installed("A SavedModel")
     arguments = {
         "modules": _modules(model),
-        "path": sys.path,
-        "directory": os.path.abspath(directory),
-        "policy": policy,
+        "sys_path": sys.path,
+        "path": os.path.abspath(path),
+        "function": function,
         "standardization": standardization.to_json(),
-        "serving": serving,
+        "arguments": arguments,
     }
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         model.save(folder / _MODEL)
         (folder / _ARGUMENTS).write_text(json.dumps(arguments))
-        failed = run_on_tensorflow(__name__, folder)
+        failed = run_on_cpu(__name__, folder)
         if (folder / _ERROR).exists():
             raise ValueError((folder / _ERROR).read_text())
         if failed:
             raise ValueError(f"The TensorFlow process failed: {failed}")
-        version = pathlib.Path((folder / _VERSION).read_text())
-    return directory / version.name
+        written = (folder / _WRITTEN).read_text()
+    return path / os.path.relpath(written, os.path.abspath(path))
 
 
 def _modules(model):
@@ -99,35 +96,31 @@ def main(folder: str) -> None:
     """
     path = pathlib.Path(folder)
     try:
-        version = _export(path)
+        written = _export(path)
     except ValueError as error:
         (path / _ERROR).write_text(str(error))
         raise
-    (path / _VERSION).write_text(str(version))
+    (path / _WRITTEN).write_text(str(written))
 
 
 def _export(path):
-    from keras_resnetv2.export import versions
-    from keras_resnetv2.export.signatures import Serving
+    from keras_resnetv2 import export
 
-    arguments = json.loads((path / _ARGUMENTS).read_text())
+    given = json.loads((path / _ARGUMENTS).read_text())
     with _told("load"):
         # The user's modules may be in the folder of the calling process.
-        sys.path += [x for x in arguments["path"] if x not in sys.path]
-        for module in arguments["modules"]:
+        sys.path += [x for x in given["sys_path"] if x not in sys.path]
+        for module in given["modules"]:
             importlib.import_module(module)
         model = keras.models.load_model(path / _MODEL, compile=False)
-    if arguments["modules"]:
+    if given["modules"]:
         with _told("run"):
             _run(model)
-    return versions.export(
+    return getattr(export, given["function"])(
         model,
-        pathlib.Path(arguments["directory"]),
-        arguments["policy"],
-        Serving(
-            Standardization.from_json(arguments["standardization"]),
-            **arguments["serving"],
-        ),
+        given["path"],
+        standardization=Standardization.from_json(given["standardization"]),
+        **given["arguments"],
     )
 
 

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING
 
 from keras_resnetv2._checks import check_choice
 from keras_resnetv2._files import user_path
-from keras_resnetv2._origin import (
-    all_layers,
-    network_of,
-    origin_of,
-    standardization_for,
-)
+from keras_resnetv2._origin import origin_of
+from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._standardization import Standardization
+from keras_resnetv2.export.arguments import check_network
 
 if TYPE_CHECKING:
     import keras
@@ -116,87 +113,38 @@ def export_saved_model(
     """
     import keras
 
-    from keras_resnetv2.models.classifier import gives_logits
-
-    model = network_of(model)
-    _check_model(model)
-    origin = origin_of(model)
-    standardization = standardization_for(model, standardization)
-    standardization.check_shape(model.input_shape[1:])
-    gives_logits(model)
-    classes = model.output_shape[-1]
-    if class_names is None:
-        class_names = origin.class_names or tuple(map(str, range(classes)))
-    _check_class_names(class_names, classes)
+    model, network = check_network(model, standardization, class_names)
     check_choice("precision", precision, PRECISIONS)
     size = model.input_shape[1]
     if resize is None:
-        resize = origin.resize or size
+        resize = origin_of(model).resize or size
     resize = _whole("resize", resize, size)
-    around = {
-        "standardization": standardization,
-        "class_names": tuple(class_names),
+    settings = {
+        **network,
         "resize": resize,
-        "top_k": min(_whole("top_k", top_k, 1), classes),
+        "top_k": min(_whole("top_k", top_k, 1), model.output_shape[-1]),
         # The pictures of the check must be within the limit.
         "pixel_limit": _whole(
             "pixel_limit", pixel_limit, 4 * (resize or 1) ** 2
         ),
     }
-    to = user_path(directory), PRECISIONS[precision]
+    directory = user_path(directory)
+    check_installed("A SavedModel")
     if keras.backend.backend() != "tensorflow":
         from keras_resnetv2.export import other_backend
 
-        return other_backend.export(model, *to, **around)
+        return other_backend.export(
+            model,
+            directory,
+            "export_saved_model",
+            precision=precision,
+            **settings,
+        )
     from keras_resnetv2.export import versions
     from keras_resnetv2.export.signatures import Serving
 
-    return versions.export(model, *to, Serving(**around))
-
-
-def _check_model(model):
-    import keras
-
-    functional = isinstance(model, keras.Model) and not isinstance(
-        model, keras.Sequential
-    )
-    ends = [len(getattr(model, end, ())) for end in ("inputs", "outputs")]
-    if not functional or ends != [1, 1]:
-        raise ValueError(
-            "model must be a functional keras.Model with one input and one "
-            "output, like those of this package's builders; received a "
-            f"{type(model).__name__}"
-            + (f" with {ends[0]} and {ends[1]}." if any(ends) else ".")
-        )
-    for layer in all_layers(model):
-        mode = getattr(layer, "quantization_mode", None)
-        if mode is not None:
-            raise ValueError(
-                f"The network {model.name!r} is quantized ({layer.name!r} to "
-                f"{mode}), but this export stores weights as float32 or "
-                "bfloat16. Export the network without quantize(), or use "
-                "Keras's own model.export()."
-            )
-
-
-def _check_class_names(class_names, classes):
-    if isinstance(class_names, str):
-        raise ValueError(
-            "class_names must be a sequence of one name per class; received "
-            f"the string {class_names!r}."
-        )
-    if len(class_names) != classes:
-        raise ValueError(
-            f"The model has {classes} classes; received {len(class_names)} "
-            "class_names. Give one name per class, in the order of the labels."
-        )
-    for name in class_names:
-        # NumPy's strings end at a NUL.
-        if not isinstance(name, str) or name.splitlines() != [name.strip("\0")]:
-            raise ValueError(
-                "class_names are written one per line, so each must be one "
-                f"line of text; received {name!r}."
-            )
+    policy = PRECISIONS[precision]
+    return versions.export(model, directory, policy, Serving(**settings))
 
 
 def _whole(name, value, least):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from keras_resnetv2._processes import run_on_tensorflow
+from keras_resnetv2._processes import run_on_cpu
 from keras_resnetv2.export.signatures import (
     CLASSES,
     FEATURES,
@@ -135,9 +135,7 @@ def read_report(version: pathlib.Path) -> dict[str, float]:
 def _replay(version):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "answers.npz")
-        failed = run_on_tensorflow(
-            "keras_resnetv2.export.replay", version, path
-        )
+        failed = run_on_cpu("keras_resnetv2.export.replay", version, path)
         if failed:
             raise ExportError(
                 "The export does not work in a new process, so nothing was "

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from keras_resnetv2 import ResNetConfig, ResNetV2, data
 from keras_resnetv2.export import other_backend, self_check
-from keras_resnetv2.export.signatures import Serving
 
 LAYERS = """
 import keras
@@ -50,7 +49,7 @@ def export(tmp_path, monkeypatch):
         except ValueError as error:
             return str(error)
 
-    monkeypatch.setattr(other_backend, "run_on_tensorflow", run)
+    monkeypatch.setattr(other_backend, "run_on_cpu", run)
     monkeypatch.setattr(self_check, "check", lambda *args: None)
     config = ResNetConfig(units_per_stage=(1,), widths=(4,), classes=2)
 
@@ -60,10 +59,8 @@ def export(tmp_path, monkeypatch):
         return other_backend.export(
             model,
             tmp_path / "served",
-            "float32",
-            **vars(
-                Serving(data.STANDARDIZATIONS["cifar10"], ("a", "b"), 32, 2, 10)
-            ),
+            "export_saved_model",
+            standardization=data.STANDARDIZATIONS["cifar10"],
         )
 
     return export
