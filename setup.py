@@ -39,6 +39,12 @@ tuner = [
     scipy,
     "scikit-learn>=1.4,<2",
 ]
+onnx = [
+    "onnx>=1.19,<2",
+    "tf2onnx>=1.17,<2",
+    "onnxruntime>=1.22,<2",
+]
+litert = ["ai-edge-litert>=2.0.2,<3"]
 tests = [
     "jax>=0.5,<1",
     "pytest>=8,<10",
@@ -84,16 +90,20 @@ setuptools.setup(
         "cpu": ["tensorflow-cpu>=2.20,<3"],
         "train": train,
         "tuner": tuner,
+        "onnx": onnx,
+        "litert": litert,
         "hub": ["huggingface_hub>=0.30,<3"],
         # Reads timm's files.
         "weights": weights,
         # Reads PyTorch's files. From 2.6 on, it refuses all but weights.
         "torch": ["torch>=2.6,<3"],
-        "tests": train + tuner + tests + notebooks + weights,
+        "tests": train + tuner + onnx + litert + weights + tests + notebooks,
         # What is documented is imported: the search, too.
         "docs": tuner + docs,
         "dev": train
         + tuner
+        + onnx
+        + litert
         + tests
         + notebooks
         + [

@@ -12,6 +12,8 @@ from ._version import __version__ as __version__
 from .data import decode_predictions as decode_predictions
 from .data import load_arrays as load_arrays
 from .data import preprocess_input as preprocess_input
+from .export import export_litert as export_litert
+from .export import export_onnx as export_onnx
 from .export import export_saved_model as export_saved_model
 from .models.backbones import load_backbone as load_backbone
 from .models.batch_normalization import (

@@ -28,6 +28,15 @@ _NEEDS = {
     },
     "A tf.data pipeline": {"cpu": ("tensorflow",)},
     "A SavedModel": {"cpu": ("tensorflow",)},
+    # Keras's converters, and the runtimes that check what they write.
+    "An ONNX file": {
+        "cpu": ("tensorflow",),
+        "onnx": ("onnx", "tf2onnx", "onnxruntime"),
+    },
+    "A LiteRT file": {
+        "cpu": ("tensorflow",),
+        "litert": ("ai_edge_litert",),
+    },
     "A .safetensors file": {"weights": ("safetensors",)},
     "A file of PyTorch": {"torch": ("torch",)},
     "A network of the Hugging Face hub": {"hub": ("huggingface_hub",)},

@@ -10,6 +10,7 @@ from keras_resnetv2 import (
     _requirements,
     analysis,
     data,
+    export,
     from_pretrained,
     studies,
     training,
@@ -58,6 +59,8 @@ CALLS = [
         lambda d: data.training_batches(data.load_arrays("fake"), **STREAM),
         "cpu",
     ),
+    ("tf2onnx", lambda d: export.export_onnx(None, d), "onnx"),
+    ("ai_edge_litert", lambda d: export.export_litert(None, d), "litert"),
     (
         "importlib_resources",
         lambda d: study("table1", d),

@@ -55,15 +55,10 @@ def make(model: keras.Model, serving: Serving) -> WarmUp:
         model: a classifier of standardised images.
         serving: the settings of the graph around it.
     """
-    height, width, channels = (
-        side or _UNKNOWN_SIZE for side in model.input_shape[1:]
-    )
-    rng = np.random.default_rng(0)
     if takes_files(model):
-        files, pixels = _pictures(rng, height, serving.resize)
+        files, pixels = _pictures(model.input_shape[1], serving.resize)
     else:
-        shape = (len(_FORMATS), height, width, channels)
-        files, pixels = None, rng.integers(0, 256, shape).astype(np.float32)
+        files, pixels = None, noise(model)
     requests = []
     for name, signature in SIGNATURES.items():
         if signature.input == "images":
@@ -79,8 +74,20 @@ def make(model: keras.Model, serving: Serving) -> WarmUp:
     return WarmUp(pixels, requests)
 
 
-def _pictures(rng, size, resize):
+def noise(model: keras.Model) -> np.ndarray:
+    """Returns random pixels: float32 (N, H, W, C), 0 to 255.
+
+    Args:
+        model: a classifier of standardised images.
+    """
+    sides = (side or _UNKNOWN_SIZE for side in model.input_shape[1:])
+    shape = (len(_FORMATS), *sides)
+    return np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
+
+
+def _pictures(size, resize):
     """Returns files, and their expected pixels: float32 (N, size, size, 3)."""
+    rng = np.random.default_rng(0)
     edge = (resize - size) // 2
     inside = slice(edge, edge + size)
     files = [_picture(rng, kind, resize, resize) for kind in _FORMATS]
