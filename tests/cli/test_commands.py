@@ -76,6 +76,29 @@ def test_published_weights_are_exported_with_their_classes(tmp_path):
 
 
 @pytest.mark.multiprocess
+@pytest.mark.parametrize(
+    "format, name, runtime",
+    [
+        ("onnx", "network.onnx", "onnxruntime"),
+        ("litert", "network.tflite", "ai_edge_litert"),
+    ],
+)
+def test_published_weights_are_exported_as_a_file(
+    format, name, runtime, tmp_path
+):
+    pytest.importorskip("tensorflow")
+    pytest.importorskip(runtime)
+    args = ("--model=PreActResNet20", "--weights=cifar10")
+    file = tmp_path / "new" / name
+    done = run_command(
+        "export", *args, f"--format={format}", f"--output={file}"
+    )
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert f"Exported PreActResNet20 to {file}. Its outputs" in done.stdout
+    assert b"automobile" in file.read_bytes()
+
+
+@pytest.mark.multiprocess
 def test_a_training_from_another_ones_settings(tmp_path):
     config = tmp_path / "config.json"
     config.write_text(
@@ -110,6 +133,13 @@ def test_a_training_from_another_ones_settings(tmp_path):
         ("propagation", [], "no experiment.json"),
         ("export", ["--output=x"], "no experiment.json"),
         ("export", ["--output=x", "--weights=cifar10"], "by --model and --w"),
+        ("export", ["--output=x.onnx"], "a directory; received --output=x.onn"),
+        ("export", ["--output=x", "--format=onnx"], "that ends in .onnx; rece"),
+        (
+            "export",
+            ["--output=x.tflite", "--format=litert", "--top_k=5"],
+            "A LiteRT file has no --top_k: it takes pixels",
+        ),
     ],
 )
 def test_bad_input_is_one_message(tool, args, says, tmp_path):
