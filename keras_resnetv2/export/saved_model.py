@@ -33,7 +33,7 @@ def export_saved_model(
 ) -> pathlib.Path:
     """Writes the next version of a SavedModel for TF Serving.
 
-    The graph standardises images as the training did. It contains the labels.
+    The graph standardizes images as the training did. It contains the labels.
     Each weight is stored once, whatever distribution strategy was used. The
     signatures take N rows, at least one:
 
@@ -70,7 +70,7 @@ def export_saved_model(
     Serving. Existing files with these names are kept.
 
     Args:
-        model: a classifier of standardised images, or of pixels if it includes
+        model: a classifier of standardized images, or of pixels if it includes
             its preprocessing; it gives logits or probabilities. On the JAX and
             PyTorch backends, the export runs in a TensorFlow process.
             TensorFlow must be installed; the check compares with the model
@@ -81,7 +81,7 @@ def export_saved_model(
         standardization: the training's standardization, or its name in
             `STANDARDIZATIONS`. Default: the network's own, if it has published
             weights or was trained with this package. If layers of your own
-            standardise, give `Standardization([0, 0, 0], [1, 1, 1])`, which
+            standardize, give `Standardization([0, 0, 0], [1, 1, 1])`, which
             changes nothing.
         class_names: written to assets/labels.txt, one per line. Default: the
             network's own, or else the classes' numbers.

@@ -72,7 +72,7 @@ def make(model: keras.Model, serving: Serving) -> tuple[tf.Module, dict]:
     """Traces the signatures around one copy of the network and its weights.
 
     Args:
-        model: a classifier of standardised images.
+        model: a classifier of standardized images.
         serving: the settings of the graph around it.
 
     Returns:
@@ -103,7 +103,7 @@ def with_features(model: keras.Model) -> keras.Model:
         model: a classifier.
 
     Returns:
-        A model from standardised images to (features, logits), or to (features,
+        A model from standardized images to (features, logits), or to (features,
         probabilities) if softmax is the classifier's own activation.
     """
     end = find_end(model)

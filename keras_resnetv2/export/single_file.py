@@ -45,7 +45,7 @@ def export_onnx(
 
     The input `images`, float32 (N, H, W, C), has pixels 0 to 255 of the model's
     size. N is free. The output `probabilities` is float32 (N, classes). The
-    file standardises images as the training did. Its metadata contains
+    file standardizes images as the training did. Its metadata contains
     `class_names`, a JSON list.
 
     The file is checked before it gets its name. ONNX Runtime reads it in a new

@@ -52,7 +52,7 @@ def make(model: keras.Model, serving: Serving) -> WarmUp:
     high and is scaled as in evaluation.
 
     Args:
-        model: a classifier of standardised images.
+        model: a classifier of standardized images.
         serving: the settings of the graph around it.
     """
     if takes_files(model):
@@ -78,7 +78,7 @@ def noise(model: keras.Model) -> np.ndarray:
     """Returns random pixels: float32 (N, H, W, C), 0 to 255.
 
     Args:
-        model: a classifier of standardised images.
+        model: a classifier of standardized images.
     """
     sides = (side or _UNKNOWN_SIZE for side in model.input_shape[1:])
     shape = (len(_FORMATS), *sides)

@@ -28,14 +28,14 @@ Args:
         differs, the classifier is not loaded, with a warning.
     input_tensor: a Keras tensor to build on, (batch, H, W, C).
     input_shape: (H, W, C); defaults to ({size}, {size}, 3). The network expects
-        standardised pixels (see `preprocess_input`), unless it includes its
+        standardized pixels (see `preprocess_input`), unless it includes its
         preprocessing.
     pooling: output without the top: None (a map), "avg" or "max" (a vector).
     classes: number of classes; defaults to {classes}.
     classifier_activation: activation of the classifier; None gives logits.
     name: the model's name.
     include_preprocessing: whether the network takes pixels, 0 to 255, and
-        standardises them itself. True: use the statistics that belong to the
+        standardizes them itself. True: use the statistics that belong to the
         weights. Or give a key of `STANDARDIZATIONS`, or a `Standardization`.
     features: whether to return the features of every resolution, without the
         top: {{"stride1": (batch, H, W, filters), ...}}; see `feature_taps`.

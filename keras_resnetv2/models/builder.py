@@ -66,7 +66,7 @@ def ResNetV2(
         input_tensor: a Keras tensor to build on, (batch, H, W, C).
         input_shape: (H, W, C) without the batch; H and W may be None. Defaults
             to (32, 32, 3) for a CIFAR stem, (224, 224, 3) for an ImageNet stem.
-            The network expects standardised pixels (see `preprocess_input`),
+            The network expects standardized pixels (see `preprocess_input`),
             unless it includes its preprocessing.
         pooling: output without the top: None (a map), "avg" or "max" (a
             vector).
@@ -75,7 +75,7 @@ def ResNetV2(
         name: the model's name. Defaults to the name given as `config`, in
             lower case, or "resnetv2".
         include_preprocessing: whether the network takes pixels, 0 to 255, and
-            standardises them itself. True: use the statistics that belong to
+            standardizes them itself. True: use the statistics that belong to
             the weights. Or give a key of `STANDARDIZATIONS`, or a
             `Standardization`.
         features: whether to return the features of every resolution, without

@@ -93,7 +93,7 @@ class Description:
         features: whether it returns the features of every resolution.
         pooling: output without the top.
         classifier_activation: a name of Keras; None without a classifier.
-        include_preprocessing: whether it standardises pixels itself.
+        include_preprocessing: whether it standardizes pixels itself.
         dtype: name of Keras's dtype policy.
         origin: what it was trained on.
 

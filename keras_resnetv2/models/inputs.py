@@ -31,7 +31,7 @@ def make(config, input_tensor, input_shape, pixels):
         config: a `ResNetConfig`.
         input_tensor: a Keras tensor, or None.
         input_shape: (H, W, C), or None for the config's default.
-        pixels: whether the network standardises pixels itself.
+        pixels: whether the network standardizes pixels itself.
 
     Raises:
         ValueError: if the tensor or the shape does not fit this network.
@@ -77,8 +77,8 @@ def _check_input_tensor(tensor, pixels):
         )
     if not pixels and not keras.backend.is_float_dtype(tensor.dtype):
         raise ValueError(
-            "input_tensor must hold standardised pixels, which are floats; "
-            f"received dtype {tensor.dtype}. Standardise it with "
+            "input_tensor must hold standardized pixels, which are floats; "
+            f"received dtype {tensor.dtype}. Standardize it with "
             "preprocess_input, or give include_preprocessing."
         )
 

@@ -1,6 +1,7 @@
 """Rebuilds and evaluates a trained network from its work directory."""
 
 import contextlib
+import json
 import dataclasses
 import os
 from typing import NamedTuple

@@ -58,16 +58,16 @@ def test_a_network_within_two_others(pictures, tmp_path, unchecked):
     )
     served = tf.saved_model.load(str(path)).signatures
     images = tf.constant(pictures.images)
-    standardised = STANDARDIZATION(pictures.images)
+    standardized = STANDARDIZATION(pictures.images)
     np.testing.assert_allclose(
         served["serving_uint8"](images=images)["probabilities"],
-        model(standardised),
+        model(standardized),
         atol=1e-5,
     )
     features = keras.Model(own.input, own.get_layer("avg_pool").output)
     np.testing.assert_allclose(
         served["features_uint8"](images=images)["features"],
-        features(standardised),
+        features(standardized),
         atol=1e-4,
     )
 

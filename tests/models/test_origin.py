@@ -206,7 +206,7 @@ def test_other_preprocessing_is_refused(options, says):
         PreActResNet20(**options)
 
 
-def test_nothing_is_standardised_twice(images, published, tmp_path):
+def test_nothing_is_standardized_twice(images, published, tmp_path):
     tf = pytest.importorskip("tensorflow")
     within = PreActResNet20(
         weights="cifar10",
