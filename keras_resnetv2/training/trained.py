@@ -1,8 +1,8 @@
 """Rebuilds and evaluates a trained network from its work directory."""
 
 import contextlib
-import json
 import dataclasses
+import json
 import os
 from typing import NamedTuple
 
