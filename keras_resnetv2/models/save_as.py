@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_resnetv2._checks import check_choice
-from keras_resnetv2._files import removed_on_error, user_path
+from keras_resnetv2._files import replacing, user_path
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.models import layer_names
 from keras_resnetv2.models.network_configs import config_of
@@ -66,9 +66,8 @@ def save_weights_as(
             f"{' or '.join(FORMATS[project])}; received {str(path)!r}."
         )
     part = path.with_name(f".part-{path.name}")
-    with removed_on_error(part):
+    with replacing(path, part):
         _WRITERS[end](model, config, part)
-        os.replace(part, path)
 
 
 def _state(model, config):

@@ -1,5 +1,6 @@
 """Published weights: what they answer, whom they fit, where they come from."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -8,6 +9,7 @@ import json
 import pathlib
 import threading
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -24,7 +26,13 @@ from keras_resnetv2 import (
     load_backbone,
     preprocess_input,
 )
-from keras_resnetv2.models import downloads, published
+from keras_resnetv2.data import STANDARDIZATIONS
+from keras_resnetv2.models import (
+    downloads,
+    published,
+    published_elsewhere,
+    save_as,
+)
 
 RECORDS = json.loads(
     pathlib.Path(__file__).with_name("published_predictions.json").read_text()
@@ -247,8 +255,14 @@ def to_download(monkeypatch, tmp_path):
 @pytest.fixture
 def served(to_download):
     """The address of a server of that folder."""
+    with serving(to_download[1].parent) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving(folder):
     handler = functools.partial(
-        http.server.SimpleHTTPRequestHandler, directory=to_download[1].parent
+        http.server.SimpleHTTPRequestHandler, directory=folder
     )
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
@@ -305,3 +319,74 @@ def test_a_damaged_installation_is_named(monkeypatch, tmp_path):
     (tmp_path / row.file).write_bytes(b"cut off")
     with pytest.raises(OSError, match=rf"expected SHA-256 {row.sha256}"):
         PreActResNet20(weights="cifar10")
+
+
+@pytest.fixture
+def of_keras(monkeypatch, tmp_path):
+    """A small network's file, as keras.applications publishes them."""
+    options = {"units_per_stage": (1, 1, 1, 2), "widths": (4, 4, 4, 4)}
+    row = published_elsewhere.File(
+        "keras_applications", "ResNet50V2", "small.h5", 24.0, options=options
+    )
+    network = ResNetV2(row.config, input_shape=(32, 32, 3))
+    path = tmp_path / "folder" / row.file
+    path.parent.mkdir()
+    layers = {}
+    for name, value in save_as._state(network, row.config).items():
+        layer, weight = name.split("/")
+        layers.setdefault(layer, {})[f"{layer}/{weight}:0"] = value
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [*layers, "avg_pool"]
+        file.create_group("avg_pool").attrs["weight_names"] = []
+        for layer, weights in layers.items():
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = list(weights)
+            for name, value in weights.items():
+                group[name] = value
+    row = row._replace(md5=hashlib.md5(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(published, "FILES", (row,))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "cache"))
+    return row, network, path
+
+
+def test_files_of_keras_come_from_its_address(of_keras, monkeypatch):
+    row, network, path = of_keras
+
+    def load(address):
+        project = published_elsewhere.Project(f"{address}{{file}}", "", "")
+        projects = published_elsewhere.PROJECTS
+        monkeypatch.setitem(projects, "keras_applications", project)
+        return ResNetV2(row.config, weights="imagenet", input_shape=(32, 32, 3))
+
+    with pytest.raises(OSError, match="small.h5 cannot be downloaded from"):
+        load("http://127.0.0.1:9/")
+    with serving(path.parent) as address:
+        loaded = load(address)
+    again = load("http://127.0.0.1:9/")  # from the cache
+    for model in (loaded, again):
+        for own, other in zip(model.weights, network.weights, strict=True):
+            np.testing.assert_array_equal(own, other)
+        assert model.origin.weights == "imagenet"
+        assert model.origin.standardization == STANDARDIZATIONS["inception"]
+        assert model.origin.class_names == data.CLASS_NAMES["imagenet"]
+    wrong = row._replace(md5="0" * 32)
+    monkeypatch.setattr(published, "FILES", (wrong,))
+    with serving(path.parent) as address:
+        with pytest.raises(OSError, match="cannot be downloaded"):
+            load(address)
+
+
+def test_files_to_get_by_hand_are_named():
+    says = "Get https://huggingface.co/timm/resnetv2_50.a1h_in1k/.*safetensors"
+    with pytest.raises(ValueError, match=says):
+        ResNet50V2(reference="timm", weights="imagenet")
+    with pytest.raises(ValueError, match="preresnet20_svhn-0322.*weights="):
+        PreActResNet20(reference="pytorchcv", weights="svhn")
+
+
+@pytest.mark.parametrize("row", published_elsewhere.FILES)
+def test_the_table_of_other_projects_is_sound(row):
+    assert row.config.reference == row.reference
+    assert row.tag in data.CLASS_NAMES
+    assert len(data.CLASS_NAMES[row.tag]) == row.config.classes
+    assert published.differences(row.config, row.config) == []
