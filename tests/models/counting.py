@@ -5,7 +5,11 @@ import math
 import keras
 
 from keras_resnetv2 import BatchNormalization, Complexity
-from keras_resnetv2.models.layers import Dropout, PaddingShortcut
+from keras_resnetv2.models.layers import (
+    Dropout,
+    MinusInfinityPadding,
+    PaddingShortcut,
+)
 
 # What the gradients of a layer need of its tensors.
 _NEEDED = {
@@ -17,10 +21,12 @@ _NEEDED = {
     keras.layers.Multiply: ("input",),
     Dropout: (),  # its mask, which is no tensor of the graph
     keras.layers.Add: (),
+    keras.layers.AveragePooling2D: (),
     keras.layers.GlobalAveragePooling2D: (),
     keras.layers.InputLayer: (),
     keras.layers.Rescaling: (),
     keras.layers.ZeroPadding2D: (),
+    MinusInfinityPadding: (),
     PaddingShortcut: (),
 }
 _NEED_THEIR_OUTPUT = (keras.activations.sigmoid, keras.activations.softmax)

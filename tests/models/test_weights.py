@@ -7,6 +7,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from counting import counted
 
 from keras_resnetv2 import (
     MODELS,
@@ -15,6 +16,7 @@ from keras_resnetv2 import (
     ResNet50V2,
     ResNetConfig,
     ResNetV2,
+    complexity,
     decode_predictions,
     feature_taps,
     load_backbone,
@@ -88,6 +90,8 @@ def test_every_reference_has_names_for_all_its_weights(row):
             assert None not in theirs
             assert len(set(theirs)) == len(theirs)
             assert weight_names.recognise(set(theirs)) is names
+            counts = complexity(config, input_shape=(32, 32, 3))
+            assert counts == counted(model)
 
 
 # keras.applications is here in every environment; tests/oracle has the others.
