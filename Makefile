@@ -15,6 +15,9 @@ VENV ?= .venv
 TENSORFLOW ?= cpu
 TORCH ?= torch==2.13.0
 SELENIUM := "selenium>=4.20,<5"
+# Without their dependencies, which would install CUDA's libraries.
+ORIGINALS := --no-deps "timm>=1,<2" "pytorchcv>=0.0.74,<0.1" \
+  "keras-hub>=0.32,<1" "regex>=2024" "tokenizers>=0.20,<1"
 SERVERS := kserve pytriton
 SERVER_kserve := "kserve>=0.21,<1"
 SERVER_pytriton := "nvidia-pytriton>=0.7,<1"
@@ -54,6 +57,7 @@ test: $(INSTALLED)-tests
 
 test-all: $(INSTALLED)-tests
 	$(BIN)/pip install --quiet "$(TORCH)" $(SELENIUM)
+	$(BIN)/pip install --quiet $(ORIGINALS)
 	$(BIN)/python -m pytest $(PARALLEL) -m ""
 
 # TF Serving's server must be on the PATH, or at TF_SERVING_URL. The others get

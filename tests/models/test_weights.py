@@ -21,8 +21,10 @@ from keras_resnetv2 import (
     feature_taps,
     load_backbone,
     save_weights_as,
+    training,
 )
 from keras_resnetv2.data import CLASS_NAMES, STANDARDIZATIONS
+from keras_resnetv2.export.precision import with_precision
 from keras_resnetv2.models import weight_names
 from keras_resnetv2.models.references import REFERENCES
 
@@ -335,3 +337,29 @@ def test_a_malicious_pickle_is_refused(tmp_path, capsys):
     with pytest.raises((ValueError, ImportError), match="refused|needs torch"):
         PreActResNet20(weights=path)
     assert "this must not" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("row", REFERENCES, ids=lambda row: row.source)
+def test_networks_of_every_reference_are_saved_whole(row, tmp_path, agree):
+    config = ResNetConfig(
+        units_per_stage=(1, 2),
+        widths=(4, 8),
+        unit="bottleneck",
+        stem=row.stems[-1],
+        reference=row.name,
+    )
+    model = at_random(ResNetV2(config, input_shape=(None, None, 3)))
+    model.save(tmp_path / "net.keras")
+    loaded = keras.models.load_model(tmp_path / "net.keras")
+    x = images(37)
+    agree("loaded", np.array(loaded(x)), np.array(model(x)), 1e-6)
+    assert loaded.config == keras.models.clone_model(model).config == config
+    assert list(feature_taps(loaded)) == [
+        f"stride{config.strides // 2}",
+        f"stride{config.strides}",
+    ]
+    # Frozen layers and half precision.
+    training.freeze(loaded, 1)
+    assert loaded.trainable_variables[0].path.startswith("stage2_unit1_")
+    with_bfloat16 = with_precision(model, "mixed_bfloat16")
+    agree("bfloat16", np.array(with_bfloat16(x)), np.array(model(x)), 0.1)

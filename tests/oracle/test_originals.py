@@ -1,10 +1,7 @@
 """The networks of other projects, run beside ours with the same weights.
 
-Markers `parity` and `large`. keras.applications is in tests/models. The others
-install without their dependencies:
-
-    pip install torch==2.13.0
-    pip install --no-deps timm pytorchcv keras-hub regex tokenizers
+keras.applications is in tests/models. `make test-all` installs the others,
+without their dependencies.
 """
 
 import dataclasses
