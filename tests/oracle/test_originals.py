@@ -179,20 +179,30 @@ def test_they_load_what_is_saved_for_them(
     np.testing.assert_array_equal(np.array(other(_images(size))), expected)
 
 
-def test_float64_agrees_to_nine_digits(agree):
-    theirs = _build("timm", "resnetv2_18", 96, seed=3, dtype="float64")
-    keras.config.set_floatx("float64")
+@pytest.mark.parametrize(
+    "project, name, model, size, options",
+    [
+        ("hub", 50, "ResNet50V2", 64, {}),
+        ("timm", "resnetv2_18", "ResNet18V2", 96, {}),
+        ("timm", "resnetv2_50d", "ResNet50V2", 65, _DEEP),
+        ("timm", "resnetv2_50t", "ResNet50V2", 64, _TIERED),
+        ("pytorchcv", "preresnet50", "ResNet50V2", 64, {}),
+        ("pytorchcv", "preresnet20_cifar10", "PreActResNet20", 32, {}),
+        ("pytorchcv", "preresnet164bn_cifar10", "PreActResNet164", 32, {}),
+    ],
+)
+def test_float64_agrees_to_nine_digits(
+    project, name, model, size, options, agree
+):
+    keras.config.set_dtype_policy("float64")
     try:
-        ours = _ours("timm", "resnetv2_18", "ResNet18V2", 96, {}, theirs.model)
-        x = _images(96)
-        agree(
-            "logits",
-            np.array(ours(x.astype("float64"))),
-            theirs.logits(x),
-            1e-9,
-        )
+        double = {} if project == "hub" else {"dtype": "float64"}
+        theirs = _build(project, name, size, seed=3, **double)
+        ours = _ours(project, name, model, size, options, theirs.model)
+        x = _images(size).astype("float64")
+        agree("logits in float64", np.array(ours(x)), theirs.logits(x), 1e-9)
     finally:
-        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
 
 
 def test_pytorchcv_s_archive_and_nested_checkpoints(tmp_path):
