@@ -22,7 +22,7 @@ STANDARDIZATION = data.STANDARDIZATIONS["cifar10"]
 
 
 def small(**kwargs):
-    return ResNetV2(ResNetConfig(depth=8), **kwargs)
+    return ResNetV2(ResNetConfig(units_per_stage=(1,), widths=(8,)), **kwargs)
 
 
 @pytest.fixture
@@ -84,7 +84,9 @@ def test_labels(version, pictures):
 def test_every_weight_is_stored_once(
     precision, bytes_a_weight, tmp_path, unchecked
 ):
-    model = ResNetV2(ResNetConfig(depth=38, unit="bottleneck"))
+    # Few and wide ones: of their names and shapes there is little to store.
+    config = ResNetConfig(depth=11, unit="bottleneck", widths=(32, 64, 128))
+    model = ResNetV2(config)
     path = export_saved_model(
         model, tmp_path, standardization=STANDARDIZATION, precision=precision
     )
