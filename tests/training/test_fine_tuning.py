@@ -111,7 +111,7 @@ def test_backbone_is_taken_over_and_its_frozen_part_kept(
     ],
 )
 def test_weights_of_another_network(tmp_path, source, folder, options):
-    options = {"depth": 8, **options}
+    options = {**SOURCE.options, **options}
     run = fine_tuning(folder, source, options=options)
     with pytest.raises(ValueError, match="checkpoint of another network"):
         training.train(run, tmp_path / "tuned")
@@ -120,7 +120,8 @@ def test_weights_of_another_network(tmp_path, source, folder, options):
 
 def test_weights_of_a_deeper_network(tmp_path, small_fake, folder):
     """It has the same layers, and more."""
-    deeper = dataclasses.replace(SOURCE, options={"depth": 14}, epochs=1)
+    options = {**SOURCE.options, "depth": 14}
+    deeper = dataclasses.replace(SOURCE, options=options, epochs=1)
     training.train(deeper, tmp_path / "source")
     run = fine_tuning(folder, tmp_path / "source")
     with pytest.raises(ValueError, match="checkpoint of another network"):

@@ -21,7 +21,7 @@ TOOL = pathlib.Path(__file__).parents[2] / "tools" / "publish.py"
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
     path = tmp_path_factory.mktemp("publishing") / "run"
-    run = experiment(epochs=1, learning_rate=0.01, seed=3)
+    run = experiment(options={"depth": 8}, epochs=1, learning_rate=0.01, seed=3)
     with pytest.MonkeyPatch.context() as monkeypatch:
         cut_fake(monkeypatch)
         training.train(run, path)

@@ -74,7 +74,8 @@ if moment == "inside a checkpoint's write":
 training.train(
     training.Experiment(
         model="PreActResNet20", dataset="fake", epochs=3, batch_size=50,
-        options={"depth": 8, "shortcut": "dropout"}, seed=3,
+        options={"depth": 8, "widths": (4, 8, 8), "shortcut": "dropout"},
+        seed=3,
         replicas=int(replicas) if int(replicas) > 1 else None),
     workdir, checkpoint_steps=3)
 """
