@@ -1,3 +1,4 @@
+import gc
 import os
 import pathlib
 import runpy
@@ -12,6 +13,10 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 import keras
 import pytest
 from small_training import cut_fake
+
+# The million objects of TensorFlow and Keras stay: collecting the garbage of
+# a test need not visit them.
+gc.freeze()
 
 pytest_plugins = ["differences", "jpeg_fixtures"]
 

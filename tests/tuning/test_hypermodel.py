@@ -12,6 +12,7 @@ from keras_resnetv2.training.compiling import schedule_of
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
 from keras_resnetv2.tuning import hypermodel as hypermodel_lib
 
+UNIT = {"depth": None, "units_per_stage": (1,), "widths": (8,)}
 STEPS = 3  # an epoch, of 64 of 150 images
 UINT8 = np.zeros((9, 32, 32, 3), np.uint8)
 ZEROS = np.zeros(9, np.int32)
@@ -22,7 +23,7 @@ def base(**fields):
         "PreActResNet20",
         "fake",
         **{
-            "options": {"depth": 8},
+            "options": UNIT,
             "epochs": 1,
             "batch_size": 64,
             "standardization": "cifar10",
@@ -194,7 +195,7 @@ def test_nothing_above_the_budget_is_built(images, tmp_path, builds):
     }
     assert messages[8] is None
     assert "parameters, above the budget of 20,000" in messages[64]
-    assert {config.widths for config in builds} == {(8, 16, 32)}
+    assert {config.widths for config in builds} == {(8,)}
 
 
 def test_hyperband_goes_on_with_the_best(images, tmp_path):
