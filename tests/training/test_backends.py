@@ -30,7 +30,8 @@ images.load_arrays = load
 root = pathlib.Path(sys.argv[2])
 experiment = training.Experiment(
     model="PreActResNet20", dataset="fake", epochs=2, batch_size=50, seed=1,
-    options={"depth": 8, "widths": (4, 8, 8), "shortcut": "dropout"})
+    options={"depth": None, "units_per_stage": (1,), "widths": (8,),
+             "shortcut": "dropout"})
 other = dataclasses.replace(experiment, seed=2)
 
 class Cut(Exception):

@@ -20,7 +20,7 @@ from keras_resnetv2 import (
     training,
 )
 
-SOURCE = experiment(epochs=2)
+SOURCE = experiment(options={"depth": 8, "widths": (4, 8, 8)}, epochs=2)
 
 
 @pytest.fixture(scope="module")

@@ -186,7 +186,7 @@ def test_evaluation_counts_every_image_once(small_fake):
         ({"batch_size": 1000}, "fewer than one batch"),
         ({"dataset": "no_such_data"}, "no_such_data"),
         ({"model": "ResNet18V2", "options": {}}, "at least 32 x 32|3, 32"),
-        ({"image_size": 3}, "at least 4 x 4"),
+        ({"image_size": 3, "options": {"depth": 8}}, "at least 4 x 4"),
     ],
 )
 def test_bad_input_leaves_no_workdir(tmp_path, kwargs, says):

@@ -74,8 +74,8 @@ if moment == "inside a checkpoint's write":
 training.train(
     training.Experiment(
         model="PreActResNet20", dataset="fake", epochs=3, batch_size=50,
-        options={"depth": 8, "widths": (4, 8, 8), "shortcut": "dropout"},
-        seed=3,
+        options={"depth": None, "units_per_stage": (1,), "widths": (8,),
+                 "shortcut": "dropout"}, seed=3,
         replicas=int(replicas) if int(replicas) > 1 else None),
     workdir, checkpoint_steps=3)
 """
@@ -315,7 +315,7 @@ def test_full_disk_stops_the_run_and_keeps_the_checkpoint(
     def save_on_a_full_disk(model, directory, step, state):
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         if step == 8:  # the system refuses to write more than this
-            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
         try:
             save(model, directory, step, state)
         finally:

@@ -6,13 +6,13 @@ import keras_tuner
 import numpy as np
 import pytest
 from processes import run_python
+from small_training import UNIT
 
 from keras_resnetv2 import data, training, tuning
 from keras_resnetv2.training.compiling import schedule_of
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
 from keras_resnetv2.tuning import hypermodel as hypermodel_lib
 
-UNIT = {"depth": None, "units_per_stage": (1,), "widths": (8,)}
 STEPS = 3  # an epoch, of 64 of 150 images
 UINT8 = np.zeros((9, 32, 32, 3), np.uint8)
 ZEROS = np.zeros(9, np.int32)

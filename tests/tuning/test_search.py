@@ -4,14 +4,15 @@ import contextlib
 import csv
 import dataclasses
 import errno
+import functools
 import os
 import threading
 import time
 import types
 
 import pytest
+import small_training
 from processes import run_python
-from small_training import experiment
 
 pytest.importorskip("keras_tuner")
 
@@ -33,6 +34,8 @@ from keras_resnetv2.training import Experiment, read_settings  # noqa: E402
 from keras_resnetv2.tuning import searching, trial_report  # noqa: E402
 from keras_resnetv2.tuning.oracles import FAILURES_IN_A_ROW  # noqa: E402
 
+# Its size is what is searched.
+experiment = functools.partial(small_training.experiment, options={"depth": 8})
 BASE = experiment(epochs=2, held_out=0.25, seed=5)
 SPACE = {"depth": [8, 14, 20], "learning_rate": (0.01, 0.3)}
 
@@ -469,8 +472,8 @@ def run(job, *rest, **more):
 
 parent.run = run
 tuning.search(
-    experiment(epochs=2, held_out=0.25), sys.argv[2], max_trials=20,
-    search=["learning_rate"], space={"depth": [8, 14]})
+    experiment(epochs=2, held_out=0.25, options={"depth": 8}), sys.argv[2],
+    max_trials=20, search=["learning_rate"], space={"depth": [8, 14]})
 print("kB", resident[3], resident[20])
 """
 
