@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 import keras_resnetv2 as kr
+from keras_resnetv2.export import self_check
 
 uvicorn = pytest.importorskip("uvicorn")
 pytest.importorskip("fastapi")
@@ -46,7 +47,10 @@ def script():
 @pytest.fixture(scope="module")
 def export(script, tmp_path_factory):
     """Of the published network, called cifar."""
-    return script.export_published(tmp_path_factory.mktemp("exports"))
+    with pytest.MonkeyPatch.context() as patch:
+        # An export's own check loads it in a process of its own.
+        patch.setattr(self_check, "check", lambda *args: None)
+        return script.export_published(tmp_path_factory.mktemp("exports"))
 
 
 @pytest.fixture(scope="module")
