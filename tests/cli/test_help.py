@@ -12,7 +12,7 @@ from keras_resnetv2 import cli
 COMMANDS = [
     module.name
     for module in pkgutil.iter_modules(cli.__path__)
-    if module.name not in ("common", "experiment_flags", "network_flags")
+    if module.name != "common" and not module.name.endswith("_flags")
 ]
 RUN = """
 import importlib, sys
