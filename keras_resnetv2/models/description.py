@@ -187,6 +187,29 @@ class Description:
         set_origin(model, self.origin)
         return model
 
+    def at_size(self, image_size: int) -> "Description":
+        """Describes the same network for images of another size.
+
+        Args:
+            image_size: side of the input in pixels.
+
+        Raises:
+            ValueError: if the mean of the images is one per pixel.
+        """
+        height, _, channels = self.input_shape
+        shape = (image_size, image_size, channels)
+        origin = self.origin
+        if origin.standardization:
+            origin.standardization.check_shape(shape)
+        resize = None
+        if origin.resize and height:
+            resize = round(origin.resize * image_size / height)
+        return dataclasses.replace(
+            self,
+            input_shape=shape,
+            origin=dataclasses.replace(origin, resize=resize),
+        )
+
     def copy(self, model: keras.Model) -> keras.Model:
         """Builds the network again, with the weights of the described one.
 

@@ -6,7 +6,6 @@ import hashlib
 import math
 import os
 import pathlib
-import re
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -16,9 +15,7 @@ import numpy as np
 
 from keras_resnetv2._files import user_path
 from keras_resnetv2._origin import network_of
-from keras_resnetv2._requirements import check_installed
-from keras_resnetv2._text import one_line
-from keras_resnetv2.models import published
+from keras_resnetv2.models import hub, published
 from keras_resnetv2.models import weights as weights_lib
 from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.models.description import (
@@ -31,9 +28,6 @@ from keras_resnetv2.models.model_card import ModelCard, card_text, on_the_hub
 WEIGHTS, CONFIG, CARD = "model.weights.h5", "config.json", "README.md"
 # In the order of writing: without its config a folder is none of ours.
 _FILES = (WEIGHTS, CARD, CONFIG)
-
-_HUB = "hf:"
-_ON_HUB = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@([^\s@]+))?")
 
 
 def save_pretrained(
@@ -101,8 +95,21 @@ def save_pretrained(
     return user_path(folder)
 
 
+def is_shared(source: str) -> bool:
+    """Returns whether a text names a shared network, not published weights.
+
+    Args:
+        source: such as an address of the hub, a folder, or the path of a file.
+    """
+    if published.is_tag(source):
+        return False
+    return hub.is_address(source) or (user_path(source) / CONFIG).is_file()
+
+
 def from_pretrained(
-    folder: str | os.PathLike, dtype: str | None = None
+    folder: str | os.PathLike,
+    dtype: str | None = None,
+    image_size: int | None = None,
 ) -> keras.Model:
     """Loads a network from a folder that `save_pretrained` wrote.
 
@@ -116,6 +123,8 @@ def from_pretrained(
             a commit of it. The package huggingface_hub downloads it once.
         dtype: precision to compute in, such as "float32" or "mixed_bfloat16";
             None for that of the saved network.
+        image_size: side of the network's input in pixels; None for that of the
+            saved network.
 
     Returns:
         A `keras.Model` that answers as the saved network did, and knows its
@@ -123,7 +132,8 @@ def from_pretrained(
 
     Raises:
         ValueError: if there is no such folder, or it is not complete, is
-            damaged, or was written by a newer version.
+            damaged, or was written by a newer version; or if its network has a
+            mean per pixel for another image size.
         ImportError: if huggingface_hub is missing; says what to install.
         OSError: if the hub cannot be reached, or does not have it.
 
@@ -137,7 +147,10 @@ def from_pretrained(
         ('airplane', 'automobile')
     """
     source = _text_of(folder)
-    path = _download(source) if _is_on_hub(source) else user_path(source)
+    if hub.is_address(source):
+        path = hub.download(source, _FILES)
+    else:
+        path = user_path(source)
     for file in (CONFIG, WEIGHTS):
         if not (path / file).is_file():
             raise ValueError(
@@ -156,6 +169,8 @@ def from_pretrained(
         )
     if dtype is not None:
         description = dataclasses.replace(description, dtype=dtype)
+    if image_size is not None:
+        description = description.at_size(image_size)
     model = description.build()
     found = weights_lib.find(path / WEIGHTS, model.config)
     weights_lib.load(model, found, new_head=False)
@@ -187,7 +202,7 @@ def _sha256(path):
 
 def _target(folder, overwrite):
     """Returns the folder's real path; checks that it may be written."""
-    if _is_on_hub(_text_of(folder)):
+    if hub.is_address(_text_of(folder)):
         raise ValueError(
             f"folder={str(folder)!r} is on the Hugging Face hub. Give a "
             "folder of this machine, and upload it: hf upload user/name folder."
@@ -261,32 +276,3 @@ def _known_card(model, copy, description):
         test_error=row.test_error if is_as_tested else None,
         command=row.command,
     )
-
-
-def _is_on_hub(source):
-    return source.startswith(_HUB)
-
-
-def _download(source):
-    """Returns the folder of a repository, which is downloaded if it is new."""
-    match = _ON_HUB.fullmatch(source)
-    if match is None:
-        raise ValueError(
-            f"folder={source!r} is not the address of a repository; expected "
-            'text like "hf://user/name" or "hf://user/name@revision".'
-        )
-    check_installed("A network of the Hugging Face hub")
-    import huggingface_hub
-
-    repository, revision = match.groups()
-    try:
-        folder = huggingface_hub.snapshot_download(
-            repository, revision=revision, allow_patterns=list(_FILES)
-        )
-    except Exception as error:  # the client has one for each kind of failure
-        raise OSError(
-            f"{source} could not be downloaded ({one_line(str(error))}). Check "
-            "the name, the revision and the network. For a private repository, "
-            "log in: hf auth login."
-        ) from error
-    return pathlib.Path(folder)

@@ -25,7 +25,7 @@ from keras_resnetv2._options import (
 from keras_resnetv2._text import brief
 from keras_resnetv2.data import AUGMENTATIONS, DATASETS
 from keras_resnetv2.data.image_files import PIXEL_LIMIT
-from keras_resnetv2.models import published
+from keras_resnetv2.models import hub, published
 from keras_resnetv2.models.configs import (
     MODELS,
     SIZE_FIELDS,
@@ -144,9 +144,10 @@ class Experiment:
     initial_weights: str | None = option(
         None,
         "initial weights of all layers except the classifier: a work directory "
-        "or a file of the same network, with any classes, or cifar10 or "
-        "imagenet for published weights (for a directory of that name write "
-        "./cifar10). The guide Weights lists the files of other projects",
+        "or a file of the same network, with any classes, or a folder that "
+        "save_pretrained wrote, or hf://user/name, or cifar10 or imagenet for "
+        "published weights (for a directory of that name write ./cifar10). The "
+        "guide Weights lists the files of other projects",
         unset="random weights",
     )
     frozen_stages: int | None = option(
@@ -198,11 +199,11 @@ class Experiment:
         if self.dataset not in DATASETS and os.path.isdir(folder):
             # It must also be found from any other directory.
             object.__setattr__(self, "dataset", absolute_path(folder))
-        if published.is_tag(self.initial_weights):
-            published.find(self.initial_weights, self.config())
-        elif self.initial_weights is not None:
-            path = absolute_path(self.initial_weights)
-            object.__setattr__(self, "initial_weights", path)
+        source = self.initial_weights
+        if published.is_tag(source):
+            published.find(source, self.config())
+        elif source is not None and not hub.is_address(source):
+            object.__setattr__(self, "initial_weights", absolute_path(source))
         object.__setattr__(self, "options", with_tuples(self.options))
         recipe = find_recipe(self.recipe)
         if self.augmentation is None:

@@ -6,7 +6,7 @@ import keras
 
 from keras_resnetv2._origin import origin_of
 from keras_resnetv2.data import Standardization
-from keras_resnetv2.models import layer_names, published
+from keras_resnetv2.models import layer_names, published, sharing
 from keras_resnetv2.models.backbones import backbone, load_backbone
 from keras_resnetv2.models.network import set_origin
 from keras_resnetv2.models.network_configs import config_of
@@ -22,48 +22,66 @@ def load_initial_weights(model: keras.Model, path: str | None) -> None:
 
     Args:
         model: a network of this package with its top.
-        path: a work directory, "cifar10" (published weights), or a file, as
-            for `load_backbone`; None does nothing.
+        path: a work directory, "cifar10" (published weights), a file, as for
+            `load_backbone`, or a shared network, as for `from_pretrained`;
+            None does nothing.
 
     Raises:
         ValueError: if there is nothing at that path, or it belongs to another
             network.
-        ImportError: if the file needs a package that is not installed.
-        OSError: if published weights cannot be found or downloaded.
+        ImportError: if a package that it needs is not installed.
+        OSError: if weights cannot be found or downloaded.
     """
     if path is None:
         return
-    if os.path.isdir(path) and not published.is_tag(path):
-        _restore_backbone(model, path)
+    source = _source(path)
+    if isinstance(source, Workdir):
+        _restore_backbone(model, source)
         return
     # The training keeps its own origin; the initial weights' may differ.
     origin = origin_of(model)
-    load_backbone(model, path)
+    load_backbone(model, source)
     set_origin(model, origin)
 
 
-def _restore_backbone(model, path):
+def _source(path):
+    """Returns the work directory, or what `load_backbone` takes."""
+    if sharing.is_shared(path):
+        return sharing.from_pretrained(path)
+    if published.is_tag(path) or os.path.isfile(path):
+        return path
     workdir = Workdir(path)
-    workdir.read()  # raises an error if it is not a work directory
+    if not workdir.settings.exists():
+        raise ValueError(
+            f"initial_weights={path!r} is neither a work directory nor a file "
+            "of weights, nor a folder that save_pretrained wrote. Give one of "
+            "these, cifar10 or imagenet (published weights), or "
+            "hf://user/name."
+        )
+    return workdir
+
+
+def _restore_backbone(model, workdir):
+    workdir.read()  # raises an error if its settings are damaged
     if checkpoints.restore(backbone(model), workdir.checkpoints) is None:
         raise ValueError(
-            f"initial_weights={path!r} has no checkpoint yet. Give the work "
-            "directory of a training that has finished an epoch."
+            f"initial_weights={str(workdir.path)!r} has no checkpoint yet. "
+            "Give the work directory of a training that has finished an epoch."
         )
 
 
 def initial_standardization(experiment: Experiment) -> str | Standardization:
     """Returns the standardization: asked for, initial weights' or recipe's."""
-    path = experiment.initial_weights
+    own = None
     if experiment.standardization is not None:
         return experiment.standardization
-    if path is None:
-        own = None
-    elif os.path.isdir(path) and not published.is_tag(path):
-        _, facts = Workdir(path).read()
-        own = facts.standardization
-    else:
-        own = find(path, experiment.config()).origin.standardization
+    if experiment.initial_weights is not None:
+        source = _source(experiment.initial_weights)
+        if isinstance(source, Workdir):
+            _, facts = source.read()
+            own = facts.standardization
+        else:
+            own = find(source, experiment.config()).origin.standardization
     return own or find_recipe(experiment.recipe).standardization
 
 

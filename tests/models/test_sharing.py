@@ -578,6 +578,23 @@ def test_a_card_is_no_text(network, tmp_path):
         save_pretrained(network, tmp_path / "net", "text")
 
 
+def test_another_image_size(shared, network):
+    """Pictures are scaled in proportion before the crop."""
+    larger = from_pretrained(shared, image_size=16)
+    assert larger.input_shape == (None, 16, 16, 3)
+    assert larger.origin == dataclasses.replace(KNOWN, resize=18)
+    for own, theirs in zip(larger.get_weights(), network.get_weights()):
+        np.testing.assert_array_equal(own, theirs)
+
+
+def test_a_mean_per_pixel_is_of_one_size(tmp_path):
+    path = save_pretrained(
+        small(origin=Origin(None, PER_PIXEL)), tmp_path / "n"
+    )
+    with pytest.raises(ValueError, match=r"\(16, 16, 3\) do not fit a mean of"):
+        from_pretrained(path, image_size=16)
+
+
 @pytest.fixture
 def hub(monkeypatch, shared):
     """A stand-in for the hub's client; no hub is reached."""

@@ -17,7 +17,15 @@ from keras_resnetv2 import (
     ResNetConfig,
     ResNetV2,
     data,
+    save_pretrained,
     training,
+)
+from keras_resnetv2._origin import Origin, origin_of
+from keras_resnetv2.models import sharing
+from keras_resnetv2.models.network import set_origin
+from keras_resnetv2.training.fine_tuning import (
+    initial_standardization,
+    load_initial_weights,
 )
 
 SOURCE = experiment(options={"depth": 8, "widths": (4, 8, 8)}, epochs=2)
@@ -149,14 +157,39 @@ def test_published_weights_of_another_network(folder):
         fine_tuning(folder, "cifar10")
 
 
+@pytest.mark.parametrize("source", ["folder", "hf://me/net"])
+def test_a_shared_network(source, tmp_path, monkeypatch):
+    """Its classes and its input size differ."""
+    origin = Origin("mine", data.STANDARDIZATIONS["imagenet"], ("a", "b"))
+    config = ResNetConfig(depth=8, classes=2)
+    shared = ResNetV2(config, input_shape=(16, 16, 3))
+    set_origin(shared, origin)
+    path = save_pretrained(shared, tmp_path / "folder")
+    monkeypatch.setattr(sharing.hub, "download", lambda *address: path)
+    monkeypatch.chdir(tmp_path)
+    run = experiment(initial_weights=source)
+    assert run.initial_weights in (source, str(path))
+    assert initial_standardization(run) == origin.standardization
+    model = ResNetV2(run.config())
+    load_initial_weights(model, run.initial_weights)
+    for layer in shared.layers[:-1]:
+        for own, theirs in zip(
+            model.get_layer(layer.name).weights, layer.weights, strict=True
+        ):
+            np.testing.assert_array_equal(own, theirs)
+    assert origin_of(model) == Origin()
+
+    deeper = experiment(initial_weights=source, options={"depth": 14})
+    with pytest.raises(ValueError, match=r"units_per_stage: \(2, 2, 2\)"):
+        initial_standardization(deeper)
+
+
 def test_no_weights(tmp_path, folder):
-    for path in (tmp_path / "nothing.weights.h5", tmp_path / "net.keras"):
+    nothing = (tmp_path / "nothing.weights.h5", tmp_path / "net.keras", folder)
+    for path in nothing:
         run = fine_tuning(folder, path)
         with pytest.raises(ValueError, match="neither.*work directory nor"):
             training.train(run, tmp_path / "tuned")
-    run = fine_tuning(folder, folder)
-    with pytest.raises(ValueError, match="not a work directory"):
-        training.train(run, tmp_path / "tuned")
     with pytest.raises(ValueError, match="freeze random weights"):
         dataclasses.replace(run, initial_weights=None)
     assert not (tmp_path / "tuned").exists()
