@@ -73,8 +73,7 @@ def check_free(settings: pathlib.Path, kind: str) -> None:
         ValueError: if it is not empty, or not a directory.
     """
     path = settings.parent
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"workdir={str(path)!r} is a file. Give a directory.")
+    check_no_file("workdir", path)
     if path.exists() and any(
         # A session killed at its start leaves only hidden files.
         not entry.name.startswith(".")
@@ -85,6 +84,20 @@ def check_free(settings: pathlib.Path, kind: str) -> None:
             f"of a {kind} ({settings.name} is missing). Give a new or empty "
             "directory."
         )
+
+
+def check_no_file(name: str, path: pathlib.Path) -> None:
+    """Checks that a path is a directory, or missing.
+
+    Args:
+        name: what the path was given as.
+        path: the path.
+
+    Raises:
+        ValueError: if it is a file.
+    """
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{name}={str(path)!r} is a file. Give a directory.")
 
 
 def check_same(

@@ -27,7 +27,8 @@ STEM = "stem"
 _KEEP_VALUES = ("InputLayer", "Identity", "Cast", "ZeroPadding2D")
 
 # Dataset -> names in the order of the labels. ImageNet's are the first words
-# of its synsets in WordNet.
+# of its synsets in WordNet; "imagenet_ids" are the synsets' numbers, by which
+# its folders are called.
 CLASS_NAMES: dict[str, tuple[str, ...]] = {
     path.stem: tuple(path.read_text(encoding="utf-8").splitlines())
     for path in sorted(

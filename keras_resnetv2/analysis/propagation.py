@@ -17,9 +17,8 @@ from keras_resnetv2.analysis.rows import Propagation, UnitRow
 from keras_resnetv2.analysis.steps import route_of
 from keras_resnetv2.models.classifier import find_end
 from keras_resnetv2.training.errors import plain_errors
-from keras_resnetv2.training.images import found, images_to_test, load_split
-from keras_resnetv2.training.trained import load_trained
-from keras_resnetv2.training.workdir import Workdir
+from keras_resnetv2.training.images import found, images_to_test
+from keras_resnetv2.training.trained import load_subject
 
 # Claim (ii) of section 2: below this ratio a gradient counts as cancelled.
 CANCELLED = 0.1
@@ -142,40 +141,47 @@ def _left_as_it_was(model):
 
 
 def measure_trained(
-    workdir: str | os.PathLike,
+    network: str | os.PathLike | keras.Model,
     *,
     images: int | None = None,
+    dataset: str | None = None,
     split: str = "test",
     data_dir: str | os.PathLike | None = None,
+    image_size: int | None = None,
     training: bool = True,
 ) -> Propagation:
-    """Measures the last checkpoint of a training, in float32.
+    """Measures the last checkpoint of a training, in float32, or a network.
 
     Args:
-        workdir: the training's directory.
+        network: see `training.evaluate`.
         images: how many images, evenly spread over the split (the first ones,
             if TFDS streams them). Defaults to 64, or 8 above 64 pixels.
+        dataset: see `training.evaluate`.
         split: "test", "train" or "held_out".
         data_dir: where TensorFlow Datasets keeps its data; None for the
             training's setting.
+        image_size: see `training.evaluate`.
         training: see `measure`.
 
     Returns:
         A `Propagation`.
 
     Raises:
-        ValueError: if the directory is not a training's, or the split has
-            fewer images.
+        ValueError: if the directory is not a training's, or the network or the
+            images do not fit, or the split has fewer images.
     """
-    model, experiment, facts, *_ = load_trained(workdir, "float32")
-    data = load_split(
-        experiment,
-        split,
-        data_dir=data_dir or Workdir(workdir).data_dir(),
-        folder_rule=facts.folder_rule,
+    subject = load_subject(
+        network,
+        dataset=dataset,
+        split=split,
+        data_dir=data_dir,
+        image_size=image_size,
+        dtype="float32",
     )
+    model, data, labels = subject.model, subject.data, subject.labels
+    side = model.input_shape[1]
     if images is None:
-        images = min(len(data), 64 if facts.image_shape[0] <= 64 else 8)
+        images = min(len(data), 64 if side <= 64 else 8)
     if not (isinstance(images, int) and 1 <= images <= len(data)):
         raise ValueError(
             f"images must be in 1..{len(data)}, the number of {split} images; "
@@ -184,20 +190,21 @@ def measure_trained(
     if hasattr(data, "select"):  # images of a folder are sorted by class
         chosen = np.zeros(len(data), bool)
         chosen[np.linspace(0, len(data) - 1, images).round().astype(int)] = True
-        data = data.select(chosen)
-    print(found({f"of {split}": data}, experiment.model, model))
+        data, labels = data.select(chosen), labels[chosen]
+    print(found({f"of {split}": data}, subject.name, model))
     batches = images_to_test(
         data,
-        facts.standardization,
+        subject.standardization,
         batch_size=images,
-        image_size=facts.image_shape[0],
+        image_size=side,
+        resize=subject.resize,
     )
     with plain_errors():
         (batch,) = next(iter(batches))
     return measure(
         model,
         np.asarray(batch),
-        data.labels[:images],
+        labels[:images],
         training=training,
     )
 

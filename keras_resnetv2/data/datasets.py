@@ -40,7 +40,7 @@ DATASETS = {
 
 
 # These consist of arrays: there are no image files to stream.
-_IN_MEMORY = {
+IN_MEMORY = {
     name for name, load in DATASETS.items() if load is not tfds_splits.load
 }
 
@@ -148,7 +148,7 @@ def open_images(
     """
     check_choice("split", split, SPLITS)
     name = os.path.expanduser(name)
-    if name in _IN_MEMORY:
+    if name in IN_MEMORY:
         raise ValueError(
             f"{name!r} does not consist of image files, so it cannot be "
             "opened with open_images. Use load_arrays, with the augmentation "
@@ -157,7 +157,7 @@ def open_images(
     if name not in DATASETS and _is_folder(name):
         listing = image_folder.list_images(name, split, folder_rule)
         return FolderImages(listing, folder_rule, pixel_limit)
-    with _naming_the_known(name, set(DATASETS).difference(_IN_MEMORY)):
+    with _naming_the_known(name, set(DATASETS).difference(IN_MEMORY)):
         found = tfds_splits.find_split(name, split, data_dir, download)
         return TFDSImages(found)
 
@@ -172,7 +172,7 @@ def check_readable(name: str | os.PathLike[str]) -> None:
         ImportError: if one is missing; says what to install.
     """
     name = os.path.expanduser(name)
-    if name not in _IN_MEMORY and not _is_folder(name):
+    if name not in IN_MEMORY and not _is_folder(name):
         tfds_splits.check_tfds(name)
 
 

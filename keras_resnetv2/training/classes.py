@@ -7,12 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_resnetv2._files import write_atomically
+from keras_resnetv2._origin import CLASS_NAMES
 from keras_resnetv2._plots import picture, save_figure
 from keras_resnetv2._text import csv_table
 from keras_resnetv2.data.predictions import softmax
 
 TOP = 5
 _BINS = 15
+# Names of the same classes.
+_IMAGENET = (CLASS_NAMES["imagenet"], CLASS_NAMES["imagenet_ids"])
 # With more classes, the plot's names and counts are too small to read.
 _NAMED, _NUMBERED = 60, 20
 
@@ -36,6 +39,54 @@ class ClassRow(NamedTuple):
     error: float | None
     precision: float | None
     mistaken_for: str
+
+
+def outputs_of(
+    classes: Sequence[str],
+    own: tuple[str, ...] | None,
+    outputs: int,
+    dataset: str,
+) -> np.ndarray:
+    """Returns the output of a network for each class of a dataset.
+
+    Classes are the same if they have the same name, in whatever order. The
+    dataset may lack some of the network's. If the network does not know its
+    classes, they are taken to be the dataset's, in their order.
+
+    Args:
+        classes: names of the dataset's classes.
+        own: names of the network's classes; None if they are not known.
+        outputs: number of the network's classes.
+        dataset: the dataset's name, for messages.
+
+    Returns:
+        int64, (number of the dataset's classes,).
+
+    Raises:
+        ValueError: if a class is none of the network's, or the numbers differ.
+    """
+    if own is None:
+        if len(classes) != outputs:
+            raise ValueError(
+                f"{dataset!r} has {len(classes)} classes, but the network has "
+                f"{outputs}, without names. Give a dataset of {outputs} "
+                "classes in the order of the network's outputs."
+            )
+        return np.arange(outputs)
+    for names in _IMAGENET if own in _IMAGENET else (own,):
+        if set(classes) <= set(names):
+            return np.array([names.index(name) for name in classes])
+    unknown = [name for name in classes if name not in own]
+    raise ValueError(
+        f"{len(unknown)} of the {len(classes)} classes of {dataset!r} "
+        f"({_some(unknown)}) are none of the network's {len(own)} "
+        f"({_some(own)}). Give images of the network's classes, under the same "
+        "names."
+    )
+
+
+def _some(names):
+    return ", ".join(names[:3]) + ", ..." * (len(names) > 3)
 
 
 def top_error(logits: np.ndarray, labels: np.ndarray, top: int = TOP) -> float:

@@ -22,6 +22,7 @@ from keras_resnetv2.data.image_folder import list_pictures
 from keras_resnetv2.data.predictions import softmax
 from keras_resnetv2.models.classifier import kind_of_answer
 from keras_resnetv2.training.evaluation import images_at_once
+from keras_resnetv2.training.images import side_of
 
 Answer = list[tuple[str, float]]
 
@@ -82,7 +83,7 @@ def classify(
     paths = _pictures(files)
     network = _network(network)
     gives_logits = kind_of_answer(network) == "logits"
-    size = _size_of(network)
+    size = side_of(network)
     standardization = standardization_for(network, standardization)
     names = network if class_names is None else class_names
     classes = network.outputs[0].shape[-1]
@@ -133,17 +134,6 @@ def _network(network):
             "load_trained(workdir), or keras.models.load_model(file)."
         )
     return network_of(network)
-
-
-def _size_of(network):
-    shape = network.input_shape
-    if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
-        raise ValueError(
-            f"The network {network.name!r} takes images of shape {shape}, but "
-            "classify needs square images of a fixed size. Build the network "
-            "with such an input_shape, for instance (224, 224, 3)."
-        )
-    return shape[1]
 
 
 def _batches(

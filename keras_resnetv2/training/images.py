@@ -17,7 +17,7 @@ from keras_resnetv2.data import (
     open_images,
     training_batches,
 )
-from keras_resnetv2.data.datasets import SPLITS
+from keras_resnetv2.data.datasets import IN_MEMORY, SPLITS
 from keras_resnetv2.data.image_folder import RULE
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.devices import device, has_accelerator
@@ -68,6 +68,55 @@ def load_split(
     data = whole("train")
     rest, held_out = hold_out(data, experiment.held_out)
     return {"train": rest, "held_out": held_out}[split]
+
+
+def load_for(
+    network: keras.Model,
+    dataset: str | None,
+    split: str,
+    data_dir: str | os.PathLike | None = None,
+) -> ImageData | EncodedImages:
+    """Loads one split of a dataset for a network, or opens its image files.
+
+    Args:
+        network: takes square images of a fixed size.
+        dataset: see `load_arrays`.
+        split: "train" or "test".
+        data_dir: where TensorFlow Datasets keeps its data.
+
+    Raises:
+        ValueError: if there is no such dataset or split.
+    """
+    if dataset is None:
+        raise ValueError(
+            "A network comes without images; received dataset=None. Give a "
+            'folder with one directory per class, or a name such as "cifar10".'
+        )
+    if split == "held_out":
+        raise ValueError(
+            "Only a training holds images out; received a network and "
+            f'split={split!r}. Use the split "test" or "train", or give the '
+            "work directory of the network's training."
+        )
+    if dataset in IN_MEMORY:
+        return load_arrays(dataset, split, image_size=side_of(network))
+    return open_images(dataset, split, data_dir=data_dir)
+
+
+def side_of(network: keras.Model) -> int:
+    """Returns the side of a network's input images in pixels.
+
+    Raises:
+        ValueError: if they are not square, or of any size.
+    """
+    shape = network.input_shape
+    if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
+        raise ValueError(
+            f"The network {network.name!r} takes images of shape {shape}, but "
+            "square images of a fixed size are needed. Build the network with "
+            "such an input_shape, for instance (224, 224, 3)."
+        )
+    return shape[1]
 
 
 def load_training(

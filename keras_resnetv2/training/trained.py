@@ -1,17 +1,22 @@
-"""Rebuilds and evaluates a trained network from its work directory."""
+"""Rebuilds trained networks, and evaluates these and others."""
 
 import contextlib
 import dataclasses
 import json
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from absl import logging
 
-from keras_resnetv2._files import write_json
+from keras_resnetv2._directories import check_no_file
+from keras_resnetv2._files import user_path, write_json
+from keras_resnetv2._origin import get_standardization, network_of, origin_of
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._text import brief
+from keras_resnetv2.data import EncodedImages, ImageData, Standardization
+from keras_resnetv2.models.classifier import gives_logits
 from keras_resnetv2.models.model_card import ModelCard, on_the_hub
 from keras_resnetv2.training import checkpoints, classes, logs
 from keras_resnetv2.training.data_facts import DataFacts
@@ -19,7 +24,12 @@ from keras_resnetv2.training.devices import precision
 from keras_resnetv2.training.errors import plain_errors
 from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
 from keras_resnetv2.training.experiment import Experiment, training_command
-from keras_resnetv2.training.images import found, load_split
+from keras_resnetv2.training.images import (
+    found,
+    load_for,
+    load_split,
+    side_of,
+)
 from keras_resnetv2.training.networks import build_model
 from keras_resnetv2.training.workdir import Workdir
 
@@ -121,103 +131,226 @@ def _test_error(directory, experiment, step):
     return None
 
 
+class Subject(NamedTuple):
+    """A network, and the images that it is evaluated on.
+
+    Attributes:
+        name: name of the network.
+        model: the network.
+        dataset: name of the images' dataset.
+        data: the images.
+        labels: int64, (N,): the network's output for the class of each image.
+        class_names: names in the order of the outputs.
+        standardization: that of the images.
+        resize: shorter side of encoded images before the centre crop.
+        source: {"step": ...} of a training, or {"weights": ...}.
+    """
+
+    name: str
+    model: keras.Model
+    dataset: str
+    data: ImageData | EncodedImages
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    standardization: Standardization
+    resize: int | None
+    source: dict[str, Any]
+
+
+def load_subject(
+    network: str | os.PathLike | keras.Model,
+    *,
+    dataset: str | None,
+    split: str,
+    data_dir: str | os.PathLike | None = None,
+    image_size: int | None = None,
+    resize: int | None = None,
+    dtype: str | None = None,
+) -> Subject:
+    """Loads the network of a training, and images for it or another network.
+
+    Args:
+        network: see `evaluate`.
+        dataset: see `evaluate`.
+        split: see `evaluate`.
+        data_dir: see `evaluate`.
+        image_size: see `evaluate`.
+        resize: see `evaluate`.
+        dtype: precision of a training's network, see `load_trained`.
+
+    Raises:
+        ValueError: see `evaluate`.
+    """
+    if isinstance(network, str | os.PathLike):
+        model, experiment, facts, step, _ = load_trained(
+            network, dtype, image_size
+        )
+        data = load_split(
+            experiment,
+            split,
+            data_dir=data_dir or Workdir(network).data_dir(),
+            dataset=dataset,
+            image_size=facts.image_shape[0] if dataset else image_size,
+            folder_rule=facts.folder_rule,
+        )
+        name, dataset = experiment.model, dataset or experiment.dataset
+        source = {"step": step}
+    else:
+        model = network_of(network)
+        _check_network(model, image_size)
+        data = load_for(model, dataset, split, data_dir)
+        name, source = model.name, {"weights": origin_of(model).weights}
+    origin = origin_of(model)
+    outputs = classes.outputs_of(
+        data.class_names, origin.class_names, model.output_shape[-1], dataset
+    )
+    if resize is None and isinstance(data, EncodedImages):
+        resize = origin.resize or side_of(model)
+    return Subject(
+        name,
+        model,
+        dataset,
+        data,
+        outputs[data.labels],
+        origin.class_names or tuple(data.class_names),
+        get_standardization(model),
+        resize,
+        source,
+    )
+
+
+def _check_network(model, image_size):
+    """Checks that a network can be evaluated at this image size."""
+    gives_logits(model)
+    side = side_of(model)
+    if image_size not in (None, side):
+        raise ValueError(
+            f"The network {model.name!r} takes images of {side} pixels; "
+            f"received image_size={image_size}. Build the network with the "
+            "other size, or omit image_size."
+        )
+    if origin_of(model).standardization is None:
+        raise ValueError(
+            f"The network {model.name!r} does not know how its images were "
+            "standardized. Build it with weights that say so or with "
+            "include_preprocessing=, or load it with load_trained or "
+            "from_pretrained."
+        )
+
+
 def evaluate(
-    workdir: str | os.PathLike,
+    network: str | os.PathLike | keras.Model,
     *,
     dataset: str | None = None,
     split: str = "test",
     data_dir: str | os.PathLike | None = None,
     image_size: int | None = None,
     resize: int | None = None,
+    output: str | os.PathLike | None = None,
 ) -> dict:
-    """Evaluates a trained network, and writes the results.
+    """Evaluates a network, and writes the results.
 
-    The files in the work directory are evaluation.json (the returned values),
-    classes.csv (errors by class), confusion.csv and confusion.png (the
-    confusion matrix). Settings other than the training's own test are part of
-    the names: classes-train.csv, classes-image_size=320.csv.
+    The files are evaluation.json (the returned values), classes.csv (errors by
+    class), confusion.csv and confusion.png (the confusion matrix). For a
+    training, settings other than its own test are part of the names:
+    classes-train.csv, classes-image_size=320.csv.
 
     Args:
-        workdir: the training's directory.
-        dataset: another dataset with the same classes, which is resized to
-            the network's input; None for the training's own.
-        split: "test", "held_out", or "train" (without the held-out images).
-            Another dataset is split by the same rule.
+        network: the work directory of a training; or a network with published
+            weights, or from `load_trained` or `from_pretrained`.
+        dataset: another dataset than the training's, see `load_arrays`; needed
+            for a network. Its classes are found by their names among the
+            network's. It may lack some of these. The images are resized to the
+            network's input.
+        split: "test", "train" (without the held-out images), or "held_out" of
+            a training. Another dataset is split by the same rule.
         data_dir: where TensorFlow Datasets keeps its data; None for the
             training's setting.
-        image_size: side of the images in pixels; None for the training's. The
-            paper tests ImageNet at 224 and at 320.
+        image_size: side of the images in pixels; None for the training's or
+            the network's. The paper tests ImageNet at 224 and at 320.
         resize: for images that are decoded as needed, their shorter side
             before the centre crop, in pixels; see `data.evaluation_batches`.
+        output: directory for the files; None for the work directory. Without
+            either, no files are written.
 
     Returns:
         {"loss" (nats), "error" (a fraction), "top5_error" (with more than five
-        classes), "calibration_error" (ECE), "images", "step", ...}.
+        classes), "calibration_error" (ECE), "images", "step" of a training or
+        "weights" of a network, ...}.
 
     Raises:
-        ValueError: if the directory or the data do not fit.
+        ValueError: if the network or the data do not fit.
         ImportError: if matplotlib is missing; says what to install.
+
+    Example::
+
+        network = keras_resnetv2.PreActResNet20(weights="cifar10")
+        result = training.evaluate(network, dataset="cifar10_sample")
+        error = result["error"]
     """
-    check_installed("An evaluation")
-    directory = Workdir(workdir)
-    model, experiment, facts, step, _ = load_trained(
-        workdir, image_size=image_size
-    )
-    size = facts.image_shape[0]
-    data = load_split(
-        experiment,
-        split,
-        data_dir=data_dir or directory.data_dir(),
+    is_training = isinstance(network, str | os.PathLike)
+    folder = output or (network if is_training else None)
+    if folder is not None:
+        check_installed("An evaluation")
+    if output is not None:
+        check_no_file("output", user_path(output))
+    subject = load_subject(
+        network,
         dataset=dataset,
-        image_size=size if dataset else image_size,
-        folder_rule=facts.folder_rule,
+        split=split,
+        data_dir=data_dir,
+        image_size=image_size,
+        resize=resize,
     )
-    name = dataset or experiment.dataset
-    if tuple(data.class_names) != facts.class_names:
-        raise ValueError(
-            f"The classes of {name!r} differ from the training's: "
-            f"{len(data.class_names)} ({', '.join(data.class_names[:3])}, ...) "
-            f"instead of {len(facts.class_names)} "
-            f"({', '.join(facts.class_names[:3])}, ...). Give a dataset of "
-            "the same classes in the same order."
-        )
-    print(found({f"in {split}": data}, experiment.model, model))
+    model, data, labels = subject.model, subject.data, subject.labels
+    print(found({f"in {split}": data}, subject.name, model))
     with plain_errors():
         logits = predict_logits(
-            model, data, facts.standardization, resize=resize
+            model, data, subject.standardization, resize=subject.resize
         )
+    if not gives_logits(model):
+        # A probability that has become 0 counts as the smallest number.
+        logits = np.log(np.maximum(logits, np.finfo(logits.dtype).tiny))
     result = {
-        "model": experiment.model,
-        "dataset": name,
+        "model": subject.name,
+        "dataset": subject.dataset,
         "split": split,
-        "image_size": size,
+        "image_size": model.input_shape[1],
         "images": len(data),
-        "step": step,
-        **loss_and_error(logits, data.labels),
-        "calibration_error": classes.calibration_error(logits, data.labels),
+        **subject.source,
+        **loss_and_error(logits, labels),
+        "calibration_error": classes.calibration_error(logits, labels),
     }
-    count = len(facts.class_names)
+    count = len(subject.class_names)
     if count > classes.TOP:
-        result["top5_error"] = classes.top_error(logits, data.labels)
-    matrix = classes.confusion_matrix(logits.argmax(axis=1), data.labels, count)
-    title = f"{experiment.model}: {len(data):,} {split} images of {name}"
-    asked = {"dataset": dataset, "image_size": image_size, "resize": resize}
-    suffix = f"-{split}" if split != "test" else ""
-    for setting, value in asked.items():
-        if value is not None:
-            suffix += f"-{setting}={value}".replace("/", "_")
-    evaluation = directory.evaluation.with_stem(f"evaluation{suffix}")
+        result["top5_error"] = classes.top_error(logits, labels)
+    if folder is None:
+        return result
+    suffix = ""
+    if is_training:
+        asked = {"dataset": dataset, "image_size": image_size, "resize": resize}
+        suffix = f"-{split}" if split != "test" else ""
+        for setting, value in asked.items():
+            if value is not None:
+                suffix += f"-{setting}={value}".replace("/", "_")
+    matrix = classes.confusion_matrix(logits.argmax(axis=1), labels, count)
+    title = f"{subject.name}: {len(data):,} {split} images of {subject.dataset}"
+    _write(
+        user_path(folder), result, matrix, subject.class_names, title, suffix
+    )
+    return result
+
+
+def _write(folder, result, matrix, class_names, title, suffix):
     try:
-        write_json(evaluation, result)
-        classes.write_class_files(
-            directory.path, matrix, facts.class_names, title, suffix
-        )
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / f"evaluation{suffix}.json", result)
+        classes.write_class_files(folder, matrix, class_names, title, suffix)
     except OSError as error:
         logging.warning("The results were not written: %s", error)
     else:
         print(
-            f"Errors by class: {directory.path}/classes{suffix}.csv. Confusion "
+            f"Errors by class: {folder}/classes{suffix}.csv. Confusion "
             f"matrix: confusion{suffix}.csv and confusion{suffix}.png in the "
             "same directory."
         )
-    return result

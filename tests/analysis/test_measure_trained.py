@@ -3,8 +3,10 @@ import pytest
 from picture_files import picture
 from small_training import cut_fake, experiment
 
-from keras_resnetv2 import analysis, data, training
+from keras_resnetv2 import ResNetConfig, ResNetV2, analysis, data, training
+from keras_resnetv2._origin import Origin
 from keras_resnetv2.analysis import propagation as trained_lib
+from keras_resnetv2.models.network import set_origin
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +93,23 @@ def test_images_that_are_not_there_are_refused(trained, monkeypatch, images):
     cut_fake(monkeypatch)
     with pytest.raises(ValueError, match=rf"1\.\.70.*received {images}"):
         analysis.measure_trained(trained, images=images)
+
+
+@pytest.mark.parametrize("include_preprocessing", [False, True])
+def test_a_network_is_measured_on_a_dataset(include_preprocessing):
+    standardization = data.STANDARDIZATIONS["imagenet"]
+    test = data.load_arrays("fake", "test", image_size=8)
+    network = ResNetV2(
+        ResNetConfig(units_per_stage=(1,), widths=(4,)),
+        input_shape=(8, 8, 3),
+        include_preprocessing=include_preprocessing and standardization,
+    )
+    # Its outputs are in another order.
+    names = test.class_names[::-1]
+    set_origin(network, Origin(None, standardization, names))
+    measured = analysis.measure_trained(network, dataset="fake", images=3)
+    some = [0, 64, 127]
+    images = data.preprocess_input(test.images[some], network)
+    assert measured == analysis.measure(network, images, 9 - test.labels[some])
+    with pytest.raises(ValueError, match="received dataset=None"):
+        analysis.measure_trained(network)

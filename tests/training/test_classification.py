@@ -205,7 +205,7 @@ def test_what_cannot_be_read(published, files, caplog):
         ),
         (
             lambda: PreActResNet20(weights="cifar10", input_shape=(32, 48, 3)),
-            r"32, 48, 3\), but classify needs square images",
+            r"32, 48, 3\), but square images of a fixed size",
         ),
         (lambda: ResNet18V2(input_shape=(None, None, 3)), "of a fixed size"),
         (lambda: "runs/a", "path runs/a. Load it: load_trained"),
