@@ -33,6 +33,32 @@ def define_split() -> flags.FlagHolder[str]:
     )
 
 
+def define_dataset() -> flags.FlagHolder[str | None]:
+    """Defines the flag of a command that reads images for any network."""
+    return flags.DEFINE_string(
+        "dataset",
+        None,
+        "Images instead of the training's; needed with --weights. A folder "
+        "with one directory per class, cifar10_sample (bundled), fake, or any "
+        "name of TensorFlow Datasets. Its classes are found by their names "
+        "among the network's, and may be some of them.",
+    )
+
+
+def define_output(files: str) -> flags.FlagHolder[str | None]:
+    """Defines the flag of a command that also writes its results.
+
+    Args:
+        files: what it writes.
+    """
+    return flags.DEFINE_string(
+        "output",
+        None,
+        f"Directory for {files}. Default: --workdir; without it, they are not "
+        "written.",
+    )
+
+
 def define_checkpoint_steps() -> flags.FlagHolder[int | None]:
     """Defines the flag of a command that trains."""
     return flags.DEFINE_integer(
