@@ -103,10 +103,17 @@ def _classify(files):
     from keras_resnetv2 import training
 
     _, network = found
+    names = network.origin.class_names
+    if names is None:
+        names = [str(number) for number in range(network.output_shape[-1])]
+        logging.warning(
+            "The names of the classes are not known. Their numbers are given."
+        )
     return training.classify(
         network,
         files,
         _TOP.value,
+        class_names=names,
         pixel_limit=_PIXEL_LIMIT.value,
         skip_unreadable=True,
     )

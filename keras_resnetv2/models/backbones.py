@@ -1,9 +1,6 @@
 """Backbones, that is, networks without classifier, and weights for them."""
 
-import dataclasses
-
 from keras_resnetv2._origin import includes_preprocessing, origin_of
-from keras_resnetv2.models import published
 from keras_resnetv2.models import weights as weights_lib
 from keras_resnetv2.models.builder import feature_taps, with_preprocessing
 from keras_resnetv2.models.network import ResNet, set_origin
@@ -37,12 +34,12 @@ def load_backbone(model, weights) -> None:
     if found is None:
         return
     origin = with_preprocessing(
-        dataclasses.replace(found.origin, class_names=None),
+        found.origin,
         includes_preprocessing(model) and origin_of(model).standardization,
-        is_certain=published.is_tag(weights),
+        found.is_certain,
     )
-    weights_lib.load(backbone(model), found)
-    set_origin(model, origin)
+    has_head = weights_lib.load(backbone(model), found)
+    set_origin(model, weights_lib.fitted_origin(origin, model, has_head))
 
 
 def backbone(model):

@@ -10,7 +10,7 @@ from keras_resnetv2._checks import check_choice
 from keras_resnetv2._origin import Origin, get_standardization
 from keras_resnetv2._standardization import STANDARDIZATIONS, Standardization
 from keras_resnetv2.models import inputs as inputs_lib
-from keras_resnetv2.models import layer_names, layers, published
+from keras_resnetv2.models import layer_names, layers
 from keras_resnetv2.models import weights as weights_lib
 from keras_resnetv2.models.activations import (
     ACTIVATION_ORDERS,
@@ -65,9 +65,10 @@ def ResNetV2(
             differs, the classifier is not loaded, with a warning.
         input_tensor: a Keras tensor to build on, (batch, H, W, C).
         input_shape: (H, W, C) without the batch; H and W may be None. Defaults
-            to (32, 32, 3) for a CIFAR stem, (224, 224, 3) for an ImageNet stem.
-            The network expects standardized pixels (see `preprocess_input`),
-            unless it includes its preprocessing.
+            to (32, 32, 3) for a CIFAR stem, (224, 224, 3) for an ImageNet stem,
+            (299, 299, 3) with reference="keras_applications". The network
+            expects standardized pixels (see `preprocess_input`), unless it
+            includes its preprocessing.
         pooling: output without the top: None (a map), "avg" or "max" (a
             vector).
         classes: number of classes; defaults to `config.classes`.
@@ -112,7 +113,7 @@ def ResNetV2(
     origin = with_preprocessing(
         found.origin if found else Origin(),
         include_preprocessing,
-        is_certain=published.is_tag(weights),
+        is_certain=found is not None and found.is_certain,
     )
     check_choice("pooling", pooling, _POOLINGS)
     inputs = inputs_lib.make(
@@ -144,9 +145,8 @@ def ResNetV2(
         inputs = inputs_lib.source(input_tensor)
     model = ResNet(inputs, x, name=name or "resnetv2")
     first_bn(model).network_config = config.to_text()
-    if not weights_lib.load(model, found):
-        origin = dataclasses.replace(origin, class_names=None)
-    set_origin(model, origin)
+    has_head = weights_lib.load(model, found)
+    set_origin(model, weights_lib.fitted_origin(origin, model, has_head))
     if features:
         taps = feature_taps(config).items()
         outputs = {stride: model.get_layer(tap).output for stride, tap in taps}
@@ -196,7 +196,7 @@ def with_preprocessing(
         raise ValueError(
             f"weights={origin.weights!r} were trained with a standardization "
             "that differs from include_preprocessing. Build the network with "
-            f"include_preprocessing={origin.weights!r}."
+            "include_preprocessing=True."
         )
     return dataclasses.replace(origin, standardization=asked)
 
@@ -248,9 +248,9 @@ def feature_taps(network: ResNetConfig | str | keras.Model) -> dict[str, str]:
 
     Returns:
         A dict {"stride4": "stage1_unit3_out", ...} from output strides, in
-        input pixels, to layer names. The outputs of these layers are the raw
-        signals after each stage's last addition. The last one comes after the
-        network's last activation, if it has one.
+        input pixels, to layer names. The outputs of these layers are the last
+        raw signals of their resolution. The last one comes after the network's
+        last activation, if it has one.
 
     Example:
         >>> from keras_resnetv2 import feature_taps

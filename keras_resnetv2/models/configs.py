@@ -232,7 +232,7 @@ class ResNetConfig:
     @property
     def strided_conv(self) -> str:
         """`bottleneck_stride`, or the reference's choice if that is None."""
-        return self.bottleneck_stride or self.traits.bottleneck_stride
+        return self.bottleneck_stride or self.traits.bottleneck_strides[0]
 
     @property
     def bridge(self) -> str:

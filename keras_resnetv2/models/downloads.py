@@ -41,7 +41,7 @@ def _elsewhere(row):
     if row.md5 is None:
         raise ValueError(
             f"weights={row.tag!r} of {row.label} are not downloaded by this "
-            f"package. Get {row.address} and give its path as weights=."
+            f"package. Get {row.address} and give it, or its path, as weights=."
         )
     try:
         return keras.utils.get_file(

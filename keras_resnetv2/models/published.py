@@ -199,6 +199,28 @@ def differences(published: ResNetConfig, config: ResNetConfig) -> list[str]:
     ]
 
 
+def departures(config: ResNetConfig) -> list[str]:
+    """Lists the options in which a network departs from its reference.
+
+    Args:
+        config: the network.
+
+    Returns:
+        A phrase per option; empty if the reference has such a network.
+    """
+    strides = config.traits.bottleneck_strides
+    stride = config.bottleneck_stride
+    plain = ResNetConfig(
+        units_per_stage=config.units,
+        widths=config.widths,
+        stem=config.stem,
+        unit=config.unit,
+        reference=config.reference,
+        bottleneck_stride=stride if stride in strides else None,
+    )
+    return differences(plain, config)
+
+
 def _unlike(published, config):
     """Returns the number of all fields that differ."""
     there, here = map(dataclasses.asdict, (published, config))

@@ -29,7 +29,7 @@ PROJECTS = {
         "README of keras-team/keras-applications; 299 pixels",
     ),
     "keras_hub": Project(
-        "kaggle://keras/resnetv2/keras/{file}/3",
+        "keras_hub.models.ResNetImageClassifier.from_preset('{file}')",
         "Apache-2.0 (code)",
         "none stated; converted from timm's a1h_in1k",
     ),

@@ -24,7 +24,8 @@ class Reference:
             pre-activation; otherwise it uses the stem's.
         strided_unit: the unit that halves the map: the "first" of a stage, or
             the "last" of the stage before.
-        bottleneck_stride: the default of `bottleneck_stride`.
+        bottleneck_strides: the values of `bottleneck_stride` that its networks
+            have, the default first.
         dimension_change: the default of `dimension_change`; None for the
             paper's choice.
         strided_shortcut: the shortcut of a unit that halves the map and keeps
@@ -45,7 +46,7 @@ class Reference:
     pool_padding: float = 0.0
     first_unit_preactivated: bool = False
     strided_unit: str = "first"
-    bottleneck_stride: str = "conv1"
+    bottleneck_strides: tuple[str, ...] = ("conv1", "conv2")
     dimension_change: str | None = None
     strided_shortcut: str | None = None
     biased: tuple[str, ...] = ()
@@ -68,7 +69,7 @@ REFERENCES = (
         after_stem=(),
         first_unit_preactivated=True,
         strided_unit="last",
-        bottleneck_stride="conv2",
+        bottleneck_strides=("conv2",),
         strided_shortcut="padding",  # without new channels: subsampling
         biased=("stem", "last", "shortcut"),
         epsilon=1.001e-5,
@@ -83,7 +84,7 @@ REFERENCES = (
         after_stem=(),
         pool_padding=-math.inf,
         first_unit_preactivated=True,
-        bottleneck_stride="conv2",
+        bottleneck_strides=("conv2",),
         standardization=STANDARDIZATIONS["inception"],
     ),
     Reference(
@@ -93,7 +94,7 @@ REFERENCES = (
         after_stem=(),
         pool_padding=-math.inf,
         first_unit_preactivated=True,
-        bottleneck_stride="conv2",
+        bottleneck_strides=("conv2",),
         standardization=STANDARDIZATIONS["inception"],
     ),
     Reference(
@@ -103,7 +104,7 @@ REFERENCES = (
         after_stem=(),
         pool_padding=-math.inf,
         first_unit_preactivated=True,
-        bottleneck_stride="conv2",
+        bottleneck_strides=("conv2",),
         dimension_change="pooled_projection",
         standardization=STANDARDIZATIONS["inception"],
     ),
@@ -120,7 +121,7 @@ REFERENCES = (
         stems=("cifar",),
         after_stem=(),
         first_unit_preactivated=True,
-        bottleneck_stride="conv2",
+        bottleneck_strides=("conv2",),
         dimension_change="projection",
         # Of CIFAR-10; also for its networks for CIFAR-100 and SVHN.
         standardization=Standardization(

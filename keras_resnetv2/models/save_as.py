@@ -10,13 +10,21 @@ from keras_resnetv2._files import replacing, user_path
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.models import layer_names
 from keras_resnetv2.models.network_configs import config_of
-from keras_resnetv2.models.published import differences
+from keras_resnetv2.models.published import departures, differences
 from keras_resnetv2.models.published_elsewhere import FILES
 from keras_resnetv2.models.weight_names import find_names, to_theirs
 
 _TORCH = (".pth", ".pt", ".bin")
 # keras.applications wants a size, which its weights do not depend on.
 _ANY_SIZE = (224, 224)
+_OF_LAYERS = (
+    "kernel",
+    "bias",
+    "gamma",
+    "beta",
+    "moving_mean",
+    "moving_variance",
+)
 # Project -> the formats that it loads.
 FORMATS = {
     "keras_applications": (".weights.h5",),
@@ -58,6 +66,12 @@ def save_weights_as(
             f"received reference={config.reference!r}. Build the network with "
             f"reference={project!r}, and train it so."
         )
+    if found := departures(config):
+        raise ValueError(
+            f"{project} has no networks like {model.name}: "
+            f"{'; '.join(found)}. Only what it would compute, too, can be "
+            "saved for it."
+        )
     path = user_path(path)
     end = next((e for e in FORMATS[project] if path.name.endswith(e)), None)
     if end is None:
@@ -65,6 +79,7 @@ def save_weights_as(
             f"The file for {project} must end in "
             f"{' or '.join(FORMATS[project])}; received {str(path)!r}."
         )
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".part-{path.name}")
     with replacing(path, part):
         _WRITERS[end](model, config, part)
@@ -77,13 +92,13 @@ def _state(model, config):
     for layer in model.layers:
         for variable in layer.weights:
             there = names.of(layer.name, variable.name)
-            if there is None:
+            if there is None or variable.name not in _OF_LAYERS:
                 raise ValueError(
-                    f"{config.reference} has no layer for {layer.name}. Only "
-                    "networks with its activation order and shortcut, and "
-                    "without further layers, can be saved for it."
+                    f"{config.reference} has no weight like {layer.name}/"
+                    f"{variable.name}. Only networks as the builders make them "
+                    "can be saved for it."
                 )
-            value = np.array(variable)
+            value = keras.ops.convert_to_numpy(variable)
             if names.transposed:
                 is_head = layer.name == layer_names.CLASSIFIER
                 value = to_theirs(value, is_head and names.head_is_convolution)

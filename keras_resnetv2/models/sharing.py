@@ -257,11 +257,11 @@ def _known_card(model, copy, description):
         return ModelCard()
     try:
         row = published.find(weights, description.network)
+        if not isinstance(row, published.PublishedWeights):
+            return ModelCard()  # it may have been trained on
         original = ResNetV2(row.config, weights=weights)
-    except (ImportError, OSError, ValueError):
+    except (OSError, ValueError):
         return ModelCard()
-    if not isinstance(row, published.PublishedWeights):
-        return ModelCard(data=row.tag, datasets=on_the_hub(row.tag))
     # A network that was trained on is no longer the published one.
     pairs = zip(copy.get_weights(), original.get_weights(), strict=True)
     if not all(np.array_equal(one, other) for one, other in pairs):

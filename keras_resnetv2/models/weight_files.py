@@ -1,6 +1,7 @@
 """Reads weights by name: from networks, and files of several formats."""
 
 import io
+import json
 import os
 import pickle
 import zipfile
@@ -9,23 +10,27 @@ from typing import Any
 
 import h5py
 import keras
+import ml_dtypes
 import numpy as np
 
 from keras_resnetv2._origin import all_layers
 from keras_resnetv2._requirements import check_installed
+from keras_resnetv2._text import one_line
 
 FORMATS = (
     "a .weights.h5, .h5 or .keras of Keras, a .safetensors, or a .pth, .pt, "
     ".bin or .zip of PyTorch"
 )
 _IN_KERAS_ARCHIVE = "model.weights.h5"
+_CONFIG_IN_KERAS_ARCHIVE = "config.json"
 _IN_ZIP = (".pth", ".pt", ".bin")
 # Keras 3 stores a layer's weights by number.
 _KERNEL_FIRST = ("kernel", "bias")
 _BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 # Where training scripts put a network's weights within a checkpoint.
-_NESTED = ("state_dict", "model")
-_DATA_PARALLEL = "module."
+_NESTED = ("state_dict", "model_state_dict", "state_dict_ema", "model")
+# Of wrappers: data parallel and compiled modules.
+_WRAPPERS = ("module.", "_orig_mod.")
 _COUNTER = "num_batches_tracked"
 
 
@@ -46,11 +51,11 @@ def read(source: Any) -> dict[str, np.ndarray]:
         ImportError: if the format needs a package that is not installed.
     """
     if isinstance(source, keras.Model):
-        return {
-            f"{layer.name}/{variable.name}": np.array(variable)
+        return _named(
+            (f"{layer.name}/{variable.name}", _single(variable))
             for layer in all_layers(source)
             for variable in layer.weights
-        }
+        )
     if hasattr(source, "state_dict"):
         return _arrays(source.state_dict())
     path = os.fspath(source)
@@ -60,17 +65,43 @@ def read(source: Any) -> dict[str, np.ndarray]:
         raise
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f"weights={path!r} is refused: its pickle holds more than weights, "
-            "and loading it could run its code. In a program that you trust, "
-            "load it and write its weights alone, as .safetensors. (PyTorch: "
-            f"{str(error).splitlines()[0]})"
+            f"weights={path!r} is refused: its pickle is damaged or holds more "
+            "than weights, and loading that could run its code. If you trust "
+            "it, write its weights alone into a file of safetensors."
         ) from error
     # The readers have no common class for a damaged file.
     except Exception as error:
         raise ValueError(
-            f"weights={path!r} cannot be read: {error}. Expected {FORMATS}. If "
-            "it should be one, it is damaged: get it again."
+            f"weights={path!r} cannot be read: "
+            f"{one_line(str(error), 200) or type(error).__name__}. Expected "
+            f"{FORMATS}. If it should be one, it is damaged: get it again."
         ) from error
+
+
+def read_texts(path: str) -> tuple[str | None, str | None]:
+    """Reads what a network of this package stores in a .keras file.
+
+    Args:
+        path: path of any file.
+
+    Returns:
+        Its config and its origin as text; None for what is not there.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = archive.read(_CONFIG_IN_KERAS_ARCHIVE)
+    except (KeyError, zipfile.BadZipFile):
+        return None, None
+    found = {}
+
+    def keep(values):
+        for name in ("network_config", "network_origin"):
+            if isinstance(values.get(name), str):
+                found.setdefault(name, values[name])
+        return values
+
+    json.loads(content, object_hook=keep)
+    return found.get("network_config"), found.get("network_origin")
 
 
 def _reader_of(path):
@@ -95,23 +126,56 @@ def _hdf5(file):
         # A whole model of Keras 2 has its weights in a group.
         layers = stored.get("model_weights", stored)
         is_keras_2 = "layer_names" in layers.attrs
-        return dict(_of_keras_2(layers) if is_keras_2 else _of_keras_3(layers))
+        return _named(
+            _of_keras_2(layers) if is_keras_2 else _of_keras_3(layers)
+        )
 
 
 def _of_keras_2(layers) -> Iterator[tuple[str, np.ndarray]]:
     for layer in map(_text, layers.attrs["layer_names"]):
-        group = layers[layer]
+        group = _here(layers, layer)
         for name in map(_text, group.attrs["weight_names"]):
-            weight = name.split("/")[-1].removesuffix(":0")
-            yield f"{layer}/{weight}", _values(group, name)
+            # A network within the network has its own layers' names.
+            *_, owner, weight = [layer, *name.split("/")]
+            yield f"{owner}/{weight.removesuffix(':0')}", _values(group, name)
+
+
+def _here(group, name):
+    """Returns a part of a file, but not of another file, which HDF5 allows."""
+    part = group[name]
+    is_dataset = isinstance(part, h5py.Dataset)
+    if part.file != group.file or (
+        is_dataset and (part.external or part.is_virtual)
+    ):
+        raise ValueError(f"its {name} is in another file")
+    return part
 
 
 def _values(group, name):
-    """Reads a dataset, but not one of another file, which HDF5 can name."""
-    link, stored = group.get(name, getlink=True), group[name]
-    if not isinstance(link, h5py.HardLink) or stored.external:
-        raise ValueError(f"its {name} is in another file")
-    return stored[()]
+    stored = _here(group, name)
+    values = stored[()]
+    if stored.attrs.get("dtype") == "bfloat16":  # HDF5 has no such numbers
+        values = values.view(ml_dtypes.bfloat16)
+    return _single(values)
+
+
+def _single(values):
+    """Turns half precision, which NumPy knows in part, into single."""
+    values = keras.ops.convert_to_numpy(values)
+    is_half = str(values.dtype) in ("bfloat16", "float16")
+    return values.astype(np.float32) if is_half else values
+
+
+def _named(pairs):
+    """Makes a dict of named values; refuses a name that occurs twice."""
+    named = {}
+    for name, values in pairs:
+        if name in named:
+            raise ValueError(
+                f"two of the weights are called {name!r}: give one network"
+            )
+        named[name] = values
+    return named
 
 
 def _text(value):
@@ -146,7 +210,8 @@ def _zip(path):
         if _IN_KERAS_ARCHIVE in names:
             return _hdf5(io.BytesIO(archive.read(_IN_KERAS_ARCHIVE)))
         for name in names:
-            if name.endswith(_IN_ZIP):  # pytorchcv's
+            hidden = name.startswith("__MACOSX/")
+            if name.endswith(_IN_ZIP) and not hidden:  # pytorchcv's
                 return _torch(io.BytesIO(archive.read(name)))
     return _torch(path)  # which is a zip itself
 
@@ -155,7 +220,7 @@ def _safetensors(path):
     check_installed("A .safetensors file")
     from safetensors.numpy import load_file
 
-    return load_file(path)
+    return {name: _single(value) for name, value in load_file(path).items()}
 
 
 def _torch(file):
@@ -164,16 +229,25 @@ def _torch(file):
 
     state = torch.load(file, map_location="cpu", weights_only=True)
     for key in _NESTED:
-        if isinstance(state.get(key), dict):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
+    if not isinstance(state, dict) or not all(
+        isinstance(value, torch.Tensor) for value in state.values()
+    ):
+        raise ValueError(
+            "it holds no dictionary of tensors, also under none of "
+            f"{', '.join(_NESTED)}"
+        )
     return _arrays(state)
 
 
 def _arrays(state):
     """Turns PyTorch's tensors into arrays, in float32 at least."""
+    for prefix in _WRAPPERS:
+        state = {name.removeprefix(prefix): t for name, t in state.items()}
     return {
-        name.removeprefix(_DATA_PARALLEL): _numbers(value)
-        for name, value in state.items()
+        name: _numbers(tensor)
+        for name, tensor in state.items()
         if not name.endswith(_COUNTER)
     }
 

@@ -27,17 +27,6 @@ _PYTORCHCV_ENDS = {
     "head_bn": "features.post_activ.bn",
     "predictions": "output",
 }
-_KERAS_WEIGHTS = {
-    name: name
-    for name in (
-        "kernel",
-        "bias",
-        "gamma",
-        "beta",
-        "moving_mean",
-        "moving_variance",
-    )
-}
 _TORCH_WEIGHTS = {
     "kernel": "weight",
     "bias": "bias",
@@ -58,7 +47,7 @@ class Names(NamedTuple):
             `stage0` and `unit0` from 0, `block` is `stage` + 1.
         in_unit: our names within a unit -> theirs.
         outside: our names of the other layers -> theirs.
-        weights: our names of a layer's weights -> theirs.
+        weights: our names of a layer's weights -> theirs, if they differ.
         separator: between the layer's name and the weight's.
         transposed: whether kernels have PyTorch's order of axes.
         head_is_convolution: whether the classifier is a 1x1 convolution.
@@ -89,7 +78,8 @@ class Names(NamedTuple):
             theirs = role and prefix + role
         else:
             theirs = self.outside.get(layer)
-        return theirs and theirs + self.separator + self.weights[weight]
+        weight = self.weights.get(weight, weight)
+        return theirs and theirs + self.separator + weight
 
 
 NAMES = (
@@ -99,7 +89,7 @@ NAMES = (
         "stack{stage0}_block{unit0}_",
         {"preact_bn": "pre_activation_bn", **_KERAS_UNIT},
         _KERAS_ENDS,
-        _KERAS_WEIGHTS,
+        {},
         "/",
         False,
     ),
@@ -109,7 +99,7 @@ NAMES = (
         "conv{block}_block{unit}_",
         {"preact_bn": "preact_bn", **_KERAS_UNIT},
         _KERAS_ENDS,
-        _KERAS_WEIGHTS,
+        {},
         "/",
         False,
     ),
@@ -181,10 +171,12 @@ def recognise(names: Set[str]) -> Names | None:
     Args:
         names: names of weights.
     """
-    first = f"{layer_names.unit(1, 1)}_conv1"
+    first = f"{layer_names.unit(1, 1)}_preact_bn"
     for row in NAMES:
         stems = (row.of(stem, "kernel") for stem in ("stem_conv", "stem_conv1"))
-        if row.of(first, "kernel") in names and not names.isdisjoint(stems):
+        # Others have names like these, but no pre-activation or no statistics.
+        is_ours = row.of(first, "moving_mean") in names
+        if is_ours and not names.isdisjoint(stems):
             return row
     return None
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_resnetv2._origin import CLASS_NAMES, Origin, origin_of
 from keras_resnetv2._standardization import STANDARDIZATIONS
+from keras_resnetv2._text import one_line
 from keras_resnetv2.models import (
     layer_names,
     published,
@@ -23,11 +24,11 @@ from keras_resnetv2.models.network import ResNet
 from keras_resnetv2.models.network_configs import config_of
 from keras_resnetv2.models.published import PublishedWeights
 from keras_resnetv2.models.published_elsewhere import PROJECTS
-from keras_resnetv2.models.specs import UNITS
+from keras_resnetv2.models.specs import STEMS, UNITS
 from keras_resnetv2.models.weight_names import Names
 
 # In the names of pytorchcv's files. The first one contains the second.
-_SMALL_DATA_SETS = ("cifar100", "cifar10", "svhn")
+_SMALL_DATASETS = ("cifar100", "cifar10", "svhn")
 
 
 class Weights(NamedTuple):
@@ -38,12 +39,14 @@ class Weights(NamedTuple):
         state: name -> values, with their project's order of axes.
         names: the project's names; None for this package's.
         origin: what they were trained on.
+        is_certain: whether the origin is known; otherwise it is presumed.
     """
 
     name: str
     state: Mapping[str, np.ndarray]
     names: Names | None
-    origin: Origin
+    origin: Origin = Origin()
+    is_certain: bool = False
 
 
 def find(weights: Any, config: ResNetConfig) -> Weights | None:
@@ -73,9 +76,12 @@ def find(weights: Any, config: ResNetConfig) -> Weights | None:
     else:
         name = file = getattr(weights, "name", type(weights).__name__)
     names = weight_names.recognise(state.keys())
-    found = Weights(name, state, names, Origin(file))
-    _check_project(found, weights, config)
-    return found._replace(origin=_presumed_origin(found, weights, config))
+    found = Weights(name, state, names)
+    network, own = _stored(weights)
+    _check_project(found, network, config)
+    if own != Origin():
+        return found._replace(origin=own, is_certain=True)
+    return found._replace(origin=_presumed_origin(found, file, config))
 
 
 def fitting_config(
@@ -97,9 +103,9 @@ def fitting_config(
         names = ("classes", "reference", *row.options)
         found = {name: getattr(row.config, name) for name in names}
     else:
-        source = Weights("", _state_of(weights, config), None, Origin())
-        names = weight_names.recognise(source.state.keys())
-        source = source._replace(names=names)
+        state = _state_of(weights, config)
+        names = weight_names.recognise(state.keys())
+        source = Weights("", state, names)
         found = {"classes": _classes(source) or config.classes}
         if names is not None:
             found |= {"reference": names.reference, "stem": _stem_of(source)}
@@ -110,9 +116,10 @@ def fitting_config(
 def _expected(weights, config):
     tags = ", ".join(map(repr, published.tags(config)))
     return (
-        "weights must be None (random initialisation), the name of published "
+        "weights must be None (random initialization), the name of published "
         f"weights, a network, or the path of a file: {weight_files.FORMATS}; "
-        f"received {weights!r}. Published for this network: {tags or 'none'}."
+        f"received {one_line(repr(weights), 80)}. Published for this network: "
+        f"{tags or 'none'}."
     )
 
 
@@ -120,6 +127,13 @@ def _state_of(weights, config):
     """Reads weights without a tag."""
     if isinstance(weights, str | os.PathLike):
         weights = os.path.expanduser(weights)
+        if os.path.isdir(weights) or weights.startswith("hf:"):
+            raise ValueError(
+                f"weights={weights!r} is not a file of weights. For a network "
+                "that save_pretrained wrote, call from_pretrained; for a work "
+                "directory, load_trained. Both give a network, which can be "
+                "given as weights."
+            )
         if not os.path.isfile(weights):
             raise ValueError(
                 f"weights={weights!r}: there is no such file. "
@@ -144,79 +158,126 @@ def _tagged(tag, row):
     )
     state = weight_files.read(path_of(row))
     names = weight_names.recognise(state.keys())
-    return Weights(f"weights={tag!r}", state, names, origin)
+    return Weights(f"weights={tag!r}", state, names, origin, True)
 
 
-def _presumed_origin(found, source, config):
-    """Returns the origin of weights without a tag.
+def _stored(weights):
+    """Returns the config and the origin that a network stores, if it does."""
+    if isinstance(weights, keras.Model):
+        try:
+            return config_of(weights), origin_of(weights)
+        except ValueError:  # none of this package
+            return None, Origin()
+    if isinstance(weights, str | os.PathLike):
+        text, own = weight_files.read_texts(os.path.expanduser(weights))
+        network = text and ResNetConfig.from_text(text)
+        return network, Origin.from_text(own) if own else Origin()
+    return None, Origin()
 
-    A network of this package knows it. Weights of another project are presumed
-    to be published ones, by the number of classes and the file's name.
+
+def _presumed_origin(found, name, config):
+    """Returns the origin of another project's weights.
+
+    They are presumed to be published ones, by the number of classes and the
+    file's name.
     """
-    if isinstance(source, keras.Model) and origin_of(source) != Origin():
-        return origin_of(source)
-    name = found.origin.weights
     if found.names is None:
         return Origin(name)
-    tags = [tag for tag in _SMALL_DATA_SETS if tag in name]
+    tags = [tag for tag in _SMALL_DATASETS if tag in name]
     if config.stem != "cifar":
         tags = ["imagenet"]
     names = CLASS_NAMES.get(tags[0]) if tags else None
     if names and len(names) != _classes(found):
         names = None
-    return Origin(name, config.traits.standardization, names)
+    sizes = {
+        row.resize
+        for row in published.FILES
+        if not published.differences(row.config, config)
+    }
+    resize = sizes.pop() if len(sizes) == 1 else None
+    return Origin(name, config.traits.standardization, names, resize)
 
 
-def _check_project(found, source, config):
+def fitted_origin(origin: Origin, model: keras.Model, has_head: bool) -> Origin:
+    """Returns the part of weights' origin that is true of a network.
+
+    Args:
+        origin: what the weights were trained on.
+        model: the network with these weights.
+        has_head: whether its classifier is theirs.
+    """
+    if not has_head:
+        origin = dataclasses.replace(origin, class_names=None)
+    size = config_of(model).input_size
+    if model.inputs[0].shape[1:3] != (size, size):
+        origin = dataclasses.replace(origin, resize=None)
+    return origin
+
+
+def _check_project(found, network, config):
     """Checks that weights are for a network of this reference and stem."""
-    here = {"reference": config.reference, "stem": config.stem}
     if found.names is None:
-        if f"{layer_names.unit(1, 1)}_conv1/kernel" in found.state:
-            _check_own_network(found, source, config)
-            return
-        some = ", ".join(sorted(found.state)[:3]) or "no weights"
-        raise ValueError(
-            f"{found.name} has unknown names: {some}, and so on. Expected a "
-            "ResNet-v2 with batch normalization of "
-            f"{', '.join(PROJECTS)}, or a network of this package."
-        )
-    stem = _stem_of(found)
-    if (config.reference, config.stem) == (found.names.reference, stem):
+        if f"{layer_names.unit(1, 1)}_conv1/kernel" not in found.state:
+            some = ", ".join(sorted(found.state)[:3]) or "no weights"
+            raise ValueError(
+                f"{found.name} has unknown names: {some}, and so on. Expected "
+                "a ResNet-v2 with batch normalization of "
+                f"{', '.join(PROJECTS)}, or a network of this package. If it "
+                "is a layer of the network that you gave, give that layer."
+            )
+        differences = network and published.differences(network, config)
+        if differences:
+            raise ValueError(
+                f"{found.name} differs from this network in "
+                f"{'; '.join(differences).replace('published', 'there')}. "
+                "Build the network with the options of that one."
+            )
         return
-    model, options = _fitting(found, stem)
-    raise ValueError(
-        f"{found.name} holds a network of {found.names.reference}, which "
-        f"computes something else than this one; received {here}. Build "
-        f"{call_of(model, options)} instead."
-    )
-
-
-def _check_own_network(found, source, config):
-    if not isinstance(source, keras.Model):
-        return
-    differences = published.differences(config_of(source), config)
-    if differences:
+    stem = _stem_of(found, config)
+    theirs = found.names.reference
+    if (config.reference, config.stem) != (theirs, stem):
         raise ValueError(
-            f"{found.name} {source.name!r} differs from this network in "
-            f"{'; '.join(differences)}. Build the network with the options of "
-            "that one."
+            f"{found.name} holds a network of {theirs} with stem={stem!r}. "
+            "This network has "
+            f"reference={config.reference!r} and stem={config.stem!r}, which "
+            f"compute something else. Build {_fitting(found, stem)} instead."
+        )
+    if departures := published.departures(config):
+        raise ValueError(
+            f"{found.name} holds a network of {theirs}, which computes "
+            "something else than this one. This one has other options: "
+            f"{'; '.join(departures).replace('published', 'there')}. Omit them."
         )
 
 
-def _stem_of(found):
-    """Returns the stem of the network that weights hold."""
+def _stem_of(found, config=None):
+    """Returns the stem of the network that weights hold.
+
+    Args:
+        found: weights of another project.
+        config: the network that they are asked for; its stem is preferred.
+    """
     names, state = found.names, found.state
     if names.of("stem_conv", "kernel") in state:
         return names.stems[0]
-    first, last = (
-        state[names.of(layer, "kernel")].shape[0]
-        for layer in ("stem_conv1", "stem_conv3")
-    )
-    return "imagenet_deep" if 2 * first == last else "imagenet_tiered"
+    widths = [
+        len(state.get(names.of(f"stem_conv{i + 1}", "kernel"), ()))
+        for i in range(3)
+    ]
+
+    def has_widths(stem):
+        return widths[:2] == [
+            max(1, int(part * widths[2])) for _, part in STEMS[stem].convs[:2]
+        ]
+
+    asked = [config.stem] if config else []
+    deep = [stem for stem in names.stems if len(STEMS[stem].convs) == 3]
+    fitting = [stem for stem in asked + deep if stem in deep]
+    return next(filter(has_widths, fitting), deep[0])
 
 
 def _fitting(found, stem):
-    """Returns the model and the options of the network that weights hold."""
+    """Writes the network that weights hold as a call."""
     names = found.names
     options = {"reference": names.reference}
     if stem not in ("cifar", "imagenet"):
@@ -238,8 +299,9 @@ def _fitting(found, stem):
             )
             and not has(len(config.units) + 1, 1)
         ):
-            return model, options
-    return "ResNetV2", {"config": "...", **options}
+            return call_of(model, options)
+    options["stem"] = stem
+    return call_of("ResNetConfig", options).replace("(", "(..., ")
 
 
 def load(
@@ -266,14 +328,15 @@ def load(
     with_top = has_top and classes == model.output_shape[-1]
     if has_top and not with_top and new_head:
         own = model.get_layer(layer_names.CLASSIFIER)
-        model = ResNet(model.inputs, own.input)
+        _load_state(ResNet(model.inputs, own.input), weights)
         warnings.warn(
             f"{weights.name}: the classifier is not loaded, because the "
             f"weights have {classes or 'no'} classes and this network "
             f"{own.units}. It keeps its random weights.",
             stacklevel=4,
         )
-    _load_state(model, weights)
+    else:
+        _load_state(model, weights)
     return with_top
 
 
@@ -290,6 +353,12 @@ def _name_in(weights, layer, weight="kernel"):
     if weights.names is None:
         return f"{layer}/{weight}"
     return weights.names.of(layer, weight)
+
+
+def _advice(weights):
+    if weights.names is None:
+        return ""
+    return f", for instance {_fitting(weights, _stem_of(weights))}"
 
 
 def _load_state(model, weights):
@@ -311,6 +380,11 @@ def _load_state(model, weights):
                     f"{here} has shape {tuple(variable.shape)}, {there} has "
                     f"{value.shape}"
                 )
+            elif value.dtype.kind != "f" or not np.isfinite(value).all():
+                problems.append(
+                    f"{there} has values that are no finite real numbers "
+                    f"({value.dtype})"
+                )
             values.append((variable, value))
     tops = {
         _name_in(weights, layer_names.CLASSIFIER, weight)
@@ -324,7 +398,8 @@ def _load_state(model, weights):
             f"{weights.name} does not fit this network: "
             f"{'; '.join(problems[:3])}{f'; and {more} more' * (more > 0)}. "
             "Build the network with the size, options and channels "
-            "(input_shape) of the weights'. Nothing was loaded."
+            f"(input_shape) of the weights'{_advice(weights)}. Nothing was "
+            "loaded."
         )
     for variable, value in values:
         variable.assign(value)

@@ -71,10 +71,13 @@ def _restore_backbone(model, workdir):
 
 
 def initial_standardization(experiment: Experiment) -> str | Standardization:
-    """Returns the standardization: asked for, initial weights' or recipe's."""
+    """Returns the standardization: asked for, initial weights' or recipe's.
+
+    Raises:
+        ValueError: see `load_initial_weights`: a missing file is an error
+            whatever standardization is asked for.
+    """
     own = None
-    if experiment.standardization is not None:
-        return experiment.standardization
     if experiment.initial_weights is not None:
         source = _source(experiment.initial_weights)
         if isinstance(source, Workdir):
@@ -82,6 +85,8 @@ def initial_standardization(experiment: Experiment) -> str | Standardization:
             own = facts.standardization
         else:
             own = find(source, experiment.config()).origin.standardization
+    if experiment.standardization is not None:
+        return experiment.standardization
     return own or find_recipe(experiment.recipe).standardization
 
 

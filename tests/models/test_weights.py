@@ -159,7 +159,7 @@ def test_networks_of_this_package_are_weights_too():
     loaded = ResNetV2(TIMM, input_shape=SHAPE, weights=model)
     np.testing.assert_array_equal(loaded(images()), model(images()))
     hub = dataclasses.replace(TIMM, reference="keras_hub")
-    with pytest.raises(ValueError, match="'keras_hub', published 'timm'"):
+    with pytest.raises(ValueError, match="'keras_hub', there 'timm'"):
         ResNetV2(hub, input_shape=SHAPE, weights=model)
 
 
@@ -199,7 +199,7 @@ def test_the_reference_that_fits_is_named(tmp_path):
             ResNet18V2(weights=path, **options)
     # Of no named network.
     save_weights_as(timm(), "timm", path)
-    with pytest.raises(ValueError, match=r"Build ResNetV2\(config"):
+    with pytest.raises(ValueError, match=r"Build ResNetConfig\(\.\.\., ref"):
         ResNet18V2(weights=path)
 
 
@@ -212,7 +212,8 @@ def test_the_reference_that_fits_is_named(tmp_path):
             {"widths": (4, 4, 8, 16)},
             r"shape \(3, 3, 8, 16\), .*has \(3, 3, 8, 8\)",
         ),
-        ({"shortcut": "exclusive_gating"}, "gate/kernel is missing"),
+        ({"shortcut": "constant_scaling"}, "'identity'.*Omit them"),
+        ({"bottleneck_stride": None, "activation_order": "original"}, "Omit"),
     ],
 )
 def test_what_does_not_fit_is_named_and_nothing_is_loaded(file, options, says):
@@ -269,7 +270,7 @@ def test_another_network_of_keras():
             "timm",
             dataclasses.replace(TIMM, shortcut="exclusive_gating"),
             "w.safetensors",
-            "timm has no layer for stage1_unit1_gate",
+            "shortcut: 'exclusive_gating', published 'identity'",
         ),
         (
             "keras_applications",
@@ -363,3 +364,105 @@ def test_networks_of_every_reference_are_saved_whole(row, tmp_path, agree):
     assert loaded.trainable_variables[0].path.startswith("stage2_unit1_")
     with_bfloat16 = with_precision(model, "mixed_bfloat16")
     agree("bfloat16", np.array(with_bfloat16(x)), np.array(model(x)), 0.1)
+
+
+def test_options_of_one_s_own_are_not_their_networks(file, tmp_path):
+    """Names and shapes would fit, but not what is computed."""
+    for options in (
+        {"unit": "bottleneck", "bottleneck_stride": "conv1"},
+        {"shortcut": "constant_scaling"},
+        {"dimension_change": "padding"},
+    ):
+        config = dataclasses.replace(TIMM, **options)
+        model = ResNetV2(config, input_shape=SHAPE)
+        with pytest.raises(ValueError, match="timm has no networks like"):
+            save_weights_as(model, "timm", tmp_path / "w.safetensors")
+        with pytest.raises(ValueError, match="with other options|other opt"):
+            load_backbone(model, file)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "mixed_float16", "float64"])
+def test_weights_of_other_precisions(dtype, tmp_path):
+    keras.config.set_dtype_policy(dtype)
+    try:
+        model = ResNetV2(TIMM, input_shape=SHAPE)
+        model.save_weights(tmp_path / "w.weights.h5")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for weights in (model, tmp_path / "w.weights.h5"):
+        loaded = ResNetV2(TIMM, input_shape=SHAPE, weights=weights)
+        for own, other in zip(loaded.weights, model.weights, strict=True):
+            expected = keras.ops.cast(other, "float32")
+            np.testing.assert_array_equal(own, expected)
+
+
+def test_a_whole_network_brings_its_origin(tmp_path):
+    published = PreActResNet20(weights="cifar10")
+    published.save(tmp_path / "net.keras")
+    again = PreActResNet20(weights=tmp_path / "net.keras")
+    assert again.origin == published.origin
+    with pytest.raises(ValueError, match="include_preprocessing=True"):
+        PreActResNet20(
+            weights=tmp_path / "net.keras", include_preprocessing="imagenet"
+        )
+    with pytest.raises(ValueError, match="'conv', there 'identity'"):
+        PreActResNet20(weights=tmp_path / "net.keras", shortcut="conv")
+
+
+def test_a_published_file_brings_its_crop(tmp_path):
+    path = tmp_path / "resnetv2_18.ra4_e3600_r224_in1k.safetensors"
+    network = ResNet18V2(reference="timm")
+    save_weights_as(network, "timm", path)
+    assert ResNet18V2(reference="timm", weights=path).origin.resize == 248
+    smaller = ResNet18V2(reference="timm", weights=path, input_shape=SHAPE)
+    assert smaller.origin.resize is None
+
+
+def test_values_that_are_no_weights(file, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    state = load_file(file)
+    name = "stages.0.blocks.0.conv1.weight"
+    for values in (np.ones, lambda shape: np.full(shape, np.nan)):
+        state[name] = values(state[name].shape)
+        if values is np.ones:
+            state[name] = state[name].astype(np.int8)
+        save_file(state, tmp_path / "w.safetensors")
+        with pytest.raises(ValueError, match="conv1.weight has values that a"):
+            ResNetV2(
+                TIMM, input_shape=SHAPE, weights=tmp_path / "w.safetensors"
+            )
+
+
+def test_networks_that_only_have_the_names(file, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    state = load_file(file)
+    without_statistics = {
+        name: values for name, values in state.items() if "running" not in name
+    }
+    save_file(without_statistics, tmp_path / "group.safetensors")
+    with pytest.raises(ValueError, match="with batch normalization of keras"):
+        ResNetV2(TIMM, weights=tmp_path / "group.safetensors")
+
+
+def test_a_network_within_a_network(tmp_path):
+    body = keras.applications.ResNet50V2(
+        weights=None, include_top=False, input_shape=(32, 32, 3), pooling="avg"
+    )
+    whole = keras.Sequential([body, keras.layers.Dense(3, name="mine")])
+    with pytest.raises(ValueError, match="mine/bias belongs to no layer"):
+        ResNet50V2(reference="keras_applications", weights=whole)
+    twin = keras.Model(body.input, body.output, name="twin")
+    inputs = keras.Input((32, 32, 3))
+    twice = keras.layers.Average()([body(inputs), twin(inputs)])
+    with pytest.raises(ValueError, match="two of the weights are called"):
+        ResNet50V2(
+            reference="keras_applications", weights=keras.Model(inputs, twice)
+        )
+
+
+def test_folders_are_not_files(tmp_path):
+    for folder in (tmp_path, "hf://user/name"):
+        with pytest.raises(ValueError, match="from_pretrained; for a work"):
+            PreActResNet20(weights=folder)

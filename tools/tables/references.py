@@ -28,4 +28,6 @@ def _written(value):
         return ", ".join(value) or "none"
     if value is None:
         return ""
-    return {True: "yes", False: "no"}.get(value) or str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
