@@ -9,9 +9,12 @@ not searched. Some defaults differ from those listed below:
 --model=PreActResNet20 --epochs=10 --held_out=0.1.
 """
 
+import itertools
+
 from absl import flags
 
 from keras_resnetv2.cli import common, experiment_flags
+from keras_resnetv2.cli.option_flags import given
 from keras_resnetv2.tuning.hyperparameters import HYPERPARAMETERS, TUNER_NAMES
 
 _TUNER = flags.DEFINE_enum(
@@ -55,8 +58,9 @@ def main(argv):
     from keras_resnetv2 import tuning
 
     base = experiment_flags.read_experiment(model="PreActResNet20")
-    given = filter(experiment_flags.is_given, tuning.HYPERPARAMETERS)
-    space = dict.fromkeys(given)  # None: fixed at the base's value
+    fixed = given(itertools.chain(*experiment_flags.GROUPS.values()))
+    # None: fixed at the base's value
+    space = {name: None for name in tuning.HYPERPARAMETERS if name in fixed}
     for name, values in map(tuning.parse_setting, _SPACE.value):
         if name in space:
             raise ValueError(
