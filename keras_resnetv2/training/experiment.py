@@ -37,7 +37,7 @@ from keras_resnetv2.training.recipes import RECIPES, find_recipe
 # The tests compare these with the tables that define the names.
 RecipeName = Literal["paper", "torch", "imagenet"]
 StandardizationName = Literal[
-    "per_channel", "per_pixel_mean", "cifar10", "imagenet"
+    "per_channel", "per_pixel_mean", "cifar10", "imagenet", "inception"
 ]
 AugmentationName = Literal["crop_flip", "scale", "scale_aspect_ratio", "none"]
 PrecisionName = Literal["float32", "mixed_bfloat16", "mixed_float16", "float64"]
@@ -160,7 +160,8 @@ class Experiment:
     standardization: StandardizationName | None = option(
         None,
         "how pixels are standardized: per_channel and per_pixel_mean are "
-        "measured on the training images, cifar10 and imagenet are constants",
+        "measured on the training images, cifar10, imagenet and inception (-1 "
+        "to 1) are constants",
         unset="that of the initial weights, if they have one; else "
         + _of_recipes("standardization"),
     )

@@ -91,7 +91,7 @@ def test_the_best_first_and_of_equals_the_lower_label():
             {"class_names": ("cat", "dog")},
             r"\(N, 2\).* \(2, 3\)",
         ),
-        ((2, 10), {"class_names": "imagenet"}, "'imagenet'.*'cifar10'"),
+        ((2, 10), {"class_names": "mnist"}, "'mnist'.*'cifar10'"),
         ((2, 10), {"class_names": 10}, "class_names 10; give one of"),
         ((2, 10), {"top": 0}, "at least 1; received 0"),
         ((2, 10), {"top": 1.5}, "at least 1; received 1.5"),
