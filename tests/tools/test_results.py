@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_resnetv2.models import weights
+from keras_resnetv2.models import downloads
 from keras_resnetv2.models.published import PUBLISHED
 from keras_resnetv2.studies import Studydir
 from keras_resnetv2.studies.report import write_report
@@ -43,7 +43,7 @@ def test_published_weights_are_of_a_run_that_is_told(row):
     [result] = runs
     # The one in float32, from the file; the other in the training's precision.
     assert abs(result.last - row.test_error) < 0.002
-    size = (weights._BUNDLED / row.file).stat().st_size
+    size = (downloads._BUNDLED / row.file).stat().st_size
     assert not row.bundled or size == row.size
 
 
