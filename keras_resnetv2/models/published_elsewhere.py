@@ -12,12 +12,12 @@ class Project(NamedTuple):
 
     Attributes:
         address: address of a file; "{file}" stands for its name.
-        licence: of the code, and of the weights where it is stated.
+        license: of the code, and of the weights where it is stated.
         errors: source of the errors.
     """
 
     address: str
-    licence: str
+    license: str
     errors: str
 
 

@@ -65,6 +65,6 @@ def _file(row):
 def projects() -> str:
     """Returns one row per other project."""
     rows = (
-        (f"`{name}`", row.licence, row.errors) for name, row in PROJECTS.items()
+        (f"`{name}`", row.license, row.errors) for name, row in PROJECTS.items()
     )
-    return markdown_table(("project", "licence", "errors"), rows) + "\n"
+    return markdown_table(("project", "license", "errors"), rows) + "\n"
