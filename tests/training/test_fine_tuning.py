@@ -161,7 +161,7 @@ def test_published_weights_of_another_network(folder):
 def test_a_shared_network(source, tmp_path, monkeypatch):
     """Its classes and its input size differ."""
     origin = Origin("mine", data.STANDARDIZATIONS["imagenet"], ("a", "b"))
-    config = ResNetConfig(depth=8, classes=2)
+    config = dataclasses.replace(experiment().config(), classes=2)
     shared = ResNetV2(config, input_shape=(16, 16, 3))
     set_origin(shared, origin)
     path = save_pretrained(shared, tmp_path / "folder")
@@ -179,8 +179,9 @@ def test_a_shared_network(source, tmp_path, monkeypatch):
             np.testing.assert_array_equal(own, theirs)
     assert origin_of(model) == Origin()
 
-    deeper = experiment(initial_weights=source, options={"depth": 14})
-    with pytest.raises(ValueError, match=r"units_per_stage: \(2, 2, 2\)"):
+    deeper = {**run.options, "units_per_stage": (2,)}
+    deeper = experiment(initial_weights=source, options=deeper)
+    with pytest.raises(ValueError, match=r"units_per_stage: \(2,\)"):
         initial_standardization(deeper)
 
 
