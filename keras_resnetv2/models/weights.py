@@ -369,7 +369,8 @@ def _load_state(model, weights):
             here = f"{layer.name}/{variable.name}"
             there = _name_in(weights, layer.name, variable.name)
             if there not in weights.state:
-                problems.append(f"{here} is missing ({there or 'no name'})")
+                theirs = "" if there == here else f" ({there or 'no such'})"
+                problems.append(f"{here} is missing{theirs}")
                 continue
             used.add(there)
             value = weights.state[there]
