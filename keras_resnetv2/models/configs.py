@@ -230,12 +230,12 @@ class ResNetConfig:
         return find_reference(self.reference, self.stem)
 
     @property
-    def strided_conv(self) -> str:
+    def effective_bottleneck_stride(self) -> str:
         """`bottleneck_stride`, or the reference's choice if that is None."""
         return self.bottleneck_stride or self.traits.bottleneck_strides[0]
 
     @property
-    def bridge(self) -> str:
+    def effective_dimension_change(self) -> str:
         """`dimension_change`, or the reference's choice if that is None."""
         change = self.dimension_change or self.traits.dimension_change
         if change is not None:
@@ -283,14 +283,14 @@ class ResNetConfig:
             if getattr(self, key) is not None
         }
         traits = self.traits
-        strided = BOTTLENECK_STRIDES[self.strided_conv]
+        strided = BOTTLENECK_STRIDES[self.effective_bottleneck_stride]
         place = itertools.count(1)
         for s, (units, width) in enumerate(zip(self.units, self.widths)):
             for u in range(units):
                 strides = 2 if self._halves(s, u) else 1
-                bridge = self.bridge
+                change = self.effective_dimension_change
                 if strides == 2 and u > 0:
-                    bridge = traits.strided_shortcut or bridge
+                    change = traits.strided_shortcut or change
                 yield (
                     layer_names.unit(s + 1, u + 1),
                     UnitSpec(
@@ -304,7 +304,7 @@ class ResNetConfig:
                         or traits.first_unit_preactivated,
                         activation_order=self.activation_order,
                         shortcut=self.shortcut,
-                        dimension_change=bridge,
+                        dimension_change=change,
                         kernel_initializer=self.kernel_initializer,
                         batch_normalization=self.batch_norm_spec,
                         biased=traits.biased,
@@ -424,7 +424,10 @@ def _check_shortcut_options(config):
 
 
 def _check_padding(config):
-    if config.bridge != "padding" or config.shortcut == "conv":
+    if (
+        config.effective_dimension_change != "padding"
+        or config.shortcut == "conv"
+    ):
         return
     filters = [config.widths[0]]
     filters += [spec.filters for _, spec in config.unit_specs()]

@@ -112,7 +112,10 @@ def _read(layers, units):
         options["stochastic_depth"] = last["residual_drop"].rate
     config = ResNetConfig(**options)
     for change in ("padding", "projection"):
-        if f"shortcut_{change}" in roles and config.bridge != change:
+        if (
+            f"shortcut_{change}" in roles
+            and config.effective_dimension_change != change
+        ):
             return ResNetConfig(**options, dimension_change=change)
     return config
 

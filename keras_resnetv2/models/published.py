@@ -239,9 +239,9 @@ def _trained_function(config):
         "shortcut": _IN_INFERENCE.get(config.shortcut, config.shortcut),
         "shortcut_scale": unit.shortcut_scale,
         "residual_scale": unit.residual_scale,
-        "bottleneck_stride": config.strided_conv,
+        "bottleneck_stride": config.effective_bottleneck_stride,
         "reference": config.reference,
     }
     if config.shortcut != "conv":  # "conv" replaces it
-        traits["dimension_change"] = config.bridge
+        traits["dimension_change"] = config.effective_dimension_change
     return traits

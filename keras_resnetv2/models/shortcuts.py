@@ -10,12 +10,12 @@ from keras_resnetv2.models import layers
 
 def identity(x, activated, residual, spec, name):
     """Fig. 2(a): x + F."""
-    return _bridge(x, activated, spec, name), residual
+    return _change_dimensions(x, activated, spec, name), residual
 
 
 def constant_scaling(x, activated, residual, spec, name):
     """Fig. 2(b): lambda x + (1 - lambda) F; the two factors are independent."""
-    shortcut = _bridge(x, activated, spec, name)
+    shortcut = _change_dimensions(x, activated, spec, name)
     return (
         _scale(shortcut, spec.shortcut_scale, f"{name}_shortcut_scale"),
         _scale(residual, spec.residual_scale, f"{name}_residual_scale"),
@@ -50,7 +50,7 @@ def conv(x, activated, residual, spec, name):
 
 def dropout(x, activated, residual, spec, name):
     """Fig. 2(f): x with dropout, + F."""
-    shortcut = _bridge(x, activated, spec, name)
+    shortcut = _change_dimensions(x, activated, spec, name)
     shortcut = layers.dropout(
         shortcut, spec.dropout_rate, name=f"{name}_shortcut_dropout"
     )
@@ -120,7 +120,7 @@ DIMENSION_CHANGES = {
 }
 
 
-def _bridge(x, activated, spec, name):
+def _change_dimensions(x, activated, spec, name):
     if spec.strides == 1 and x.shape[-1] == spec.filters:
         return x
     return DIMENSION_CHANGES[spec.dimension_change](x, activated, spec, name)
@@ -146,5 +146,5 @@ def _gate(x, spec, name):
 
 def _gated_shortcut(x, activated, gate, spec, name):
     rest = layers.rescale(gate, -1.0, 1.0, name=f"{name}_one_minus_gate")
-    shortcut = _bridge(x, activated, spec, name)
+    shortcut = _change_dimensions(x, activated, spec, name)
     return layers.multiply(shortcut, rest, name=f"{name}_shortcut_gated")

@@ -384,7 +384,7 @@ def _own_values(base):
     return own | {
         depth: config.depth,
         "width": config.widths[0],
-        "dimension_change": config.bridge,
+        "dimension_change": config.effective_dimension_change,
         "learning_rate": recipe.rate(base.learning_rate, base.batch_size),
         "weight_decay": weight_decay,
         "batch_size": base.images_per_step,

@@ -98,12 +98,12 @@ FAST = [
     ],
 )
 def test_numpy_and_network_agree(agree, order, shortcut, unit):
-    bridge = "padding" if unit == "basic" else "projection"
+    change = "padding" if unit == "basic" else "projection"
     model = network(
         unit,
         activation_order=order,
         shortcut=shortcut,
-        dimension_change=bridge,
+        dimension_change=change,
         stochastic_depth=0.5 if shortcut == "conv" else 0.0,
     )
     # With the batch's statistics and with the moving ones.

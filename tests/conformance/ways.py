@@ -93,7 +93,7 @@ _xla = functools.partial(_asked_and_trained, jit_compile=True)
 _COMPILED = {"deepest": 164}
 
 WAYS = {
-    # The two have both stems, units and bridges.
+    # The two have both stems, units and dimension changes.
     "TensorFlow": Way(
         _asked_and_trained, fast=("PreActResNet20", "ResNet50V2")
     ),

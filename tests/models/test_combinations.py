@@ -23,19 +23,19 @@ from keras_resnetv2.models.shortcuts import DIMENSION_CHANGES, SHORTCUTS
 from keras_resnetv2.models.specs import UNITS
 
 
-def tiny_config(order, shortcut, unit, bridge):
+def tiny_config(order, shortcut, unit, change):
     return ResNetConfig(
         units_per_stage=(2, 1),
         widths=(4, 8),
         activation_order=order,
         shortcut=shortcut,
         unit=unit,
-        dimension_change=bridge,
+        dimension_change=change,
     )
 
 
-def tiny(order, shortcut, unit, bridge, **kwargs):
-    config = tiny_config(order, shortcut, unit, bridge)
+def tiny(order, shortcut, unit, change, **kwargs):
+    config = tiny_config(order, shortcut, unit, change)
     return ResNetV2(config, input_shape=(8, 8, 3), **kwargs)
 
 
@@ -45,20 +45,20 @@ def images(count):
 
 
 def half_of_all():
-    """All orders, shortcuts and units; of any two, with either bridge."""
-    bridges = list(DIMENSION_CHANGES)
+    """All orders, shortcuts and units; of any two, with either change."""
+    changes = list(DIMENSION_CHANGES)
     factors = map(enumerate, (ACTIVATION_ORDERS, SHORTCUTS, UNITS))
     for row in itertools.product(*factors):
         numbers, values = zip(*row)
-        yield *values, bridges[sum(numbers) % len(bridges)]
+        yield *values, changes[sum(numbers) % len(changes)]
 
 
-@pytest.mark.parametrize("order, shortcut, unit, bridge", list(half_of_all()))
+@pytest.mark.parametrize("order, shortcut, unit, change", list(half_of_all()))
 def test_every_combination_reaches_and_counts_every_weight(
-    order, shortcut, unit, bridge
+    order, shortcut, unit, change
 ):
-    model = tiny(order, shortcut, unit, bridge)
-    config = tiny_config(order, shortcut, unit, bridge)
+    model = tiny(order, shortcut, unit, change)
+    config = tiny_config(order, shortcut, unit, change)
     counts = complexity(config, input_shape=(8, 8, 3))
     assert counts == counted(model)
     labels = np.arange(16) % 10
@@ -112,11 +112,11 @@ def with_statistics(model):
     return model
 
 
-@pytest.mark.parametrize("order, shortcut, unit, bridge", PAIRS)
+@pytest.mark.parametrize("order, shortcut, unit, change", PAIRS)
 def test_saved_models_give_equal_outputs(
-    order, shortcut, unit, bridge, tmp_path
+    order, shortcut, unit, change, tmp_path
 ):
-    model = with_statistics(tiny(order, shortcut, unit, bridge))
+    model = with_statistics(tiny(order, shortcut, unit, change))
     x = images(4)
     expected = np.array(model(x))
 
@@ -127,7 +127,7 @@ def test_saved_models_give_equal_outputs(
 
     model.save_weights(tmp_path / "w.weights.h5")
     other = tiny(
-        order, shortcut, unit, bridge, weights=str(tmp_path / "w.weights.h5")
+        order, shortcut, unit, change, weights=str(tmp_path / "w.weights.h5")
     )
     np.testing.assert_allclose(np.array(other(x)), expected, atol=1e-6)
 
@@ -141,11 +141,11 @@ EACH = zip(
 )
 
 
-@pytest.mark.parametrize("order, shortcut, unit, bridge", EACH)
+@pytest.mark.parametrize("order, shortcut, unit, change", EACH)
 def test_graphs_give_equal_outputs(
-    order, shortcut, unit, bridge, tmp_path, monkeypatch
+    order, shortcut, unit, change, tmp_path, monkeypatch
 ):
-    model = with_statistics(tiny(order, shortcut, unit, bridge))
+    model = with_statistics(tiny(order, shortcut, unit, change))
     x = images(4)
     # export_saved_model less its check, for seconds.
     default = {"serving_default": signatures.SIGNATURES["serving_default"]}

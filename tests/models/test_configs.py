@@ -98,8 +98,12 @@ def test_paper_options_are_the_defaults():
     for name, config in MODELS.items():
         assert config.activation_order == "full_preactivation", name
         assert config.shortcut == "identity", name
-        assert config.strided_conv == "conv1", name
-    option_a = [n for n, c in MODELS.items() if c.bridge == "padding"]
+        assert config.effective_bottleneck_stride == "conv1", name
+    option_a = [
+        n
+        for n, c in MODELS.items()
+        if c.effective_dimension_change == "padding"
+    ]
     assert option_a == [
         f"PreActResNet{depth}" for depth in (20, 32, 44, 56, 110, 1202)
     ]

@@ -229,7 +229,7 @@ def test_gate_and_conv_read_the_raw_signal(order, shortcut, layer):
         assert reads == [model.get_layer(before)]
 
 
-def test_conv_shortcut_replaces_the_bridge_and_gates_scale_it():
+def test_conv_shortcut_replaces_option_b_and_gates_scale_it():
     model = tiny(shortcut="conv", dimension_change="projection")
     names = [layer.name for layer in model.layers]
     assert "stage2_unit1_shortcut_conv" in names
@@ -292,14 +292,14 @@ def test_gating_equation(shortcut):
 
 def test_option_a_subsamples_the_raw_signal_and_appends_zeros():
     model = tiny(shortcut="identity", dimension_change="padding")
-    x, bridge = values(
+    x, shortcut = values(
         model,
         images(),
         "stage1_unit2_out",
         "stage2_unit1_shortcut_padding",
     )
-    np.testing.assert_array_equal(bridge[..., :4], x[:, ::2, ::2])
-    np.testing.assert_array_equal(bridge[..., 4:], 0)
+    np.testing.assert_array_equal(shortcut[..., :4], x[:, ::2, ::2])
+    np.testing.assert_array_equal(shortcut[..., 4:], 0)
 
 
 def test_strided_3x3_is_padded_on_both_sides():

@@ -19,15 +19,15 @@ BACKENDS = ("tensorflow", "jax", "torch")
 # All of Figs. 2 and 4, with every unit and option, in the fewest units that
 # hold a network's first, one that shrinks the map, and one that does neither.
 COMBINATIONS = {
-    f"{order} {shortcut} {unit} {bridge}": {
+    f"{order} {shortcut} {unit} {change}": {
         "units_per_stage": (1, 2),
         "widths": (4, 8),
         "activation_order": order,
         "shortcut": shortcut,
         "unit": unit,
-        "dimension_change": bridge,
+        "dimension_change": change,
     }
-    for order, shortcut, unit, bridge in itertools.product(
+    for order, shortcut, unit, change in itertools.product(
         FIG_4, FIG_2, UNITS, OPTIONS
     )
 }
@@ -78,7 +78,7 @@ def settings_of(config):
         unit=config.unit,
         fig_2=FIG_2[config.shortcut],
         fig_4=FIG_4[config.activation_order],
-        option=OPTIONS[config.bridge],
+        option=OPTIONS[config.effective_dimension_change],
         death=config.stochastic_depth,
         stride_on_3x3=config.bottleneck_stride == "conv2",
         imagenet=config.stem == "imagenet",

@@ -132,7 +132,7 @@ class _Net:
         if s.fig_2 == "e":
             conv = self.conv(x, f"{name}_shortcut_conv", 1, channels, stride)
             return conv, f
-        h = self.bridge(x, a, name, channels, stride)
+        h = self.change_dimensions(x, a, name, channels, stride)
         if s.fig_2 == "a":
             return h, f
         if s.fig_2 == "b":
@@ -146,7 +146,7 @@ class _Net:
         g = torch.sigmoid(gate)
         return (1 - g) * h, g * f if s.fig_2 == "c" else f
 
-    def bridge(self, x, a, name, channels, stride):
+    def change_dimensions(self, x, a, name, channels, stride):
         if stride == 1 and x.shape[1] == channels:
             return x
         if self.settings.option == "A":

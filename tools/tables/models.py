@@ -71,5 +71,5 @@ def _row(name, config):
 
 def _parameters(config, option):
     count = complexity(dataclasses.replace(config, dimension_change=option))
-    bold = "**" if option == config.bridge else ""
+    bold = "**" if option == config.effective_dimension_change else ""
     return f"{bold}{count.parameters:,}{bold}"
