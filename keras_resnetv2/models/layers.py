@@ -155,7 +155,11 @@ class PaddingShortcut(keras.layers.Layer):
 
     def call(self, x):
         """Maps (batch, H, W, C) to (batch, H/strides, W/strides, filters)."""
-        x = x[:, :: self.strides, :: self.strides, :]
+        if keras.backend.backend() == "tensorflow":
+            # The same pixels; with the gradient, five times faster on CPUs.
+            x = keras.ops.average_pool(x, 1, self.strides, padding="valid")
+        else:
+            x = x[:, :: self.strides, :: self.strides, :]
         new = self.filters - x.shape[-1]
         return keras.ops.pad(x, [(0, 0), (0, 0), (0, 0), (0, new)])
 
