@@ -22,6 +22,7 @@ from keras_resnetv2.models.configs import (
     check_config,
     find_config,
 )
+from keras_resnetv2.models.first_step import quick_variables
 from keras_resnetv2.models.network import ResNet, set_origin
 from keras_resnetv2.models.network_configs import config_of, first_bn
 from keras_resnetv2.models.specs import STEMS
@@ -123,23 +124,24 @@ def ResNetV2(
         pixels=include_preprocessing is not False,
     )
 
-    x = inputs
-    if include_preprocessing is not False:
-        x = _preprocessing(x, origin.standardization)
-    x = body(x, config)
     if include_top:
         pooling = "avg"
-    if pooling:
-        pool = _POOLINGS[pooling]
-        x = pool(name=f"{pooling}_pool", dtype=_head_dtype())(x)
-    if include_top:
-        x = keras.layers.Dense(
-            config.classes,
-            activation=classifier_activation,
-            kernel_initializer=layers.kernel_initializer("he_normal"),
-            dtype=_head_dtype(),
-            name=layer_names.CLASSIFIER,
-        )(x)
+    x = inputs
+    with quick_variables():
+        if include_preprocessing is not False:
+            x = _preprocessing(x, origin.standardization)
+        x = body(x, config)
+        if pooling:
+            pool = _POOLINGS[pooling]
+            x = pool(name=f"{pooling}_pool", dtype=_head_dtype())(x)
+        if include_top:
+            x = keras.layers.Dense(
+                config.classes,
+                activation=classifier_activation,
+                kernel_initializer=layers.kernel_initializer("he_normal"),
+                dtype=_head_dtype(),
+                name=layer_names.CLASSIFIER,
+            )(x)
 
     if input_tensor is not None:
         inputs = inputs_lib.source(input_tensor)

@@ -8,6 +8,7 @@ import sys
 import keras
 
 from keras_resnetv2._origin import Origin, origin_of
+from keras_resnetv2.models import first_step
 from keras_resnetv2.models.configs import ResNetConfig
 from keras_resnetv2.models.network_configs import config_of
 
@@ -62,6 +63,12 @@ class ResNet(keras.Model):
         with _deep_recursion():
             super().__init__(inputs, outputs, name=name, **kwargs)
 
+    @classmethod
+    def from_config(cls, config, *args, **kwargs):
+        """See Keras."""
+        with first_step.quick_variables():
+            return super().from_config(config, *args, **kwargs)
+
     @property
     def config(self) -> ResNetConfig:
         """The config of the network, or of the network that it is built on.
@@ -101,12 +108,27 @@ class ResNet(keras.Model):
         if replicas > 1:
             _check_compiled(self, replicas)
         is_new = self.train_function is None or force
+        if is_new:
+            first_step.build_optimizer(self)
         super().make_train_function(force=force)
+        if is_new:
+            self.train_function = first_step.in_one_function(
+                self, self.train_step, self.train_function
+            )
         if replicas > 1 and is_new:
             if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
                 _share_overflows(self.optimizer)
             self.train_function = _batch_by_batch(
                 self.train_function, self.distribute_strategy
+            )
+
+    def make_test_function(self, force=False):
+        """See Keras; traces a step once."""
+        is_new = self.test_function is None or force
+        super().make_test_function(force=force)
+        if is_new:
+            self.test_function = first_step.in_one_function(
+                self, self.test_step, self.test_function
             )
 
     def make_predict_function(self, force=False):

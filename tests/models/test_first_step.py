@@ -1,0 +1,127 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_resnetv2 import ResNet, ResNetConfig, ResNetV2, training
+
+CONFIG = ResNetConfig(depth=8, widths=(4, 8, 8))
+IMAGES = np.random.default_rng(0).normal(size=(10, 8, 8, 3)).astype("float32")
+LABELS = np.arange(10)
+
+
+class PlainKeras(ResNet):
+    """Trains by Keras's own functions."""
+
+    make_train_function = keras.Model.make_train_function
+    make_test_function = keras.Model.make_test_function
+
+
+def compiled(kind=ResNet, **kwargs):
+    keras.utils.set_random_seed(0)
+    net = ResNetV2(CONFIG, input_shape=(8, 8, 3), classifier_activation=None)
+    model = kind(net.input, net.output)
+    training.compile(model, total_steps=100, **kwargs)
+    return model
+
+
+def with_none():
+    while True:
+        yield IMAGES[:5], LABELS[:5], None
+
+
+@pytest.mark.parametrize(
+    "data, compiling",
+    [
+        ({"x": IMAGES, "y": LABELS, "batch_size": 4}, {}),
+        ({"x": IMAGES, "y": LABELS, "batch_size": 4}, {"run_eagerly": True}),
+        (
+            {"x": IMAGES, "y": LABELS, "batch_size": 2},
+            {"steps_per_execution": 2},
+        ),
+        ({"x": with_none, "steps_per_epoch": 2}, {}),
+    ],
+    ids=["uneven batches", "eager", "several steps", "None"],
+)
+def test_trains_and_tests_as_keras_does(data, compiling):
+    histories, weights = [], []
+    for kind in (PlainKeras, ResNet):
+        model = compiled(kind, **compiling)
+        given = dict(data)
+        if callable(given["x"]):
+            given["x"] = given["x"]()
+        history = model.fit(
+            **given,
+            epochs=2,
+            shuffle=False,
+            validation_data=(IMAGES[:7], LABELS[:7]),
+            verbose=0,
+        )
+        histories.append(history.history)
+        weights.append(model.get_weights())
+    assert histories[0] == histories[1]
+    for one, other in zip(*weights):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind, times", [(PlainKeras, 2), (ResNet, 1)])
+def test_a_step_is_traced_once(kind, times):
+    """TensorFlow traces a step that makes variables again."""
+    model = compiled(kind)
+    model.make_train_function()
+    traced = []
+    compute_loss = model.compute_loss
+
+    def noting(*args, **kwargs):
+        traced.append(args)
+        return compute_loss(*args, **kwargs)
+
+    model.compute_loss = noting
+    model.fit(IMAGES, LABELS, verbose=0)
+    assert len(traced) == times
+
+
+def test_layers_frozen_after_compile_stay_and_thawed_ones_train():
+    model = compiled()
+    conv = model.get_layer("stage1_unit1_conv1")
+    conv.trainable = False
+    frozen = conv.get_weights()[0]
+    model.fit(IMAGES, LABELS, verbose=0)
+    np.testing.assert_array_equal(conv.get_weights()[0], frozen)
+    conv.trainable = True
+    training.compile(model, total_steps=100)
+    model.fit(IMAGES, LABELS, verbose=0)
+    assert np.abs(conv.get_weights()[0] - frozen).max() > 1e-6
+
+
+def test_variables_keep_their_names(tmp_path):
+    model = compiled()
+    model.make_train_function()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    plain = keras.models.clone_model(model)
+    for net in (model, loaded):
+        assert [v.value.name for v in net.variables] == [
+            v.value.name for v in plain.variables
+        ]
+    training.compile(plain, total_steps=100)
+    plain.optimizer.build(plain.trainable_variables)
+    names, plain_names = (
+        [v.value.name.partition("/")[2] for v in net.optimizer.variables]
+        for net in (model, plain)
+    )
+    assert names == plain_names
+
+
+def test_a_network_may_be_built_in_a_function():
+    """TensorFlow lifts its variables out of the function."""
+
+    @tf.function
+    def logits(x):
+        if not nets:
+            nets.append(ResNetV2(CONFIG, input_shape=(8, 8, 3)))
+        return nets[0](x)
+
+    nets = []
+    answer = logits(IMAGES)
+    np.testing.assert_allclose(answer, nets[0](IMAGES), atol=1e-6)
