@@ -14,7 +14,12 @@ import keras
 from keras_resnetv2._options import attribute
 from keras_resnetv2._standardization import Standardization
 from keras_resnetv2.models.builder import ResNetV2
-from keras_resnetv2.models.configs import MODELS, SIZE_FIELDS, ResNetConfig
+from keras_resnetv2.models.configs import (
+    MODELS,
+    SIZE_FIELDS,
+    RematName,
+    ResNetConfig,
+)
 
 _DOC = """Builds {name}: {description}.
 
@@ -39,6 +44,9 @@ Args:
         weights. Or give a key of `STANDARDIZATIONS`, or a `Standardization`.
     features: whether to return the features of every resolution, without the
         top: {{"stride1": (batch, H, W, filters), ...}}; see `feature_taps`.
+    remat: what training keeps for the backward pass: all activations ("none"),
+        or the inputs of units ("unit") or stages ("stage"). It computes the
+        rest again: less memory, more time. See `ResNet.remat`.
 {options}
 
 Returns:
@@ -76,8 +84,9 @@ def _keras_arguments(
     *,
     include_preprocessing: bool | str | Standardization = False,
     features: bool = False,
+    remat: RematName = "none",
 ) -> keras.Model:
-    """Has the arguments of `keras.applications` in order, and two more."""
+    """Has the arguments of `keras.applications` in order, and three more."""
 
 
 def _signature(name, config):

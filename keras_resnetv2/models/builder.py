@@ -18,6 +18,7 @@ from keras_resnetv2.models.activations import (
     end_of_network,
 )
 from keras_resnetv2.models.configs import (
+    RematName,
     ResNetConfig,
     check_config,
     find_config,
@@ -25,6 +26,7 @@ from keras_resnetv2.models.configs import (
 from keras_resnetv2.models.first_step import quick_variables
 from keras_resnetv2.models.network import ResNet, set_origin
 from keras_resnetv2.models.network_configs import config_of, first_bn
+from keras_resnetv2.models.remat import check_remat
 from keras_resnetv2.models.specs import STEMS
 from keras_resnetv2.models.units import residual_unit
 
@@ -48,6 +50,7 @@ def ResNetV2(
     name: str | None = None,
     include_preprocessing: bool | str | Standardization = False,
     features: bool = False,
+    remat: RematName = "none",
 ) -> keras.Model:
     """Builds any network that a `ResNetConfig` describes.
 
@@ -83,6 +86,9 @@ def ResNetV2(
         features: whether to return the features of every resolution, without
             the top: {"stride1": (batch, H, W, filters), ...}; see
             `feature_taps`.
+        remat: what training keeps for the backward pass: all activations
+            ("none"), or the inputs of units ("unit") or stages ("stage"). It
+            computes the rest again: less memory, more time. See `ResNet.remat`.
 
     Returns:
         A `keras.Model` that maps (batch, H, W, C) to (batch, classes), or
@@ -102,6 +108,7 @@ def ResNetV2(
         name = name or config.lower()
         config = find_config(config)
     check_config(config)
+    check_remat(remat)
     inputs_lib.check_data_format()
     if classes is not None:
         config = dataclasses.replace(config, classes=classes)
@@ -152,7 +159,8 @@ def ResNetV2(
     if features:
         taps = feature_taps(config).items()
         outputs = {stride: model.get_layer(tap).output for stride, tap in taps}
-        return ResNet(inputs, outputs, name=model.name)
+        model = ResNet(inputs, outputs, name=model.name)
+    model.remat = remat
     return model
 
 

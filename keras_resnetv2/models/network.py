@@ -9,6 +9,7 @@ import keras
 
 from keras_resnetv2._origin import Origin, origin_of
 from keras_resnetv2.models import first_step
+from keras_resnetv2.models import remat as remat_lib
 from keras_resnetv2.models.configs import ResNetConfig
 from keras_resnetv2.models.network_configs import config_of
 
@@ -62,6 +63,16 @@ class ResNet(keras.Model):
     def __init__(self, inputs, outputs, name=None, **kwargs):
         with _deep_recursion():
             super().__init__(inputs, outputs, name=name, **kwargs)
+        self._remat = "none"
+
+    def call(self, inputs, training=None, mask=None, **kwargs):
+        """See Keras; in training, keeps only what `remat` keeps."""
+        if not training or self.remat == "none":
+            return super().call(inputs, training=training, mask=mask, **kwargs)
+        outputs = remat_lib.call_in_segments(
+            self, self._standardize_inputs(inputs), self.remat
+        )
+        return keras.tree.pack_sequence_as(self._outputs_struct, outputs)
 
     @classmethod
     def from_config(cls, config, *args, **kwargs):
@@ -86,6 +97,29 @@ class ResNet(keras.Model):
         it, even though a clone has random weights.
         """
         return origin_of(self)
+
+    @property
+    def remat(self) -> str:
+        """What a training step keeps for the backward pass.
+
+        "none": all activations; "unit": only the units' inputs; "stage": only
+        the stages' inputs. The step computes the rest again, so it needs less
+        memory and more time. Its results are the same. Files do not hold this
+        setting.
+
+        Reference: Chen et al., "Training Deep Nets with Sublinear Memory Cost",
+        2016.
+
+        Raises:
+            ValueError: if set to another value, or on PyTorch.
+        """
+        return self._remat
+
+    @remat.setter
+    def remat(self, value: str) -> None:
+        remat_lib.check_remat(value)
+        self._remat = value
+        self.train_function = None
 
     def save(self, filepath, *args, **kwargs):
         """Saves like Keras; refuses the legacy HDF5 format.

@@ -29,6 +29,7 @@ from keras_resnetv2.models import hub, published
 from keras_resnetv2.models.configs import (
     MODELS,
     SIZE_FIELDS,
+    RematName,
     ResNetConfig,
     find_config,
 )
@@ -174,6 +175,12 @@ class Experiment:
     precision: PrecisionName = option(
         "float32",
         "floating-point precision; in mixed precision the head is float32",
+    )
+    remat: RematName = option(
+        "none",
+        "what a step keeps for the backward pass: all activations, or the "
+        "inputs of units or stages; it computes the rest again, which saves "
+        "memory and takes time",
     )
     replicas: int | None = option(
         None,

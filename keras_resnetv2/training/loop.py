@@ -9,6 +9,7 @@ from absl import logging
 from keras_resnetv2._checks import check_count
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.data.image_folder import RULE
+from keras_resnetv2.models.remat import check_remat
 from keras_resnetv2.training import checkpoints, logs
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import make_deterministic
@@ -93,6 +94,7 @@ def train(
     workdir = Workdir(workdir)
     workdir.check(experiment)
     make_deterministic(experiment.deterministic)
+    check_remat(experiment.remat)
     strategy = make_strategy(experiment.replicas)
     facts = workdir.read()[1] if workdir.settings.exists() else None
     folder_rule = facts.folder_rule if facts else RULE

@@ -65,6 +65,7 @@ def compile_model(
         experiment: the settings.
         total_steps: length of the training in steps.
     """
+    model.remat = experiment.remat
     compiling.compile(
         model,
         experiment.recipe,

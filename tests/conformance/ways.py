@@ -70,6 +70,13 @@ def _saved_model(name, folder):
     return {"probabilities": golden_models.kept(probabilities)}
 
 
+def _rematerialized(name, folder, **options):
+    model = golden_models.build(name)
+    answers = golden_models.ask(model, name, **options)
+    model.remat = "unit"
+    return answers | golden_models.step(model, name, **options)
+
+
 def _two_replicas(name, folder):
     with _strategy().scope():
         model = golden_models.build(name)
@@ -106,7 +113,9 @@ WAYS = {
     # Roundings that switch a ReLU here and there: in float64 XLA's step has all
     # of the golden's digits.
     "XLA": Way(_xla, step_within=0.02, backend="tensorflow", **_COMPILED),
+    "rematerialized": Way(_rematerialized, **_COMPILED),
     "JAX": Way(_asked_and_trained, backend="jax", **_COMPILED),
+    "JAX, rematerialized": Way(_rematerialized, backend="jax", **_COMPILED),
     "PyTorch": Way(_asked_and_trained, backend="torch", marks=("parity",)),
 }
 

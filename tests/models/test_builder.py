@@ -45,7 +45,7 @@ def test_signature_is_visible_and_true(name):
     options = {p.name for p in parameters.values() if p.kind == p.KEYWORD_ONLY}
     own = {"depth", "units_per_stage", "widths", "classes"}
     fields = set(ResNetConfig.__dataclass_fields__) - own
-    assert options == fields | {"include_preprocessing", "features"}
+    assert options == fields | {"include_preprocessing", "features", "remat"}
     for option in fields:
         assert parameters[option].default == getattr(MODELS[name], option)
     for parameter in parameters:

@@ -10,6 +10,7 @@ from keras_resnetv2.data import (
     STANDARDIZATIONS,
     Standardization,
 )
+from keras_resnetv2.models.remat import REMATS
 from keras_resnetv2.training import (
     RECIPES,
     DataFacts,
@@ -72,6 +73,7 @@ def test_types_name_what_the_tables_have():
         "recipe": set(RECIPES),
         "standardization": {*STANDARDIZATION_KINDS, *STANDARDIZATIONS},
         "augmentation": set(AUGMENTATIONS),
+        "remat": set(REMATS),
         "precision": set(CHOICES["precision"]),  # Keras has the table
     }
 
