@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 
+import keras
+
 _TOOLS = pathlib.Path(__file__).parents[1] / "tools"
 _COMMAND = """
 import runpy, sys
@@ -18,14 +20,20 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["keras_resnetv2.training.loop"])
 
 
-def run_python(code, *arguments, backend="tensorflow"):
-    """What a script prints; it must end well."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
+def run_python(code, *arguments, backend="tensorflow", fresh=False):
+    """What a script prints; it must end well.
+
+    On the tests' own backend it finds that imported, unless it is `fresh`.
+    """
+    if backend == keras.backend.backend() and not fresh:
+        done = run_forked(code, *arguments)
+    else:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            env={**os.environ, "KERAS_BACKEND": backend},
+            capture_output=True,
+            text=True,
+        )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

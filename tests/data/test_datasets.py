@@ -17,7 +17,7 @@ def test_importing_the_data_wing_is_light():
         "heavy = {'tensorflow', 'tensorflow_datasets', 'keras', 'PIL'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
-    run_python(code)
+    run_python(code, fresh=True)
 
 
 def test_numpy_batches_import_no_tensorflow():
@@ -30,7 +30,7 @@ def test_numpy_batches_import_no_tensorflow():
         "assert len(list(batches)) == 2\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
-    run_python(code)
+    run_python(code, fresh=True)
 
 
 @pytest.mark.parametrize("split, count", [("train", 512), ("test", 128)])
