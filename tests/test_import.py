@@ -95,36 +95,41 @@ model = k.ResNetV2(config, input_shape=(8, 8, 3))
 k.training.compile(model, "torch", total_steps=10)
 model.save(sys.argv[1])
 """
+# Processes in which nothing of Keras is imported, but what Keras imports is.
 LOAD = """
-import sys
+import os, sys
 sys.modules["tensorflow"] = None
-{imports}
-model = keras.models.load_model(sys.argv[1])
-print(type(model).__name__, type(model.optimizer).__module__)
+import h5py, jax.numpy, matplotlib.pyplot, optree, rich, scipy.stats, sklearn
+assert not {"keras", "keras_resnetv2"} & set(sys.modules)
+for imports in sys.argv[2:]:
+    if not os.fork():
+        exec(imports)
+        model = keras.models.load_model(sys.argv[1])
+        print(type(model).__name__, type(model.optimizer).__module__)
+        sys.exit()
+    assert os.wait()[1] == 0, imports
 """
+IMPORTS = (
+    "import keras, keras_resnetv2",
+    "import keras_resnetv2, importlib.util;"
+    "importlib.util.find_spec('keras'); import keras",
+    "import keras_resnetv2; keras_resnetv2.MODELS; import keras",
+    # Keras comes after one of ours, in the middle of one, before one.
+    "import keras_resnetv2.models.configs; import keras",
+    "from keras_resnetv2.models.layers import conv; import keras",
+    "from keras_resnetv2.training import SGD; import keras",
+    "import keras; from keras_resnetv2.models.configs import MODELS",
+)
 
 
 def test_saved_models_load_in_a_fresh_process(tmp_path):
     path = str(tmp_path / "m.keras")
     done = run(SAVE, path, **ON_NUMPY)
     assert done.returncode == 0, done.stderr
-    for imports in (
-        "import keras, keras_resnetv2",
-        "import keras_resnetv2, importlib.util;"
-        "importlib.util.find_spec('keras'); import keras",
-        "import keras_resnetv2; keras_resnetv2.MODELS; import keras",
-        # Keras comes after one of ours, in the middle of one, before one.
-        "import keras_resnetv2.models.configs; import keras",
-        "from keras_resnetv2.models.layers import conv; import keras",
-        "from keras_resnetv2.training import SGD; import keras",
-        "import keras; from keras_resnetv2.models.configs import MODELS",
-    ):
-        done = run(LOAD.format(imports=imports), path, **ON_NUMPY)
-        assert done.returncode == 0, (imports, done.stderr)
-        assert done.stdout.split() == [
-            "ResNet",
-            "keras_resnetv2.training.optimizers",
-        ]
+    done = run(LOAD, path, *IMPORTS, **ON_NUMPY)
+    assert done.returncode == 0, done.stderr
+    found = "ResNet keras_resnetv2.training.optimizers"
+    assert done.stdout.splitlines() == [found] * len(IMPORTS)
 
 
 def test_every_class_for_keras_is_registered():
