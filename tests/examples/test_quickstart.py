@@ -5,7 +5,8 @@ SHORTER = {
     "PreActResNet164()": "PreActResNet20()",
     "PreActResNet110(\n": "PreActResNet20(\n",
     "model = keras_resnetv2.PreActResNet20()\ntraining.": "model = "
-    "keras_resnetv2.ResNetV2(keras_resnetv2.ResNetConfig(depth=8))\ntraining.",
+    "keras_resnetv2.ResNetV2(keras_resnetv2.ResNetConfig(\n"
+    "    units_per_stage=(1, 1), widths=(16, 32)))\ntraining.",
 }
 
 
