@@ -18,6 +18,15 @@ from small_training import cut_fake
 # a test need not visit them.
 gc.freeze()
 
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    # Nor do TensorFlow's graphs, each of which runs a few times, need
+    # optimizing.
+    tf.config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": True}
+    )
+
 pytest_plugins = ["differences", "jpeg_fixtures"]
 
 
