@@ -1,12 +1,23 @@
-"""Counts this process's cores, and runs modules in new processes."""
+"""This process's processor and cores; runs modules in new processes."""
 
 import os
 import pathlib
+import platform
 import subprocess
 import sys
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _SHOWN = 2000  # characters of an error's end
+
+
+def processor() -> str:
+    """Returns the processor's name."""
+    information = pathlib.Path("/proc/cpuinfo")  # Linux; elsewhere platform
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def available_cores() -> int:

@@ -3,13 +3,11 @@
 import collections
 import contextlib
 import importlib.metadata
-import pathlib
-import platform
 
 import keras
 
 from keras_resnetv2._checks import check_choice, check_count
-from keras_resnetv2._processes import available_cores
+from keras_resnetv2._processes import available_cores, processor
 from keras_resnetv2.training.experiment import CHOICES
 
 
@@ -118,7 +116,7 @@ def device() -> str:
     """
     names = _ACCELERATORS[keras.backend.backend()]()
     if not names:
-        return f"{_processor()}, {available_cores()} cores"
+        return f"{processor()}, {available_cores()} cores"
     counts = collections.Counter(names)
     return ", ".join(
         name if count == 1 else f"{count} x {name}"
@@ -170,12 +168,3 @@ _ACCELERATORS = {
     "jax": _jax_devices,
     "torch": _torch_gpus,
 }
-
-
-def _processor():
-    information = pathlib.Path("/proc/cpuinfo")  # Linux; elsewhere platform
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
