@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import torch
 import torch_net
-from panels import FIG_2, FIG_4, OPTIONS, UNITS
+from panels import FIG_2, FIG_4, OPTIONS, UNITS, terms_of
 from processes import run_python
 
 from keras_resnetv2 import ResNetConfig
@@ -68,23 +68,7 @@ _STEPS = pathlib.Path(__file__).with_name("keras_steps.py")
 
 def settings_of(config):
     """The oracle's settings for a config of ours."""
-    given = {
-        "lambdas": (config.shortcut_scale, config.residual_scale),
-        "rate": config.dropout_rate,
-    }
-    return torch_net.Settings(
-        units=config.units,
-        widths=config.widths,
-        unit=config.unit,
-        fig_2=FIG_2[config.shortcut],
-        fig_4=FIG_4[config.activation_order],
-        option=OPTIONS[config.effective_dimension_change],
-        death=config.stochastic_depth,
-        stride_on_3x3=config.bottleneck_stride == "conv2",
-        imagenet=config.stem == "imagenet",
-        classes=config.classes,
-        **{k: v for k, v in given.items() if v not in (None, (None, None))},
-    )
+    return torch_net.Settings(**terms_of(config))
 
 
 def meta_forward(settings, image_shape, batch=1, **kwargs):
