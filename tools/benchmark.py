@@ -1,73 +1,318 @@
-"""Compares training speed with that of keras.layers.BatchNormalization.
+"""Compares training with plain Keras's and PyTorch's: time and memory by depth.
 
-    python tools/benchmark.py --model=PreActResNet20 --batch_size=128
+    python tools/benchmark.py --output=benchmark --torch_python=PATH
 
-Graph, weights and optimizer are the same, in one process. The repeats
-alternate, and medians are compared. Images are random: there is no input
-pipeline.
+Each run is a process that trains a network on one batch of random images. The
+sides take turns. They start from the same weights, and their numbers of
+parameters and first losses must be equal. It needs Linux, and uses no GPU.
+
+Other work on the machine slows the sides unequally: measure on a quiet one.
 """
 
+import dataclasses
+import datetime
+import itertools
+import json
+import pathlib
+import re
+import signal
 import statistics
-import time
+import subprocess
+import sys
 
-import keras
-import numpy as np
-import tensorflow as tf
-from absl import app, flags
+from absl import flags
+from tables.benchmark import table_of
 
-from keras_resnetv2 import BatchNormalization, ResNetV2, training
-from keras_resnetv2.models.configs import find_config
+from keras_resnetv2._files import user_path, write_atomically, write_json
+from keras_resnetv2._plots import line_styles, save_figure
+from keras_resnetv2._processes import (
+    available_cores,
+    module_environment,
+    processor,
+)
+from keras_resnetv2._requirements import check_installed
+from keras_resnetv2._text import one_line
+from keras_resnetv2.cli import common
+from keras_resnetv2.models.configs import MODELS, ResNetConfig, find_config
+from keras_resnetv2.models.specs import UNITS
 
-_MODEL = flags.DEFINE_string("model", "PreActResNet20", "A name in MODELS.")
-_BATCH = flags.DEFINE_integer("batch_size", 128, "Images per step.")
-_STEPS = flags.DEFINE_integer("steps", 20, "Steps per repeat.")
-_REPEATS = flags.DEFINE_integer("repeats", 7, "Repeats of each.")
-_PRECISION = flags.DEFINE_string("precision", "float32", "Dtype policy.")
+_TOOLS = pathlib.Path(__file__).parent
+sys.path.append(str(_TOOLS.parent / "tests" / "oracle"))
+from panels import terms_of  # noqa: E402
 
+_SIDES = ("keras_resnetv2", "keras", "torch")
+_ERROR = re.compile(r"[\w.]*(Error|Exception)\b")  # a traceback's last line
+_LOSS_TOLERANCE = 1e-3  # relative, for float32
+# Title of a panel -> the measure, and whether it is per image.
+_PANELS = {
+    "step, ms per image": ("step_ms", True),
+    "first step, s": ("first_step_s", False),
+    "peak memory, GB": ("memory_gb", False),
+}
 
-def with_keras_batch_norm(layer):
-    """Clones a layer, replacing our batch normalization by Keras's."""
-    config = layer.get_config()
-    if isinstance(layer, BatchNormalization):
-        config.pop("network_config", None)
-        return keras.layers.BatchNormalization.from_config(config)
-    return type(layer).from_config(config)
+_MODELS = flags.DEFINE_list(
+    "models",
+    "PreActResNet20:128,PreActResNet110:64,PreActResNet164:64,"
+    "PreActResNet326:16,PreActResNet1001:8",
+    "Networks and their images per step. A network is a name in MODELS, or "
+    "PreActResNet with another depth: 9n+2 has bottlenecks, 6n+2 basic units.",
+)
+_USED = flags.DEFINE_list("sides", ",".join(_SIDES), "Sides to measure.")
+_TORCH_PYTHON = flags.DEFINE_string(
+    "torch_python",
+    None,
+    "Python with PyTorch and NumPy. Default: this one, if it has PyTorch.",
+)
+_PRECISION = flags.DEFINE_enum(
+    "precision", "float32", ["float32", "mixed_bfloat16"], "Dtype policy."
+)
+_REPEATS = flags.DEFINE_integer(
+    "repeats", 3, "Processes per network and side.", lower_bound=1
+)
+_SECONDS = flags.DEFINE_float(
+    "seconds", 2.0, "Length of a group of steps; a process times five."
+)
+_QUICK = flags.DEFINE_boolean(
+    "quick", False, "Only see that it runs: a small network, once."
+)
+_QUICK_DEFAULTS = {
+    "models": "PreActResNet8:4",
+    "repeats": 1,
+    "seconds": 0.0,
+}
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "Directory for benchmark.json, .md and .png."
+)
 
 
 def main(argv):
-    """Prints images/s and the first step's seconds of both, and the ratio."""
-    config = find_config(_MODEL.value)
-    with training.precision(_PRECISION.value):
-        ours = ResNetV2(config, classifier_activation=None)
-        peer = keras.models.clone_model(
-            ours, clone_function=with_keras_batch_norm
-        )
-    peer.set_weights(ours.get_weights())
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(_BATCH.value, *ours.input_shape[1:]))
-    labels = rng.integers(config.classes, size=_BATCH.value)
-    batch = tf.data.Dataset.from_tensors((images.astype("float32"), labels))
-    models = {"keras_resnetv2": ours, "keras BatchNormalization": peer}
-    seconds = {name: [] for name in models}
-    for name, model in models.items():
-        training.compile(model, "paper", total_steps=10**6)
-        start = time.perf_counter()
-        model.fit(batch, verbose=0)
-        print(f"{name}: first step {time.perf_counter() - start:.1f} s")
-    for _ in range(_REPEATS.value):
-        for name, model in models.items():
-            start = time.perf_counter()
-            model.fit(batch.repeat(_STEPS.value), verbose=0)
-            seconds[name].append(time.perf_counter() - start)
-    speeds = {
-        name: _BATCH.value * _STEPS.value / statistics.median(values)
-        for name, values in seconds.items()
+    """Measures, and prints the table; writes after each network."""
+    check_installed("A plot")
+    if _QUICK.value:
+        for flag, value in _QUICK_DEFAULTS.items():
+            flags.FLAGS.set_default(flag, value)
+    networks = [_network(text) for text in _MODELS.value]
+    pythons = _interpreters()
+    folder = user_path(_OUTPUT.value)
+    folder.mkdir(parents=True, exist_ok=True)
+    report = {
+        "command": _command(),
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{processor()}, {available_cores()} cores",
+        "versions": {"Python": sys.version.split()[0]},
+        "precision": _PRECISION.value,
+        "networks": [],
     }
-    for name, speed in speeds.items():
-        print(f"{name}: {speed:.0f} images/s")
-    first, second = speeds.values()
-    print(f"ratio {first / second:.2f}")
+    for network in networks:
+        report["networks"].append(_measure(*network, pythons, report))
+        write_json(folder / "benchmark.json", report)
+        write_atomically(folder / "benchmark.md", table_of(report))
+        _plot(report, folder / "benchmark.png")
+    print(f"\n{table_of(report)}\nWritten to {folder}.")
 
+
+def _command():
+    """Returns the command, without the paths of this machine."""
+    settings = _MODELS, _USED, _PRECISION, _REPEATS, _SECONDS, _QUICK
+    given = [flags.FLAGS[f.name].serialize() for f in settings if f.present]
+    paths = [f"--{f.name}=..." for f in (_TORCH_PYTHON, _OUTPUT) if f.present]
+    return " ".join(["python tools/benchmark.py", *given, *paths])
+
+
+def _network(text):
+    """Returns the name, the config and the images per step."""
+    name, _, images = text.partition(":")
+    if not images.isdecimal() or not int(images):
+        raise ValueError(
+            f"--models={text}: expected a network and its images per step, "
+            "such as PreActResNet20:128."
+        )
+    _, _, depth = name.partition("PreActResNet")
+    if name in MODELS or not depth.isdecimal():
+        return name, find_config(name), int(images)
+    unit = "bottleneck" if int(depth) % 9 == 2 else "basic"
+    return name, ResNetConfig(depth=int(depth), unit=unit), int(images)
+
+
+def _interpreters():
+    """Returns {side: its Python}, without PyTorch if there is none."""
+    pythons = dict.fromkeys(_USED.value, sys.executable)
+    if not pythons or pythons.keys() - set(_SIDES):
+        raise ValueError(
+            f"--sides={','.join(_USED.value)}: expected some of "
+            f"{','.join(_SIDES)}."
+        )
+    if "torch" not in pythons:
+        return pythons
+    pythons["torch"] = user_path(_TORCH_PYTHON.value or sys.executable)
+    try:
+        _run(pythons["torch"], "-c", "import numpy, torch")
+    except ValueError as error:
+        if _TORCH_PYTHON.value:
+            raise ValueError(
+                f"--torch_python={_TORCH_PYTHON.value}: expected a Python that "
+                f"can import torch and numpy; {error}"
+            ) from error
+        del pythons["torch"]
+        print(
+            "PyTorch is left out. Run pip install torch, or give another "
+            "Python that has it: --torch_python=PATH."
+        )
+    return pythons
+
+
+def _run(*command):
+    """Returns what a command prints; a ValueError says why it failed."""
+    try:
+        done = subprocess.run(
+            command,
+            env=module_environment(
+                KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1"
+            ),
+            capture_output=True,
+            text=True,
+        )
+    except OSError as error:
+        raise ValueError(str(error)) from error
+    if done.returncode == -signal.SIGKILL:
+        raise ValueError("killed; was there enough memory?")
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        errors = [line for line in lines if _ERROR.match(line)]
+        reason = one_line((errors or lines or [""])[-1], 200)
+        raise ValueError(f"exit status {done.returncode}: {reason}")
+    return done.stdout
+
+
+def _measure(name, config, images, pythons, report):
+    """Returns a network's part of the report; adds versions to the report."""
+    task = {
+        "config": dataclasses.asdict(config),
+        "terms": terms_of(config),
+        "classes": config.classes,
+        "image_size": config.input_size,
+        "batch_size": images,
+        "precision": _PRECISION.value,
+        "seconds": _SECONDS.value,
+    }
+    runs = {side: [] for side in pythons}
+    failures, difference = {}, 0.0
+    for repeat, side in itertools.product(range(_REPEATS.value), pythons):
+        if side in failures:
+            continue
+        print(f"{name}, {side}, {repeat + 1} of {_REPEATS.value}", flush=True)
+        child = _TOOLS / "benchmark_side.py"
+        asked = json.dumps({**task, "side": side})
+        try:
+            run = json.loads(_run(pythons[side], child, asked).splitlines()[-1])
+        except ValueError as error:
+            failures[side] = str(error)
+            continue
+        report["versions"] |= run["versions"]
+        runs[side].append(run)
+        difference = _difference(name, runs)
+    sides = {
+        side: {"failure": failures[side]}
+        if side in failures
+        else _summary(runs[side], runs.get("torch"))
+        for side in pythons
+    }
+    first = next(itertools.chain(*runs.values()), {})
+    return {
+        "name": name,
+        "depth": sum(config.units) * len(UNITS[config.unit]) + 2,
+        "batch_size": images,
+        "parameters": first.get("parameters"),
+        "losses": first.get("losses"),
+        "loss_difference": difference,
+        "sides": sides,
+    }
+
+
+def _difference(name, runs):
+    """Returns the largest relative difference of losses to the first run's."""
+    (_, first), *others = ((side, run) for side in runs for run in runs[side])
+    largest = 0.0
+    for side, run in others:
+        pairs = zip(run["losses"], first["losses"], strict=True)
+        found = max(abs(loss - of) / abs(of) for loss, of in pairs)
+        compares = found <= _LOSS_TOLERANCE or _PRECISION.value != "float32"
+        if run["parameters"] != first["parameters"] or not compares:
+            raise ValueError(
+                f"{name}: {side} trains another network, so the times say "
+                f"nothing. It has {run['parameters']:,} parameters and the "
+                f"losses {run['losses']}; expected {first['parameters']:,} "
+                f"and {first['losses']}, within {_LOSS_TOLERANCE} of them. "
+                "Correct the side."
+            )
+        largest = max(largest, found)
+    return largest
+
+
+def _summary(runs, of_torch):
+    """Returns each measure of a side, over all of its processes."""
+    summary = {}
+    for measure in runs[0]["measures"]:
+        values = _values(runs, measure)
+        summary[measure] = {
+            "lowest": min(values),
+            "median": statistics.median(values),
+            "values": values,
+        }
+        if of_torch:
+            ratio = min(values) / min(_values(of_torch, measure))
+            summary[measure]["of_torch"] = ratio
+    return summary
+
+
+def _values(runs, measure):
+    return [value for run in runs for value in run["measures"][measure]]
+
+
+def _plot(report, path):
+    """Draws how each measure grows with the depth, a line per side."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    networks = sorted(report["networks"], key=lambda network: network["depth"])
+    figure = Figure(figsize=(11, 3.9), layout="constrained")
+    panels = zip(figure.subplots(1, len(_PANELS)), _PANELS.items())
+    for axes, (title, (measure, per_image)) in panels:
+        for side, style in zip(_SIDES, line_styles(len(_SIDES))):
+            points = [
+                (
+                    network["depth"],
+                    network["sides"][side][measure]["lowest"]
+                    / (network["batch_size"] if per_image else 1),
+                )
+                for network in networks
+                if measure in network["sides"].get(side, ())
+            ]
+            if points:
+                axes.plot(*zip(*points), label=side, marker="o", **style)
+        axes.set(title=title, xscale="log", yscale="log")
+        axes.set_xticks(
+            [network["depth"] for network in networks],
+            [
+                f"{network['depth']}\n({network['batch_size']})"
+                for network in networks
+            ],
+        )
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_locator(NullLocator())
+        axes.set_xlabel("layers (images per step)")
+        axes.grid(alpha=0.25)
+    figure.legend(
+        *figure.axes[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=len(_SIDES),
+    )
+    save_figure(figure, path, dpi=130)
+
+
+entry_point = common.entry_point(main, required=["output"], unused=["data_dir"])
 
 if __name__ == "__main__":
-    app.run(main)
+    entry_point()

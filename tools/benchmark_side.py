@@ -1,0 +1,78 @@
+"""Measures one side of tools/benchmark.py in a process of its own.
+
+PyTorch's interpreter runs it, too: it needs only NumPy and the side's module.
+The argument is a task as JSON; the last line of its output is the result.
+"""
+
+import importlib
+import json
+import math
+import resource
+import sys
+import time
+import zlib
+
+import numpy as np
+
+# The paper's optimizer, at its warm-up's rate.
+LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 1e-4
+_COMPARED = 5  # first steps, whose losses are compared
+_GROUPS = 5  # of steps, which are timed after them
+
+
+def initial(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns a weight's first value, by its name the same on all sides."""
+    kind = name.rpartition("/")[2]
+    if kind != "kernel":
+        is_one = kind in ("gamma", "moving_variance")
+        return np.full(shape, is_one, "float32")
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    scale = np.float32(math.sqrt(2 / math.prod(shape[:-1])))
+    return scale * rng.standard_normal(shape, "float32")
+
+
+def measure(task: dict) -> dict:
+    """Builds a network, trains it on one batch, and returns what that took.
+
+    Args:
+        task: see `benchmark.py`.
+    """
+    rng = np.random.default_rng(0)
+    sizes = task["batch_size"], task["image_size"], task["image_size"], 3
+    images = rng.standard_normal(sizes, "float32")
+    labels = rng.integers(task["classes"], size=task["batch_size"])
+    name = "torch" if task["side"] == "torch" else "keras"
+    side = importlib.import_module(f"benchmark_{name}_side")
+
+    start = time.perf_counter()
+    parameters, train = side.build(task, images, labels)
+    build = time.perf_counter() - start
+    first, *others = (_timed(train, 1) for _ in range(_COMPARED))
+    fastest = min(wall for wall, _, _ in others)
+    steps = max(1, round(task["seconds"] / fastest))
+    groups = [_timed(train, steps) for _ in range(_GROUPS)]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "parameters": parameters,
+        "losses": [loss for _, _, loss in (first, *others)],
+        "measures": {
+            "build_s": [build],
+            "first_step_s": [first[0]],
+            "first_step_cpu_s": [first[1]],
+            "step_ms": [1000 * wall / steps for wall, _, _ in groups],
+            "step_cpu_ms": [1000 * cpu / steps for _, cpu, _ in groups],
+            "memory_gb": [peak * 1024 / 1e9],  # Linux counts in KiB
+        },
+        "versions": side.versions(),
+    }
+
+
+def _timed(train, steps):
+    """Returns wall and CPU seconds of some steps, and their loss."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    loss = train(steps)
+    return time.perf_counter() - wall, time.process_time() - cpu, loss
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(json.loads(sys.argv[1]))))
