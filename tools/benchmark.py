@@ -189,6 +189,7 @@ def _measure(name, config, images, pythons, report):
     task = {
         "config": dataclasses.asdict(config),
         "terms": terms_of(config),
+        "last_conv": f"conv{len(UNITS[config.unit])}",
         "classes": config.classes,
         "image_size": config.input_size,
         "batch_size": images,

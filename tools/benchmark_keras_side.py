@@ -30,7 +30,7 @@ def build(task, images, labels):
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     for variable in model.weights:
-        variable.assign(initial(variable.path, variable.shape))
+        variable.assign(initial(task, variable.path, variable.shape))
     # Otherwise fit waits at its end for the thread that tunes.
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -22,10 +22,10 @@ def build(task, images, labels):
     def weight(name, shape):
         if "/moving_" in name:
             if name not in statistics:
-                statistics[name] = torch.from_numpy(initial(name, shape))
+                statistics[name] = torch.from_numpy(initial(task, name, shape))
             return statistics[name]
         if name not in parameters:
-            parameters[name] = _parameter(initial(name, shape))
+            parameters[name] = _parameter(initial(task, name, shape))
         value = parameters[name]
         # The net permutes a kernel back.
         return value.permute(2, 3, 1, 0) if value.ndim == 4 else value
