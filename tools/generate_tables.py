@@ -3,7 +3,15 @@
 from pathlib import Path
 
 from absl import app, flags
-from tables import formats, models, options, references, results, weights
+from tables import (
+    benchmark,
+    formats,
+    models,
+    options,
+    references,
+    results,
+    weights,
+)
 
 _WRITE = flags.DEFINE_bool("write", False, "Write them into the documents.")
 
@@ -20,6 +28,7 @@ _TABLES = {
     "options": options.table,
     "formats": formats.table,
     "results": results.table,
+    "benchmark": benchmark.table,
 }
 
 

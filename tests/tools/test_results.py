@@ -13,7 +13,7 @@ from keras_resnetv2.studies.study import run_name
 from keras_resnetv2.training import Experiment
 
 RESULTS = Path(__file__).parents[2] / "results"
-DIRECTORIES = sorted(path for path in RESULTS.iterdir() if path.is_dir())
+DIRECTORIES = sorted(path.parent for path in RESULTS.glob("*/results.jsonl"))
 
 
 @pytest.mark.parametrize("path", DIRECTORIES, ids=lambda path: path.name)
