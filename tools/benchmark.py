@@ -40,7 +40,7 @@ _TOOLS = pathlib.Path(__file__).parent
 sys.path.append(str(_TOOLS.parent / "tests" / "oracle"))
 from panels import terms_of  # noqa: E402
 
-_SIDES = ("keras_resnetv2", "keras", "torch")
+_SIDES = ("keras_resnetv2", "keras", "torch", "remat_unit")
 _ERROR = re.compile(r"[\w.]*(Error|Exception)\b")  # a traceback's last line
 _LOSS_TOLERANCE = 1e-3  # relative, for float32
 # Title of a panel -> the measure, and whether it is per image.
@@ -57,7 +57,11 @@ _MODELS = flags.DEFINE_list(
     "Networks and their images per step. A network is a name in MODELS, or "
     "PreActResNet with another depth: 9n+2 has bottlenecks, 6n+2 basic units.",
 )
-_USED = flags.DEFINE_list("sides", ",".join(_SIDES), "Sides to measure.")
+_USED = flags.DEFINE_list(
+    "sides",
+    ",".join(_SIDES[:3]),
+    "Sides to measure. remat_unit is keras_resnetv2 with remat=unit.",
+)
 _TORCH_PYTHON = flags.DEFINE_string(
     "torch_python",
     None,

@@ -23,7 +23,8 @@ def build(task, images, labels):
     if task["side"] == "keras":
         model, sgd = _plain(config), keras.optimizers.SGD
     else:
-        model = ResNetV2(config, classifier_activation=None)
+        remat = "unit" if task["side"] == "remat_unit" else "none"
+        model = ResNetV2(config, classifier_activation=None, remat=remat)
         sgd = training.SGD
     model.compile(
         sgd(LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY),
