@@ -13,6 +13,7 @@ import dataclasses
 import datetime
 import itertools
 import json
+import math
 import pathlib
 import re
 import signal
@@ -241,7 +242,9 @@ def _difference(name, runs):
     for side, run in others:
         pairs = zip(run["losses"], first["losses"], strict=True)
         found = max(abs(loss - of) / abs(of) for loss, of in pairs)
-        compares = found <= _LOSS_TOLERANCE or _PRECISION.value != "float32"
+        compares = found <= _LOSS_TOLERANCE or (
+            _PRECISION.value != "float32" and math.isfinite(found)
+        )
         if run["parameters"] != first["parameters"] or not compares:
             raise ValueError(
                 f"{name}: {side} trains another network, so the times say "

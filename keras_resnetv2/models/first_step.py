@@ -5,6 +5,7 @@ has 4,000 layers and 8,000 variables with the optimizer's.
 """
 
 import contextlib
+from collections.abc import Callable
 
 import keras
 
@@ -20,7 +21,10 @@ def quick_variables() -> contextlib.AbstractContextManager:
         return contextlib.nullcontext()
     import tensorflow as tf
 
-    if tf.distribute.has_strategy():  # it makes other kinds of variables
+    with tf.init_scope():
+        eager = tf.executing_eagerly()
+    # A strategy makes other kinds of variables; in a graph, names are unique.
+    if tf.distribute.has_strategy() or not eager:
         return contextlib.nullcontext()
 
     def with_common_handle(make, **kwargs):
@@ -38,18 +42,26 @@ def build_optimizer(model: keras.Model) -> None:
     """Makes the optimizer's variables before a step is traced.
 
     Otherwise Keras makes them in the traced step, and TensorFlow wraps each
-    one in a condition.
+    one in a condition. A train_step of the user's own may train other
+    variables, so there Keras decides.
 
     Args:
         model: a compiled model.
     """
-    if keras.backend.backend() != "tensorflow" or model.optimizer.built:
+    if (
+        keras.backend.backend() != "tensorflow"
+        or type(model).train_step is not keras.Model.train_step
+        or model.optimizer is None
+        or model.optimizer.built
+    ):
         return
     with model.distribute_strategy.scope(), quick_variables():
         model.optimizer.build(model.trainable_variables)
 
 
-def in_one_function(model: keras.Model, step_function, of_keras):
+def in_one_function(
+    model: keras.Model, step_function: Callable, of_keras: Callable
+) -> Callable:
     """Returns a function that runs a step on the next batch of an iterator.
 
     Keras wraps a step into two functions, and TensorFlow keeps the graph of
@@ -59,6 +71,9 @@ def in_one_function(model: keras.Model, step_function, of_keras):
         model: a compiled model.
         step_function: its `train_step` or `test_step`.
         of_keras: what Keras made of it. It is used in all other cases.
+
+    Returns:
+        A function of an iterator of batches.
     """
     if (
         keras.backend.backend() != "tensorflow"

@@ -69,9 +69,17 @@ class ResNet(keras.Model):
         """See Keras; in training, keeps only what `remat` keeps."""
         if not training or self.remat == "none":
             return super().call(inputs, training=training, mask=mask, **kwargs)
+        if mask is not None or kwargs:
+            raise ValueError(
+                f"With remat={self.remat!r} a network takes no mask and no "
+                f"further arguments; received mask={mask}, {kwargs}. Use "
+                'remat="none".'
+            )
         outputs = remat_lib.call_in_segments(
             self, self._standardize_inputs(inputs), self.remat
         )
+        if len(outputs) == 1 and not isinstance(self._outputs_struct, dict):
+            return outputs[0]  # like Keras
         return keras.tree.pack_sequence_as(self._outputs_struct, outputs)
 
     @classmethod
@@ -104,20 +112,25 @@ class ResNet(keras.Model):
 
         "none": all activations; "unit": only the units' inputs; "stage": only
         the stages' inputs. The step computes the rest again, so it needs less
-        memory and more time. Its results are the same. Files do not hold this
-        setting.
+        memory and more time. Its results are the same up to rounding. Usually
+        "unit" needs the least memory. Files, clones and networks that are built
+        on this one do not take over the setting. Second derivatives need
+        "none".
 
         Reference: Chen et al., "Training Deep Nets with Sublinear Memory Cost",
         2016.
 
         Raises:
-            ValueError: if set to another value, or on PyTorch.
+            ValueError: if set to another value, on PyTorch, or for a network
+                with other layers in its units.
         """
         return self._remat
 
     @remat.setter
     def remat(self, value: str) -> None:
         remat_lib.check_remat(value)
+        if value != "none":
+            remat_lib.check_segments(self, value)
         self._remat = value
         self.train_function = None
 

@@ -14,8 +14,11 @@ import json
 import re
 
 import keras
+from keras.src.backend.common.variables import AutocastScope
 
 from keras_resnetv2._checks import check_choice
+from keras_resnetv2.models.batch_normalization import BatchNormalization
+from keras_resnetv2.models.layers import Dropout, PaddingShortcut
 
 # Option -> the start of a name that the layers of a segment share.
 REMATS = {
@@ -23,6 +26,22 @@ REMATS = {
     "unit": re.compile(r"stage\d+_unit\d+_"),
     "stage": re.compile(r"stage\d+_"),
 }
+
+
+# The layers of units. Others may have states or losses that a second
+# computation would change.
+_LAYERS = (
+    keras.layers.Add,
+    keras.layers.AveragePooling2D,
+    keras.layers.Conv2D,
+    keras.layers.Multiply,
+    keras.layers.ReLU,
+    keras.layers.Rescaling,
+    keras.layers.ZeroPadding2D,
+    BatchNormalization,
+    Dropout,
+    PaddingShortcut,
+)
 
 
 def check_remat(remat: str) -> None:
@@ -37,6 +56,36 @@ def check_remat(remat: str) -> None:
             f"remat={remat!r} works on TensorFlow and JAX; the backend is "
             'PyTorch. Use remat="none".'
         )
+
+
+def check_segments(model: keras.Model, remat: str) -> None:
+    """Checks that a model can be cut into segments.
+
+    Args:
+        model: a functional model.
+        remat: "unit" or "stage".
+
+    Raises:
+        ValueError: if it has no units, or a unit with a layer that
+            `residual_unit` does not make.
+    """
+    start = REMATS[remat]
+    layers = [o for o in model.operations if start.match(o.name)]
+    if not layers:
+        raise ValueError(
+            f"remat={remat!r} needs layers of residual units, such as "
+            f"stage1_unit1_conv1, and {model.name} has none. If it contains "
+            "another network, set remat there."
+        )
+    for layer in layers:
+        if type(layer) not in _LAYERS or layer.activity_regularizer:
+            raise ValueError(
+                f"remat={remat!r} works for the layers of this package's "
+                f"units; received {layer.name!r} of class "
+                f"{type(layer).__name__}"
+                + " with an activity regularizer" * (type(layer) in _LAYERS)
+                + '. Use remat="none".'
+            )
 
 
 def call_in_segments(model: keras.Model, inputs: list, remat: str) -> list:
@@ -55,7 +104,7 @@ def call_in_segments(model: keras.Model, inputs: list, remat: str) -> list:
     makers = {}
     for segment in _segments_of(model, REMATS[remat]):
         if segment.name is None:
-            segment.run(tensors)
+            _run(segment.nodes, tensors)
             continue
         # Segments of one kind share a function: it is traced only once.
         maker = makers.setdefault(segment.kind(), segment)
@@ -96,40 +145,51 @@ class _Segment:
 
     Attributes:
         name: the start of its layers' names; None outside of units.
+        nodes: its nodes, in order.
         updated: places of the variables that a call updates, after the first.
     """
 
     def __init__(self, name, nodes, used_elsewhere):
         self.name = name
+        self.nodes = nodes
         self.updated = []
-        self._nodes = nodes
         made = [x for node in nodes for x in node.outputs]
         within = set(map(id, made))
         used = {id(x): x for node in nodes for x in node.input_tensors}
         self._given = [key for key in used if key not in within]
         self._kept = [id(x) for x in made if used_elsewhere(x)]
-        layers = dict.fromkeys(node.operation for node in nodes)
-        self._variables = [v for layer in layers for v in layer.variables]
+        self._layers = list(dict.fromkeys(node.operation for node in nodes))
+
+    @functools.cached_property
+    def _variables(self):
+        return [v for layer in self._layers for v in layer.variables]
 
     def kind(self):
         """Returns a key that is the same for segments that compute the same."""
-        keys = [*self._given, *(id(x) for n in self._nodes for x in n.outputs)]
+        keys = [*self._given, *(id(x) for n in self.nodes for x in n.outputs)]
         place = {key: i for i, key in enumerate(keys)}
-        parts = []
-        for node in self._nodes:
-            layer = keras.saving.serialize_keras_object(node.operation)
+        calls = [
+            (
+                self._layers.index(node.operation),
+                [place[id(x)] for x in node.input_tensors],
+            )
+            for node in self.nodes
+        ]
+        layers = [keras.saving.serialize_keras_object(x) for x in self._layers]
+        for layer in layers:
             layer["config"]["name"] = None
-            parts.append((layer, [place[id(x)] for x in node.input_tensors]))
         kept = [place[key] for key in self._kept]
         shapes = [
             (tuple(v.shape), v.dtype, v.trainable) for v in self._variables
         ]
-        return json.dumps([parts, kept, shapes])
+        return json.dumps([layers, calls, kept, shapes])
 
     def values(self, tensors):
         """Returns the values that `rematerialized` takes."""
         given = [tensors[key] for key in self._given]
-        return [*given, *(_as_float(v.value) for v in self._variables)]
+        # Each layer casts for itself, also if its precision is another.
+        with AutocastScope(None):
+            return [*given, *(_as_float(v.value) for v in self._variables)]
 
     def take(self, values, updated, tensors):
         """Takes what `rematerialized` returned."""
@@ -144,10 +204,10 @@ class _Segment:
 
     def _stateless(self, *values):
         tensors = dict(zip(self._given, values))
-        mapping = zip(self._variables, values[len(self._given) :])
-        with keras.StatelessScope(state_mapping=list(mapping)) as scope:
+        mapping = list(zip(self._variables, values[len(self._given) :]))
+        with AutocastScope(None), keras.StatelessScope(mapping) as scope:
             before = dict(scope.state_mapping)
-            self.run(tensors)
+            _run(self.nodes, tensors)
         after = [scope.state_mapping[id(v)] for v in self._variables]
         self.updated = [
             i
@@ -159,14 +219,15 @@ class _Segment:
             *(_as_float(after[i]) for i in self.updated),
         ]
 
-    def run(self, tensors):
-        """Computes its tensors, and updates its states."""
-        for node in self._nodes:
-            args, kwargs = node.arguments.fill_in(tensors)
-            if "training" in inspect.signature(node.operation.call).parameters:
-                kwargs["training"] = True
-            outputs = node.operation(*args, **kwargs)
-            tensors |= zip(map(id, node.outputs), keras.tree.flatten(outputs))
+
+def _run(nodes, tensors):
+    """Computes the nodes' tensors in training, and updates their states."""
+    for node in nodes:
+        args, kwargs = node.arguments.fill_in(tensors)
+        if "training" in inspect.signature(node.operation.call).parameters:
+            kwargs["training"] = True
+        outputs = node.operation(*args, **kwargs)
+        tensors |= zip(map(id, node.outputs), keras.tree.flatten(outputs))
 
 
 def _as_float(value):
@@ -185,8 +246,11 @@ def _on_tensorflow(function):
     import tensorflow as tf
 
     function = tf.recompute_grad(function)
-    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        return function  # within a tf.function, replicas cannot synchronize
+    # Replicas cannot synchronize within a tf.function. Eager steps would trace
+    # it each time.
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas > 1 or tf.executing_eagerly():
+        return function
     return tf.function(
         function,
         autograph=False,

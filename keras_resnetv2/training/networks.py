@@ -58,7 +58,7 @@ def build_model(experiment: Experiment, facts: DataFacts) -> keras.Model:
 def compile_model(
     model: keras.Model, experiment: Experiment, total_steps: int
 ) -> None:
-    """Compiles a network for the experiment's training.
+    """Sets a network's `remat`, and compiles it for the training.
 
     Args:
         model: made by `build_model`.

@@ -125,3 +125,48 @@ def test_a_network_may_be_built_in_a_function():
     nets = []
     answer = logits(IMAGES)
     np.testing.assert_allclose(answer, nets[0](IMAGES), atol=1e-6)
+
+
+def test_a_network_may_be_built_in_a_graph():
+    with tf.Graph().as_default():
+        net = ResNetV2(CONFIG, input_shape=(8, 8, 3))
+        assert net(tf.zeros((2, 8, 8, 3))).shape == (2, 10)
+
+
+class WithTemperature(ResNet):
+    """Trains a variable that is not the network's."""
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            logits = self(x, training=True) / self.temperature
+            loss = self.compute_loss(y=y, y_pred=logits)
+        variables = [*self.trainable_variables, self.temperature]
+        gradients = tape.gradient(loss, [v.value for v in variables])
+        self.optimizer.apply_gradients(zip(gradients, variables))
+        return {"loss": loss}
+
+
+def test_a_train_step_may_train_more(monkeypatch):
+    net = compiled()
+    model = WithTemperature(net.input, net.output)
+    temperature = keras.Variable(1.0)
+    monkeypatch.setattr(
+        WithTemperature, "temperature", temperature, raising=False
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(training.SGD(0.1), loss)
+    model.fit(IMAGES, LABELS, verbose=0)
+    assert float(temperature) != 1.0
+
+
+class WithoutOptimizer(ResNet):
+    def train_step(self, data):
+        return {"mean": tf.reduce_mean(self(data[0]))}
+
+
+def test_a_train_step_may_need_no_optimizer():
+    net = compiled()
+    model = WithoutOptimizer(net.input, net.output)
+    model.compile(optimizer=None)
+    assert "mean" in model.fit(IMAGES, LABELS, verbose=0).history
