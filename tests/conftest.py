@@ -18,16 +18,23 @@ from small_training import cut_fake
 # a test need not visit them.
 gc.freeze()
 
-if keras.backend.backend() == "tensorflow":
-    import tensorflow as tf
-
-    # Nor do TensorFlow's graphs, each of which runs a few times, need
-    # optimizing.
-    tf.config.optimizer.set_experimental_options(
-        {"disable_meta_optimizer": True}
-    )
-
 pytest_plugins = ["differences", "jpeg_fixtures"]
+
+
+# Directories whose tests run graphs that others optimize: of exports.
+_OPTIMIZED = {"export", "serving", "examples"}
+
+
+@pytest.fixture(autouse=True)
+def traced_graphs(request):
+    """Most graphs run a few times: it does not pay to optimize them."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        optimized = bool(_OPTIMIZED & set(request.path.parts))
+        tf.config.optimizer.set_experimental_options(
+            {"disable_meta_optimizer": not optimized}
+        )
 
 
 @pytest.fixture(autouse=True)
