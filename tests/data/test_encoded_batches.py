@@ -124,10 +124,10 @@ def test_images_keep_their_labels(data, framework, jpegs):
             np.testing.assert_allclose(pixels, expected, atol=1.01)
 
 
-# Within an epoch; across a border; the first step of an epoch. A step's random
-# numbers do not depend on what is drawn with them.
-def test_a_later_start_goes_on_to_the_bit(data, framework):
-    options = {"steps": 17, "seed": 3, "augmentation": "scale_aspect_ratio"}
+# Within an epoch; across a border; the first step of an epoch.
+@pytest.mark.parametrize("augmentation", RANDOM)
+def test_a_later_start_goes_on_to_the_bit(data, framework, augmentation):
+    options = {"steps": 17, "seed": 3, "augmentation": augmentation}
     whole = stream(data, framework, **options)
     for first_step in (2, 3, 15):
         rest = stream(data, framework, first_step=first_step, **options)

@@ -33,8 +33,8 @@ def build(where, normalization="synchronized", options=dict):
     """
     keras.utils.set_random_seed(1)
     config = ResNetConfig(
-        units_per_stage=(1,),
-        widths=(4,),
+        units_per_stage=(1, 1),
+        widths=(4, 8),
         batch_normalization=normalization,
     )
     with SCOPES[where]():
@@ -208,9 +208,10 @@ def other_inputs():
     )
     sparse = keras.Input((4,), name="sparse", sparse=True)
     kinds = {
+        "two": ([image, vector], both, list(arrays.values())),
         "a dict": (dict(image=image, vector=vector), both, arrays),
         "a vector": (vector, vector, arrays["vector"]),
-        "two, one ragged": (
+        "ragged": (
             [vector, words],
             keras.layers.Concatenate()([vector, total]),
             [arrays["vector"], ragged],

@@ -40,15 +40,15 @@ def assert_alike(results, name, bound, least):
         )
 
 
-# 17 weights and statistics, 11 velocities where there are any, the
+# 27 weights and statistics, 17 velocities where there are any, the
 # iterations, the learning rate where it is no schedule, loss and accuracy.
 @pytest.mark.parametrize(
     ("name", "bound", "least"),
     [
-        ("float64", 1e-12, 31),
-        ("float32", 2e-5, 31),
-        ("uneven batches", 1e-12, 32),
-        ("use_ema, steps_per_execution", 1e-12, 32),
+        ("float64", 1e-12, 47),
+        ("float32", 2e-5, 47),
+        ("uneven batches", 1e-12, 48),
+        ("use_ema, steps_per_execution", 1e-12, 48),
     ],
 )
 def test_synchronized_as_one_device(results, name, bound, least):
@@ -57,13 +57,13 @@ def test_synchronized_as_one_device(results, name, bound, least):
 
 @pytest.mark.parametrize("images", [16, 15])
 def test_per_replica_gradients_are_the_mean_over_the_shards(results, images):
-    assert_alike(results, f"per-replica gradients {images}", 1e-12, 11)
+    assert_alike(results, f"per-replica gradients {images}", 1e-12, 17)
 
 
 def test_one_replica_overflows_all_skip_the_step(results):
     assert results["overflow/scale"] == 512.0
     changes = [v for k, v in results.items() if k.startswith("overflow/change")]
-    assert len(changes) == 11
+    assert len(changes) == 17
     assert all(np.all(change == 0) for change in changes)
 
 
@@ -72,7 +72,7 @@ def test_evaluate_and_predict_take_every_image_once(results):
 
 
 def test_inputs_may_be_several_a_dict_vectors_ragged_or_sparse(results):
-    assert_alike(results, "inputs", 1e-6, 20)
+    assert_alike(results, "inputs", 1e-6, 25)
 
 
 @pytest.mark.parametrize(
