@@ -54,8 +54,8 @@ DimensionChangeName = Literal["padding", "projection", "pooled_projection"]
 BottleneckStrideName = Literal["conv1", "conv2"]
 KernelInitializerName = Literal["he_normal", "he_normal_fan_out"]
 BatchNormalizationName = Literal["per_replica", "synchronized"]
-
 RematName = Literal["none", "unit", "stage"]
+
 # Index of the convolution that carries a bottleneck's stride.
 BOTTLENECK_STRIDES = {"conv1": 0, "conv2": 1}
 

@@ -78,14 +78,16 @@ def check_segments(model: keras.Model, remat: str) -> None:
             "another network, set remat there."
         )
     for layer in layers:
-        if type(layer) not in _LAYERS or layer.activity_regularizer:
-            raise ValueError(
-                f"remat={remat!r} works for the layers of this package's "
-                f"units; received {layer.name!r} of class "
-                f"{type(layer).__name__}"
-                + " with an activity regularizer" * (type(layer) in _LAYERS)
-                + '. Use remat="none".'
-            )
+        if type(layer) not in _LAYERS:
+            reason = f"is of class {type(layer).__name__}"
+        elif layer.activity_regularizer:
+            reason = "has an activity regularizer"
+        else:
+            continue
+        raise ValueError(
+            f"remat={remat!r} works only for units as this package builds "
+            f'them; {layer.name!r} {reason}. Use remat="none".'
+        )
 
 
 def call_in_segments(model: keras.Model, inputs: list, remat: str) -> list:

@@ -184,7 +184,7 @@ def test_units_with_other_layers_are_refused():
         return type(layer).from_config(layer.get_config())
 
     other = keras.models.clone_model(net, clone_function=with_silu)
-    with pytest.raises(ValueError, match="conv1_relu' of class Activation"):
+    with pytest.raises(ValueError, match="conv1_relu' is of class Activation"):
         other.remat = "stage"
     inputs = keras.Input((32, 32, 3))
     outer = ResNet(inputs, net(inputs))
