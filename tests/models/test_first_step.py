@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.ops import resource_variable_ops
 
 from keras_resnetv2 import ResNet, ResNetConfig, ResNetV2, training
 
@@ -65,20 +66,37 @@ def test_trains_and_tests_as_keras_does(data, compiling):
 
 
 @pytest.mark.parametrize("kind, times", [(PlainKeras, 2), (ResNet, 1)])
-def test_a_step_is_traced_once(kind, times):
+def test_a_step_is_traced_once_and_in_one_function(kind, times):
     """TensorFlow traces a step that makes variables again."""
     model = compiled(kind)
     model.make_train_function()
-    traced = []
+    nested = []
     compute_loss = model.compute_loss
 
     def noting(*args, **kwargs):
-        traced.append(args)
+        outer = tf.compat.v1.get_default_graph().outer_graph
+        nested.append(outer.building_function)
         return compute_loss(*args, **kwargs)
 
     model.compute_loss = noting
     model.fit(IMAGES, LABELS, verbose=0)
-    assert len(traced) == times
+    assert nested == [kind is PlainKeras] * times
+
+
+def test_variables_share_a_kernel(monkeypatch):
+    """TensorFlow keeps one for each name that an operation is given."""
+    names = set()
+    make = resource_variable_ops.gen_resource_variable_ops.var_handle_op
+
+    def noting(*args, **kwargs):
+        names.add(kwargs["debug_name"])
+        return make(*args, **kwargs)
+
+    monkeypatch.setattr(
+        resource_variable_ops.gen_resource_variable_ops, "var_handle_op", noting
+    )
+    ResNetV2(CONFIG)
+    assert len(names) == 1
 
 
 def test_layers_frozen_after_compile_stay_and_thawed_ones_train():

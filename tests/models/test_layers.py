@@ -2,7 +2,7 @@ import keras
 import numpy as np
 from processes import run_python
 
-from keras_resnetv2.models.layers import Dropout
+from keras_resnetv2.models.layers import Dropout, PaddingShortcut
 
 
 def masks(layer, steps=3):
@@ -28,7 +28,7 @@ def test_frozen_it_drops_nothing():
 TWO_REPLICAS = """
 import keras, numpy as np, tensorflow as tf
 from keras_resnetv2 import training
-from keras_resnetv2.models.layers import Dropout
+from keras_resnetv2.models.layers import Dropout, PaddingShortcut
 
 strategy = training.make_strategy(2)
 
@@ -66,3 +66,15 @@ print("differ")
 def test_every_replica_draws_its_own():
     printed = run_python(TWO_REPLICAS)
     assert printed.split()[-1] == "differ"
+
+
+def test_option_a_keeps_its_data_format():
+    """As a loaded network's convolutions do."""
+    x = np.arange(2 * 4 * 6 * 3, dtype="float32").reshape(2, 4, 6, 3)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        y = np.array(PaddingShortcut(5, 2)(x))
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    np.testing.assert_array_equal(y[..., :3], x[:, ::2, ::2])
+    np.testing.assert_array_equal(y[..., 3:], 0.0)
