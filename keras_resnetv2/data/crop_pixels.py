@@ -94,7 +94,11 @@ def decode_and_cut_tf(
     from keras_resnetv2.data.decoding import decode_rgb
 
     is_jpeg = tf.io.is_jpeg(encoded)
-    pixels = tf.cond(is_jpeg, no_pixels_tf, lambda: decode_rgb(encoded))
+    # One after the other: a traced function that fails cancels those that have
+    # not started, and TensorFlow may report that instead of the reason. It
+    # does not ignore a cancellation.
+    with tf.control_dependencies(list(turn or ())):
+        pixels = tf.cond(is_jpeg, no_pixels_tf, lambda: decode_rgb(encoded))
     return cut_tf(encoded, is_jpeg, pixels, choose, size, turn)
 
 

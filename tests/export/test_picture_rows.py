@@ -7,6 +7,7 @@ import picture_files as pictures
 import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
+from processes import run_python
 
 from keras_resnetv2.data import crops
 from keras_resnetv2.data.crop_pixels import cut
@@ -139,11 +140,11 @@ def test_rows_stand_alone(decode):
     assert not images[: len(bad)].any()
 
 
-def test_bit_flips_never_fail_the_batch(decode):
+def flip_bits(decode, kinds):
     rng = np.random.default_rng(2)
     good = pictures.encode(pictures.picture(), "PNG")
     alone = decode([good])[0][0].numpy()
-    for kind in pictures.FORMATS:
+    for kind in kinds:
         file = np.frombuffer(
             pictures.encode(pictures.picture(60, 50), kind), np.uint8
         )
@@ -156,6 +157,27 @@ def test_bit_flips_never_fail_the_batch(decode):
         images, valid = decode([*flipped, good])
         assert valid[-1]
         np.testing.assert_array_equal(images[-1], alone)
+
+
+def test_bit_flips_never_fail_the_batch(decode):
+    flip_bits(decode, pictures.FORMATS)
+
+
+# Without TensorFlow's optimizer a row's functions start side by side, and one
+# that fails cancels the others.
+UNOPTIMIZED = """
+import sys
+sys.path[:0] = sys.argv[1:]
+import tensorflow as tf
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+import test_picture_rows
+test_picture_rows.flip_bits(test_picture_rows.make(), ["PNG"] * 30)
+"""
+
+
+def test_functions_of_a_row_never_cancel_each_other():
+    tests = pathlib.Path(__file__).parents[1]
+    run_python(UNOPTIMIZED, tests, tests / "export")
 
 
 @pytest.mark.parametrize("rows", [[], [b""], [b"", b"x"]])
