@@ -41,7 +41,7 @@ _TOOLS = pathlib.Path(__file__).parent
 sys.path.append(str(_TOOLS.parent / "tests" / "oracle"))
 from panels import terms_of  # noqa: E402
 
-_SIDES = ("keras_resnetv2", "keras", "torch", "remat_unit")
+_SIDES = ("keras_resnetv2", "keras", "torch", "remat_unit", "jax")
 _ERROR = re.compile(r"[\w.]*(Error|Exception)\b")  # a traceback's last line
 _LOSS_TOLERANCE = 1e-3  # relative, for float32
 # Title of a panel -> the measure, and whether it is per image.
@@ -61,7 +61,8 @@ _MODELS = flags.DEFINE_list(
 _USED = flags.DEFINE_list(
     "sides",
     ",".join(_SIDES[:3]),
-    "Sides to measure. remat_unit is keras_resnetv2 with remat=unit.",
+    "Sides to measure. remat_unit is keras_resnetv2 with remat=unit, and jax "
+    "is keras_resnetv2 on JAX.",
 )
 _TORCH_PYTHON = flags.DEFINE_string(
     "torch_python",
@@ -166,13 +167,13 @@ def _interpreters():
     return pythons
 
 
-def _run(*command):
+def _run(*command, backend="tensorflow"):
     """Returns what a command prints; a ValueError says why it failed."""
     try:
         done = subprocess.run(
             command,
             env=module_environment(
-                KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="-1"
+                KERAS_BACKEND=backend, CUDA_VISIBLE_DEVICES="-1"
             ),
             capture_output=True,
             text=True,
@@ -209,8 +210,10 @@ def _measure(name, config, images, pythons, report):
         print(f"{name}, {side}, {repeat + 1} of {_REPEATS.value}", flush=True)
         child = _TOOLS / "benchmark_side.py"
         asked = json.dumps({**task, "side": side})
+        backend = "jax" if side == "jax" else "tensorflow"
         try:
-            run = json.loads(_run(pythons[side], child, asked).splitlines()[-1])
+            printed = _run(pythons[side], child, asked, backend=backend)
+            run = json.loads(printed.splitlines()[-1])
         except ValueError as error:
             failures[side] = str(error)
             continue

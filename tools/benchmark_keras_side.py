@@ -4,6 +4,7 @@ Plain Keras has the same layers except this package's own, is a `keras.Model`,
 and has Keras's SGD, whose weight decay is outside the momentum.
 """
 
+import importlib
 import math
 import sys
 from unittest import mock
@@ -47,10 +48,12 @@ def build(task, images, labels):
 
 def versions():
     """Returns the packages' versions."""
+    names = {"tensorflow": "TensorFlow", "jax": "JAX"}
+    backend = keras.backend.backend()
     return {
         "keras_resnetv2": __version__,
         "Keras": keras.__version__,
-        "TensorFlow": tf.__version__,
+        names[backend]: importlib.import_module(backend).__version__,
     }
 
 

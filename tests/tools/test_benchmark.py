@@ -32,7 +32,7 @@ def sides_of(folder, *arguments):
 @pytest.mark.parametrize(
     "sides",
     [
-        ["keras_resnetv2", "keras"],
+        ["keras_resnetv2", "keras", "jax"],
         pytest.param(["torch", "keras_resnetv2"], marks=pytest.mark.parity),
     ],
     ids=" and ".join,
@@ -82,7 +82,7 @@ def test_other_losses_are_refused(tmp_path):
         ("--models=PreActResNet20", "such as PreActResNet20:128"),
         ("--models=PreActResNet21:4", "Nearest: 20 or 26"),
         ("--models=ResNet51V2:4", "expected one of PreActResNet20"),
-        ("--sides=jax", "expected some of keras_resnetv2,keras,torch"),
+        ("--sides=tpu", "expected some of keras_resnetv2,keras,torch"),
         ("--torch_python=/none", "that can import torch and numpy; [Errno 2]"),
     ],
 )
