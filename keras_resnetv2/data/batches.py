@@ -7,7 +7,7 @@ epoch. The stream depends on the seed and the step only: a stream that begins
 at a later step continues exactly as one that began at step 0.
 
 Images in memory are augmented batch by batch. Encoded images are augmented one
-by one while they are decoded.
+by one while they are decoded. Both are mixed batch by batch.
 """
 
 import dataclasses
@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_resnetv2._checks import check_choice, check_count
+from keras_resnetv2._checks import check_choice, check_count, check_number
 from keras_resnetv2._origin import get_standardization
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._standardization import Standardization
 from keras_resnetv2.data.augmentation import AUGMENTATIONS, Augmentation
 from keras_resnetv2.data.image_data import EncodedImages, ImageData
+from keras_resnetv2.data.mixing import Mixing
+from keras_resnetv2.data.rand_augment import MAGNITUDE
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -45,6 +47,8 @@ class TrainingStream:
     batch_size: int
     standardization: Standardization
     augmentation: Augmentation
+    rand_augment: int
+    mixing: Mixing
     image_size: int | None
     seed: int
     first_step: int
@@ -73,6 +77,9 @@ def training_batches(
     batch_size: int,
     standardization: str | Standardization,
     augmentation: str = "crop_flip",
+    rand_augment: int = 0,
+    mixup: float = 0.0,
+    cutmix: float = 0.0,
     image_size: int | None = None,
     seed: int = 0,
     first_step: int = 0,
@@ -91,6 +98,11 @@ def training_batches(
             "scale_aspect_ratio" (a crop with 8 to 100 % of the area and an
             aspect ratio of 3/4 to 4/3; flip). For both: "none" (encoded images
             are cropped as in evaluation).
+        rand_augment: magnitude of RandAugment, 0 to 30; 0 is off. It comes
+            before the flips and crops of images in memory, and after the crops
+            of encoded images.
+        mixup: alpha of mixup, see `Mixing`; 0 is off.
+        cutmix: alpha of CutMix; 0 is off.
         image_size: side in pixels of the squares cut from encoded images;
             `None` for `ImageData`, which already has a size.
         seed: determines order and augmentation, 0 or larger. "tensorflow"
@@ -104,7 +116,8 @@ def training_batches(
 
     Returns:
         Batches of float32 images (batch_size, height, width, 3) and int32
-        labels (batch_size,).
+        labels (batch_size,); of mixed images, float32 labels (batch_size,
+        classes).
 
     Raises:
         ValueError: if the arguments do not match each other or the data. A
@@ -132,6 +145,7 @@ def training_batches(
         )
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed must be in 0..2**63 - 1; received {seed}.")
+    check_number("rand_augment", rand_augment, MAGNITUDE, int)
     stream = TrainingStream(
         data=data,
         batch_size=batch_size,
@@ -139,6 +153,8 @@ def training_batches(
             standardization, data, image_size
         ),
         augmentation=_fitting_augmentation(augmentation, data),
+        rand_augment=rand_augment,
+        mixing=Mixing(mixup, cutmix),
         image_size=image_size,
         seed=seed,
         first_step=first_step,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import keras
 
-from keras_resnetv2.data import numpy_stream
+from keras_resnetv2.data import mixing, numpy_stream, rand_augment
 from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
 
 
@@ -21,21 +21,39 @@ def training(stream: TrainingStream) -> Iterator[tuple]:
         stream: from `batches.training_batches`.
 
     Yields:
-        float32 images and int32 labels, tensors of Keras's backend.
+        float32 images and their labels, tensors of Keras's backend.
     """
 
     @_compiled
-    def make_batch(images, labels, mean, std, chosen, draws):
-        batch = _standardize(images, mean, std, chosen)
+    def make_batch(
+        images, labels, mean, std, chosen, draws, rand_draws, mix_draws
+    ):
+        batch = keras.ops.take(images, chosen, axis=0)
+        if stream.rand_augment:
+            batch = rand_augment.apply(
+                keras.ops, batch, stream.rand_augment, rand_draws
+            )
+        batch = _standardize(batch, mean, std)
         batch = stream.augmentation.apply(keras.ops, batch, draws)
-        return batch, keras.ops.take(labels, chosen, axis=0)
+        labels = keras.ops.take(labels, chosen, axis=0)
+        if not stream.mixing:
+            return batch, labels
+        classes = stream.data.classes
+        return mixing.apply(keras.ops, batch, labels, classes, mix_draws)
 
     resident = _on_device(stream, stream.data.images, stream.data.labels)
     for step, chosen in numpy_stream.choices(stream):
         draws = keras.tree.map_structure(
-            keras.ops.convert_to_tensor, numpy_stream.draw(stream, step)
+            keras.ops.convert_to_tensor,
+            (
+                numpy_stream.draw(stream, step),
+                numpy_stream.draw_rand_augment(stream, step)
+                if stream.rand_augment
+                else (),
+                numpy_stream.draw_mixing(stream, step) if stream.mixing else (),
+            ),
         )
-        yield make_batch(*resident, chosen.astype("int32"), draws)
+        yield make_batch(*resident, chosen.astype("int32"), *draws)
 
 
 def evaluation(stream: EvaluationStream) -> Iterator[tuple]:
@@ -47,7 +65,11 @@ def evaluation(stream: EvaluationStream) -> Iterator[tuple]:
     Yields:
         A tuple of one element, the float32 images, tensors of Keras's backend.
     """
-    make_batch = _compiled(_standardize)
+
+    @_compiled
+    def make_batch(images, mean, std, chosen):
+        return _standardize(keras.ops.take(images, chosen, axis=0), mean, std)
+
     resident = _on_device(stream, stream.data.images)
     for _, chosen in numpy_stream.in_order(stream):
         yield (make_batch(*resident, chosen.astype("int32")),)
@@ -61,8 +83,7 @@ def _on_device(stream, *arrays):
     ]
 
 
-def _standardize(images, mean, std, chosen):
-    images = keras.ops.take(images, chosen, axis=0)
+def _standardize(images, mean, std):
     return (keras.ops.cast(images, "float32") - mean) / std
 
 

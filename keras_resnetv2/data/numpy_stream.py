@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from keras_resnetv2.data import crops
+from keras_resnetv2.data import crops, mixing, rand_augment
 from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
 from keras_resnetv2.data.crop_pixels import cut_by_rule
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.image_folder import FolderImages
 
-# Keep the random numbers of an epoch's order apart from those of the
-# augmentation of a step, or of a file's position, with the same number.
-_ORDER, _AUGMENTATION = 0, 1
+# Keep apart the random numbers of an epoch's order, and of the augmentation of
+# a step, or of a file's position, and of the mixing and RandAugment of a step.
+_ORDER, _AUGMENTATION, _MIXING, _RAND_AUGMENT = range(4)
 # Pillow lets other threads run while it decodes and scales.
 _THREADS = min(8, os.cpu_count() or 1)
 # Batches prepared ahead of the one in use.
@@ -46,6 +46,30 @@ def draw(stream: TrainingStream, step: int) -> Any:
         stream.batch_size,
         stream.data.image_shape,
     )
+
+
+def draw_mixing(stream: TrainingStream, step: int) -> mixing.MixDraws:
+    """Draws the mixing of a step's batch.
+
+    Args:
+        stream: from `batches.training_batches`.
+        step: the step.
+    """
+    rng = _rng(stream.seed, _MIXING, step)
+    return stream.mixing.draw(rng, stream.batch_size)
+
+
+def draw_rand_augment(
+    stream: TrainingStream, step: int
+) -> rand_augment.RandDraws:
+    """Draws the operations on a step's batch.
+
+    Args:
+        stream: from `batches.training_batches`.
+        step: the step.
+    """
+    rng = _rng(stream.seed, _RAND_AUGMENT, step)
+    return rand_augment.draw(rng, stream.batch_size)
 
 
 def choices(stream: TrainingStream) -> Iterator[tuple[int, np.ndarray]]:
@@ -99,18 +123,38 @@ def training(stream: TrainingStream) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         stream: from `batches.training_batches`.
 
     Returns:
-        A generator of float32 images and int32 labels.
+        A generator of float32 images and their labels.
     """
-    if isinstance(stream.data, ImageData):
-        return _from_memory(stream)
-    if not isinstance(stream.data, FolderImages):
+    is_in_memory = isinstance(stream.data, ImageData)
+    if not is_in_memory and not isinstance(stream.data, FolderImages):
         return _tensorflow_stream().training(stream).as_numpy_iterator()
+    make = _from_memory if is_in_memory else _cut_at_random
+    return _mixed(stream, make(stream)) if stream.mixing else make(stream)
+
+
+def _standardized(stream, step, pixels):
+    if stream.rand_augment:
+        draws = draw_rand_augment(stream, step)
+        pixels = rand_augment.apply(np, pixels, stream.rand_augment, draws)
+    return stream.standardization(pixels)
+
+
+def _mixed(stream, batches):
+    for step, (images, labels) in enumerate(batches, stream.first_step):
+        draws = draw_mixing(stream, step)
+        yield mixing.apply(np, images, labels, stream.data.classes, draws)
+
+
+def _cut_at_random(stream):
     rule = stream.augmentation.crop
 
     def draw(position):
         return _rng(stream.seed, _AUGMENTATION, position).random(rule.draws)
 
-    return _from_files(stream, choices(stream), rule, draw)
+    def standardize(step, pixels):
+        return _standardized(stream, step, pixels)
+
+    return _from_files(stream, choices(stream), rule, draw, standardize)
 
 
 def evaluation(stream: EvaluationStream) -> Iterator[tuple[np.ndarray]]:
@@ -134,6 +178,7 @@ def evaluation(stream: EvaluationStream) -> Iterator[tuple[np.ndarray]]:
         in_order(stream),
         crops.center(stream.resize),
         lambda position: None,
+        lambda step, pixels: stream.standardization(pixels),
     )
     return ((images,) for images, _ in batches)
 
@@ -146,22 +191,22 @@ def _tensorflow_stream():
 
 def _from_memory(stream):
     for step, chosen in choices(stream):
-        images = stream.standardization(stream.data.images[chosen])
+        images = _standardized(stream, step, stream.data.images[chosen])
         draws = draw(stream, step)
         images = stream.augmentation.apply(np, images, draws)
         yield images, stream.data.labels[chosen]
 
 
-def _from_files(stream, choices, rule, draw):
+def _from_files(stream, choices, rule, draw, standardize):
     """Generates batches of the chosen images; `choices`: (step, indices)."""
 
     def make_image(position, place):
         image = stream.data.read(place)
         return cut_by_rule(image, rule, draw(position), stream.image_size)
 
-    def finish(chosen, images):
+    def finish(step, chosen, images):
         images = np.stack([image.result() for image in images])
-        return stream.standardization(images), stream.data.labels[chosen]
+        return standardize(step, images), stream.data.labels[chosen]
 
     pool = concurrent.futures.ThreadPoolExecutor(_THREADS)
     waiting = collections.deque()
@@ -172,7 +217,7 @@ def _from_files(stream, choices, rule, draw):
                 pool.submit(make_image, first + i, place)
                 for i, place in enumerate(chosen)
             ]
-            waiting.append((chosen, images))
+            waiting.append((step, chosen, images))
             if len(waiting) > _AHEAD:
                 yield finish(*waiting.popleft())
         while waiting:

@@ -6,7 +6,7 @@ import tensorflow.experimental.numpy as tnp
 
 from keras_resnetv2._processes import available_cores
 from keras_resnetv2._standardization import Standardization
-from keras_resnetv2.data import crops
+from keras_resnetv2.data import crops, mixing, rand_augment
 from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
 from keras_resnetv2.data.crop_pixels import (
     cut_tf,
@@ -21,6 +21,8 @@ from keras_resnetv2.data.orientation import Turn, turn_of_tf
 PARALLEL = available_cores()
 # Batches prepared ahead of the one in use.
 _AHEAD = 2
+# Keep apart the random numbers of a step.
+_MIXING, _RAND_AUGMENT = 1, 2
 
 
 def as_dataset(data: ImageData) -> tf.data.Dataset:
@@ -67,11 +69,13 @@ def training(stream: TrainingStream) -> tf.data.Dataset:
         stream: from `batches.training_batches`.
 
     Returns:
-        float32 images and int32 labels, with static shapes and known length.
+        float32 images and their labels, with static shapes and known length.
     """
     is_in_memory = isinstance(stream.data, ImageData)
-    make = _from_memory if is_in_memory else _from_files
-    return finish(make(stream), stream.steps - stream.first_step)
+    batches = _from_memory(stream) if is_in_memory else _from_files(stream)
+    if stream.mixing:
+        batches = _map_steps(_mixed, stream, batches)
+    return finish(batches, stream.steps - stream.first_step)
 
 
 def evaluation(stream: EvaluationStream) -> tf.data.Dataset:
@@ -95,7 +99,7 @@ def _from_memory(stream):
     augmentation = stream.augmentation
 
     def make_batch(step, chosen):
-        batch = standardize(tf.gather(images, chosen), stream.standardization)
+        batch = _standardized(stream, step, tf.gather(images, chosen))
         seed = tf.stack([tf.constant(stream.seed, tf.int64), step])
         draws = augmentation.draw_tf(seed, stream.batch_size, batch.shape)
         batch = augmentation.apply(tnp, batch, draws)
@@ -104,6 +108,40 @@ def _from_memory(stream):
     steps = tf.data.Dataset.range(stream.first_step, stream.steps)
     return tf.data.Dataset.zip(steps, _choices(stream)).map(
         make_batch, num_parallel_calls=PARALLEL
+    )
+
+
+def _standardized(stream, step, pixels):
+    if stream.rand_augment:
+        seed = _seed(stream, step, _RAND_AUGMENT)
+        draws = rand_augment.draw_tf(seed, stream.batch_size)
+        pixels = rand_augment.apply(tnp, pixels, stream.rand_augment, draws)
+    return standardize(pixels, stream.standardization)
+
+
+def _mixed(stream, step, images, labels):
+    draws = stream.mixing.draw_tf(
+        _seed(stream, step, _MIXING), stream.batch_size
+    )
+    return mixing.apply(tnp, images, labels, stream.data.classes, draws)
+
+
+def _seed(stream, step, use):
+    """Returns a seed of its own: augmentation has that of seed and step."""
+    seed = tf.stack([tf.constant(stream.seed, tf.int64), step])
+    return tf.random.fold_in(seed, tf.constant(use, tf.int64))
+
+
+def _map_steps(function, stream, batches):
+    """Maps batches by a function of the stream, the step and the batch."""
+
+    @tf.autograph.experimental.do_not_convert
+    def run(step, batch):
+        return function(stream, step, *batch)
+
+    steps = tf.data.Dataset.range(stream.first_step, stream.steps)
+    return tf.data.Dataset.zip(steps, batches).map(
+        run, num_parallel_calls=PARALLEL
     )
 
 
@@ -136,8 +174,19 @@ def _from_files(stream):
         ),
         stream.augmentation.crop,
         stream.seed,
+        standardized=not stream.rand_augment,
     )
-    return _batch(images, stream)
+    batches = _batch(images, stream)
+    if not stream.rand_augment:
+        return batches
+    return _map_steps(
+        lambda stream, step, pixels, labels: (
+            _standardized(stream, step, pixels),
+            labels,
+        ),
+        stream,
+        batches,
+    )
 
 
 def _in_order_from_files(stream):
@@ -153,8 +202,8 @@ def _in_order_from_files(stream):
     return _batch(images.map(lambda image, label: (image,)), stream)
 
 
-def _images(stream, source, positions, keys, rule, seed):
-    """Streams standardized images and labels, one at a time, in order."""
+def _images(stream, source, positions, keys, rule, seed, standardized=True):
+    """Streams images and labels, one at a time, in order."""
 
     # There is nothing to convert, and AutoGraph would take seconds to find out.
     @tf.autograph.experimental.do_not_convert
@@ -170,7 +219,8 @@ def _images(stream, source, positions, keys, rule, seed):
             return rule.choose(tnp, draws, height, width, stream.image_size)
 
         image = _decode(source, encoded, key, choose, stream.image_size)
-        image = standardize(image, stream.standardization)
+        if standardized:
+            image = standardize(image, stream.standardization)
         return position, image, label
 
     places = tf.data.Dataset.zip(positions, keys)

@@ -1,3 +1,5 @@
+from .averaging import average_weights as average_weights
+from .averaging import update_batch_normalization as update_batch_normalization
 from .classification import classify as classify
 from .compiling import compile as compile
 from .compiling import optimizer as optimizer

@@ -12,12 +12,14 @@ from absl import logging
 
 from keras_resnetv2._files import replacing
 from keras_resnetv2.models import layer_names
+from keras_resnetv2.training.averaging import averages_of
 from keras_resnetv2.training.errors import check_arrays
 
 _NAME = re.compile(r"step-(\d+)\.npz")
 _KEPT = 2
 _STATE = "state"
-_CLASSIFIER = f"weights/{layer_names.CLASSIFIER}/"
+_AVERAGE, _WEIGHTS = "average/", "weights/"
+_CLASSIFIER = f"{_WEIGHTS}{layer_names.CLASSIFIER}/"
 
 
 class Restored(NamedTuple):
@@ -72,6 +74,7 @@ def restore(model: keras.Model, directory: pathlib.Path) -> Restored | None:
 
     Args:
         model: the network; if it is compiled, its optimizer is restored, too.
+            Otherwise it gets the averages of the weights, if there are any.
         directory: directory of the checkpoints.
 
     Returns:
@@ -91,6 +94,12 @@ def restore(model: keras.Model, directory: pathlib.Path) -> Restored | None:
             logging.warning("%s cannot be read (%s).", path, error)
             failures.append(path.name)
             continue
+        if not model.compiled:
+            arrays |= {
+                name.replace(_AVERAGE, _WEIGHTS, 1): array
+                for name, array in arrays.items()
+                if name.startswith(_AVERAGE)
+            }
         variables = _variables(model)
         _check_fits(path, arrays, variables)
         for name, variable in variables.items():
@@ -128,7 +137,7 @@ def _check_fits(path, arrays, variables):
     """
     own, stored = variables.keys(), arrays.keys()
     for name in sorted(own ^ stored):
-        needed = name.startswith("weights/")
+        needed = name.startswith(_WEIGHTS)
         if name in own or (needed and not name.startswith(_CLASSIFIER)):
             where = "this network" if name in own else "the checkpoint"
             raise ValueError(
@@ -151,13 +160,18 @@ def _variables(model):
     This package names the layers. Keras names generators and optimizers with
     a counter for the process, so they are identified by their order.
     """
-    variables = {f"weights/{v.path}": v for v in model.weights}
+    variables = {f"{_WEIGHTS}{v.path}": v for v in model.weights}
     if model.compiled:
-        own = {id(v) for v in model.weights}
+        averages = averages_of(model)
+        variables |= {f"{_AVERAGE}{path}": v for path, v in averages.items()}
+        own = {id(v) for v in variables.values()}
         others = [v for v in model.non_trainable_variables if id(v) not in own]
         variables |= {f"generators/{i}": v for i, v in enumerate(others)}
         variables |= {
-            f"optimizer/{i}": v for i, v in enumerate(model.optimizer.variables)
+            f"optimizer/{i}": v
+            for i, v in enumerate(
+                v for v in model.optimizer.variables if id(v) not in own
+            )
         }
     return variables
 

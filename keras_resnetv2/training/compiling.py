@@ -2,7 +2,13 @@
 
 import keras
 
-from keras_resnetv2._checks import check_count, check_positive
+from keras_resnetv2._checks import (
+    FRACTION,
+    check_choice,
+    check_count,
+    check_number,
+    check_positive,
+)
 from keras_resnetv2.models.classifier import gives_logits
 from keras_resnetv2.models.layer_names import CLASSIFIER
 from keras_resnetv2.training.losses import crossentropy
@@ -15,18 +21,26 @@ def schedule(
     total_steps: int,
     learning_rate: float | None = None,
     batch_size: int | None = None,
+    schedule_kind: str | None = None,
 ) -> keras.optimizers.schedules.LearningRateSchedule:
     """Makes the recipe's learning rate schedule for `total_steps` steps.
 
-    Reference: He et al., 2016, section 5 and appendix.
+    "steps" begins with a tenth of the learning rate for the warm-up, and
+    divides it by 10 at each of the recipe's drops. "cosine" rises linearly
+    during the warm-up, and then falls to 0 along half a cosine.
+
+    Reference: "steps": He et al., 2016, section 5 and appendix. "cosine":
+    Loshchilov and Hutter, "SGDR", 2017, without restarts; its warm-up is that
+    of Goyal et al., "Accurate, Large Minibatch SGD", 2017.
 
     Args:
-        recipe: "paper", "torch", "imagenet" or a `Recipe`.
+        recipe: a name in `RECIPES` or a `Recipe`.
         total_steps: length of the training in steps.
         learning_rate: replaces the recipe's learning rate.
         batch_size: images per step, over all replicas. It scales the learning
             rate of a recipe with linear scaling ("imagenet"). Defaults to the
             recipe's.
+        schedule_kind: "steps" or "cosine". Defaults to the recipe's.
 
     Returns:
         A Keras schedule that maps the step (from 0) to the learning rate.
@@ -39,9 +53,15 @@ def schedule(
     """
     recipe = find_recipe(recipe)
     check_count("total_steps", total_steps)
+    kind = recipe.schedule if schedule_kind is None else schedule_kind
+    check_choice("schedule", kind, SCHEDULES)
     rate = recipe.rate(learning_rate, batch_size)
-    starts = [(0, rate)]
     warmup = round(recipe.warmup * total_steps)
+    return SCHEDULES[kind](recipe, rate, warmup, total_steps)
+
+
+def _steps(recipe, rate, warmup, total_steps):
+    starts = [(0, rate)]
     if warmup:
         starts = [(0, rate / 10), (warmup, rate)]
     for i, drop in enumerate(recipe.drops, 1):
@@ -53,6 +73,22 @@ def schedule(
     )
 
 
+def _cosine(recipe, rate, warmup, total_steps):
+    if not warmup:
+        return keras.optimizers.schedules.CosineDecay(rate, total_steps)
+    return keras.optimizers.schedules.CosineDecay(
+        # From 0, the first step would change nothing.
+        rate / (warmup + 1),
+        max(1, total_steps - warmup),
+        warmup_target=rate,
+        warmup_steps=warmup,
+    )
+
+
+# Each makes a schedule of a recipe, its rate, and its steps.
+SCHEDULES = {"steps": _steps, "cosine": _cosine}
+
+
 def optimizer(
     recipe: str | Recipe,
     total_steps: int,
@@ -60,6 +96,8 @@ def optimizer(
     weight_decay: float | None = None,
     batch_size: int | None = None,
     learning_rate_factors: dict[str, float] | None = None,
+    schedule_kind: str | None = None,
+    ema: float | None = None,
 ) -> SGD:
     """Makes the recipe's optimizer with its schedule.
 
@@ -70,13 +108,20 @@ def optimizer(
         weight_decay: replaces the recipe's weight decay.
         batch_size: see `schedule`.
         learning_rate_factors: factors by layer, see `SGD`.
+        schedule_kind: see `schedule`.
+        ema: momentum of the exponential moving average of the weights, by
+            Keras's `use_ema`; `fit` puts the average into the network at its
+            end. 0 is off. Defaults to the recipe's.
 
     Returns:
         An `SGD`.
     """
     recipe = find_recipe(recipe)
+    ema = recipe.ema if ema is None else ema
+    check_number("ema", ema, FRACTION)
+    average = {"use_ema": True, "ema_momentum": ema} if ema else {}
     return SGD(
-        schedule(recipe, total_steps, learning_rate, batch_size),
+        schedule(recipe, total_steps, learning_rate, batch_size, schedule_kind),
         momentum=recipe.momentum,
         nesterov=recipe.nesterov,
         momentum_form=recipe.momentum_form,
@@ -84,6 +129,7 @@ def optimizer(
             recipe.weight_decay if weight_decay is None else weight_decay
         ),
         learning_rate_factors=learning_rate_factors,
+        **average,
     )
 
 
@@ -110,10 +156,13 @@ def compile(
     weight_decay: float | None = None,
     batch_size: int | None = None,
     backbone_learning_rate: float | None = None,
-    label_smoothing: float = 0.0,
+    label_smoothing: float | None = None,
+    schedule_kind: str | None = None,
+    ema: float | None = None,
+    mixed_labels: bool = False,
     **kwargs,
 ) -> None:
-    """Compiles a classifier for `fit` on integer labels.
+    """Compiles a classifier for `fit`.
 
     Args:
         model: a network of this package with its top. It outputs
@@ -128,7 +177,12 @@ def compile(
             first drop, of all layers except "predictions". It drops with the
             schedule. Defaults to the learning rate.
         label_smoothing: fraction of the target spread evenly over all
-            classes, 0 <= label_smoothing < 1. Defaults to 0, off.
+            classes, 0 <= label_smoothing < 1. Defaults to the recipe's; the
+            paper's have 0, off.
+        schedule_kind: see `schedule`.
+        ema: see `optimizer`.
+        mixed_labels: whether labels are (N, classes), as of mixup and CutMix,
+            and not integers.
         **kwargs: arguments of `keras.Model.compile`, such as `jit_compile`.
 
     Raises:
@@ -143,10 +197,18 @@ def compile(
         >>> model.optimizer.momentum
         0.9
     """
+    recipe = find_recipe(recipe)
+    if label_smoothing is None:
+        label_smoothing = recipe.label_smoothing
     factors = None
     if backbone_learning_rate is not None:
-        rate = find_recipe(recipe).rate(learning_rate, batch_size)
+        rate = recipe.rate(learning_rate, batch_size)
         factors = _backbone_factors(model, backbone_learning_rate, rate)
+    accuracy = (
+        keras.metrics.CategoricalAccuracy
+        if mixed_labels
+        else keras.metrics.SparseCategoricalAccuracy
+    )
     model.compile(
         optimizer=optimizer(
             recipe,
@@ -155,9 +217,11 @@ def compile(
             weight_decay,
             batch_size,
             factors,
+            schedule_kind,
+            ema,
         ),
-        loss=crossentropy(label_smoothing, from_logits=gives_logits(model)),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        loss=crossentropy(label_smoothing, gives_logits(model), mixed_labels),
+        metrics=[accuracy(name="accuracy")],
         **kwargs,
     )
 

@@ -25,6 +25,7 @@ from keras_resnetv2._options import (
 from keras_resnetv2._text import brief
 from keras_resnetv2.data import AUGMENTATIONS, DATASETS
 from keras_resnetv2.data.image_files import PIXEL_LIMIT
+from keras_resnetv2.data.rand_augment import MAGNITUDE
 from keras_resnetv2.models import hub, published
 from keras_resnetv2.models.configs import (
     MODELS,
@@ -36,13 +37,24 @@ from keras_resnetv2.models.configs import (
 from keras_resnetv2.training.recipes import RECIPES, find_recipe
 
 # The tests compare these with the tables that define the names.
-RecipeName = Literal["paper", "torch", "imagenet"]
+RecipeName = Literal["paper", "torch", "imagenet", "modern", "modern_imagenet"]
+ScheduleName = Literal["steps", "cosine"]
 StandardizationName = Literal[
     "per_channel", "per_pixel_mean", "cifar10", "imagenet", "inception"
 ]
 AugmentationName = Literal["crop_flip", "scale", "scale_aspect_ratio", "none"]
 PrecisionName = Literal["float32", "mixed_bfloat16", "mixed_float16", "float64"]
 
+# Settings of older versions lack some of these. The recipe has their values.
+_FROM_RECIPE = (
+    "schedule",
+    "ema",
+    "label_smoothing",
+    "augmentation",
+    "rand_augment",
+    "mixup",
+    "cutmix",
+)
 _RATE = Number(lambda value: 0 < value < math.inf, "a number larger than 0")
 
 
@@ -119,10 +131,16 @@ class Experiment:
     )
     learning_rate: float | None = option(
         None,
-        "learning rate before the first drop",
+        "learning rate after the warm-up, before it falls",
         unset=_of_recipes("learning_rate")
         + ", imagenet's per 256 images of the batch",
         number=_RATE,
+    )
+    schedule: ScheduleName | None = option(
+        None,
+        "how the learning rate falls: in steps, by 10 at each, or along half a "
+        "cosine to 0, after a linear warm-up",
+        unset=_of_recipes("schedule"),
     )
     backbone_learning_rate: float | None = option(
         None,
@@ -136,10 +154,18 @@ class Experiment:
         unset=_of_recipes("weight_decay"),
         number=NOT_NEGATIVE,
     )
-    label_smoothing: float = option(
-        0.0,
+    ema: float | None = option(
+        None,
+        "momentum of the exponential moving average of the weights, which is "
+        "tested, saved and exported, 0 <= ema < 1; 0 is off",
+        unset=_of_recipes("ema"),
+        number=FRACTION,
+    )
+    label_smoothing: float | None = option(
+        None,
         "fraction of the target spread over all classes, 0 <= label_smoothing "
         "< 1; 0 is off",
+        unset=_of_recipes("label_smoothing"),
         number=FRACTION,
     )
     initial_weights: str | None = option(
@@ -171,6 +197,26 @@ class Experiment:
         "augmentation of the training images; crop_flip and none hold them in "
         "memory, scale and scale_aspect_ratio decode them when they are needed",
         unset=_of_recipes("augmentation"),
+    )
+    rand_augment: int | None = option(
+        None,
+        "magnitude of RandAugment, which changes shape, tone or colour of the "
+        "images by random operations, up to 30; 0 is off",
+        unset=_of_recipes("rand_augment"),
+        number=MAGNITUDE,
+    )
+    mixup: float | None = option(
+        None,
+        "alpha of mixup, which adds pairs of images; 0 is off",
+        unset=_of_recipes("mixup"),
+        number=NOT_NEGATIVE,
+    )
+    cutmix: float | None = option(
+        None,
+        "alpha of CutMix, which puts a part of one image into another; 0 is "
+        "off; if mixup is on, too, half of the images get either",
+        unset=_of_recipes("cutmix"),
+        number=NOT_NEGATIVE,
     )
     precision: PrecisionName = option(
         "float32",
@@ -214,8 +260,9 @@ class Experiment:
             object.__setattr__(self, "initial_weights", absolute_path(source))
         object.__setattr__(self, "options", with_tuples(self.options))
         recipe = find_recipe(self.recipe)
-        if self.augmentation is None:
-            object.__setattr__(self, "augmentation", recipe.augmentation)
+        for name in _FROM_RECIPE:
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, getattr(recipe, name))
         self.config()
         check_options(self)
         if self.frozen_stages is not None and self.initial_weights is None:
@@ -268,6 +315,11 @@ class Experiment:
     def tested_on(self) -> str:
         """The images tested on after an epoch, "test" or "held-out"."""
         return "test" if self.held_out is None else "held-out"
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images and labels are mixed."""
+        return self.mixup > 0 or self.cutmix > 0
 
     @property
     def images_per_step(self) -> int:

@@ -11,6 +11,7 @@ from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.data.image_folder import RULE
 from keras_resnetv2.models.remat import check_remat
 from keras_resnetv2.training import checkpoints, logs
+from keras_resnetv2.training.averaging import averaged
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import make_deterministic
 from keras_resnetv2.training.devices import (
@@ -67,7 +68,9 @@ def train(
         check_images: whether to read every image file of a folder before
             training starts.
         callbacks: Keras's, W&B's, MLflow's or your own. They see the
-            training's epochs; the numbers continue after resuming. The logs of
+            training's epochs; the numbers continue after resuming. If the
+            weights are averaged (`ema`), they see the averages, and cannot
+            change the training's own weights. The logs of
             an epoch are loss, accuracy, val_loss, val_accuracy and
             learning_rate. The recipe sets the learning rate; callbacks that
             set it are refused. If a callback sets `model.stop_training`, the
@@ -132,7 +135,8 @@ def train(
     rows = [r for r in logs.read_rows(workdir.metrics) if r.step <= first_step]
     if first_step >= steps:
         if not workdir.model.exists():
-            workdir.save_model(model)
+            with averaged(model):
+                workdir.save_model(model)
         return rows
     batches = experiment_batches(
         experiment,

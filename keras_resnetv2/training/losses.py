@@ -52,17 +52,26 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
 
 def crossentropy(
-    label_smoothing: float = 0.0, from_logits: bool = False
+    label_smoothing: float = 0.0,
+    from_logits: bool = False,
+    mixed_labels: bool = False,
 ) -> keras.losses.Loss:
     """Returns Keras's cross entropy, or `SmoothedCrossentropy`.
 
     Args:
         label_smoothing: 0 <= label_smoothing < 1.
         from_logits: whether predictions are logits or probabilities.
+        mixed_labels: whether labels are (N, classes), as of mixup, and not
+            integers.
 
     Raises:
         ValueError: if label_smoothing is out of range.
     """
+    check_number("label_smoothing", label_smoothing, FRACTION)
+    if mixed_labels:
+        return keras.losses.CategoricalCrossentropy(
+            from_logits, label_smoothing
+        )
     if label_smoothing == 0:
         return keras.losses.SparseCategoricalCrossentropy(from_logits)
     return SmoothedCrossentropy(label_smoothing, from_logits)

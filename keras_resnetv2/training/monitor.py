@@ -13,6 +13,7 @@ from tqdm import tqdm
 from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.training import checkpoints, errors, evaluation
 from keras_resnetv2.training import logs as logs_lib
+from keras_resnetv2.training.averaging import averaged, averages_of
 from keras_resnetv2.training.compiling import schedule_of
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import seed_step
@@ -236,6 +237,7 @@ class Monitor(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Starts the clocks."""
         self._schedule = schedule_of(self.model.optimizer)
+        self._has_average = bool(averages_of(self.model))
         self._callbacks.set_model(self.model)
         self._callbacks.on_train_begin()
         self._callbacks.on_epoch_begin(self._epoch)
@@ -264,15 +266,21 @@ class Monitor(keras.callbacks.Callback):
         # Last, so that an error in a plot or a callback loses nothing.
         if epoch_ends:
             self._plot_curves()
-            self._tell_of_the_epoch()
+            with averaged(self.model):
+                self._tell_of_the_epoch()
         if stop:
             self._stop_requests.act(self._step)
         self._mark = time.perf_counter()
 
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves the own weights: Keras replaces them by the averages next."""
+        if self._has_average and self._callbacks.callbacks:
+            self._save_checkpoint()
+
     def on_train_end(self, logs=None):
         """Saves the trained network, after the user's callbacks."""
         self._callbacks.on_train_end()
-        if self._callbacks.callbacks:
+        if self._callbacks.callbacks and not self._has_average:
             # They may have changed the weights, or stopped within an epoch.
             self._save_checkpoint()
         self._workdir.save_model(self.model)
@@ -347,9 +355,10 @@ class Monitor(keras.callbacks.Callback):
             self._callbacks.on_epoch_begin(self._epoch)
 
     def _tested(self):
-        logits = evaluation.predict_logits(
-            self.model, self._test, self._facts.standardization
-        )
+        with averaged(self.model):
+            logits = evaluation.predict_logits(
+                self.model, self._test, self._facts.standardization
+            )
         tested = evaluation.loss_and_error(logits, self._test.labels)
         errors.check_loss(tested["loss"], self._step)
         return tested

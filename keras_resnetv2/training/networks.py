@@ -75,4 +75,7 @@ def compile_model(
         weight_decay=experiment.weight_decay,
         batch_size=experiment.batch_size,
         label_smoothing=experiment.label_smoothing,
+        schedule_kind=experiment.schedule,
+        ema=experiment.ema,
+        mixed_labels=experiment.mixes,
     )

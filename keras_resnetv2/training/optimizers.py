@@ -27,7 +27,12 @@ class SGD(keras.optimizers.SGD):
     momentum. Weight decay acts on every trainable variable, as in Caffe and
     torch, except those given to `exclude_from_weight_decay`.
 
-    Reference: Caffe's SGDSolver; torch.optim.SGD; He et al., 2016, section 5.
+    With `use_ema`, the average over the weights begins short, or it would
+    remember the initial weights: its momentum is the smaller one of
+    `ema_momentum` and (1 + step) / (10 + step).
+
+    Reference: Caffe's SGDSolver; torch.optim.SGD; He et al., 2016, section 5;
+    tf.train.ExponentialMovingAverage, `num_updates`.
 
     Args:
         learning_rate: a float or a schedule.
@@ -138,6 +143,15 @@ class SGD(keras.optimizers.SGD):
         if self._distribution_strategy.num_replicas_in_sync == 1:
             return grads_and_vars
         return super()._all_reduce_sum_gradients(grads_and_vars)
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        longest = self.ema_momentum
+        step = keras.ops.cast(self.iterations, "float32")
+        self.ema_momentum = keras.ops.minimum(longest, (1 + step) / (10 + step))
+        try:
+            super()._update_model_variables_moving_average(trainable_variables)
+        finally:
+            self.ema_momentum = longest
 
     def _update(self, variable, velocity, gradient, rate):
         ops = keras.ops

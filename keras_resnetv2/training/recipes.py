@@ -1,4 +1,4 @@
-"""The paper's training recipes as data."""
+"""The training recipes as data: the paper's, and one of today."""
 
 import dataclasses
 import math
@@ -13,32 +13,44 @@ class Recipe:
     Attributes:
         epochs: default length, in passes over the training images.
         batch_size: default number of images per step, over all replicas.
-        learning_rate: learning rate after warm-up and before the first drop.
-        warmup: fraction of the steps at a tenth of the learning rate.
-        drops: fractions at which the learning rate is divided by 10.
+        learning_rate: learning rate after warm-up, and before it falls.
+        schedule: "steps" or "cosine", see `schedule`.
+        warmup: fraction of the steps that are warm-up.
+        drops: fractions at which "steps" divides the learning rate by 10.
         momentum: momentum of SGD.
         nesterov: whether to use Nesterov momentum.
         momentum_form: "caffe" or "torch", see `SGD`.
         weight_decay: coupled weight decay, on every trainable variable.
+        ema: momentum of the average of the weights; 0 is off.
+        label_smoothing: fraction of the target spread over all classes.
         kernel_initializer: a `ResNetConfig.kernel_initializer`.
         linear_scaling: whether the learning rate is scaled in proportion to
             the batch size (Goyal et al., 2017).
         augmentation: a name in `data.AUGMENTATIONS`, for the training images.
+        rand_augment: magnitude of RandAugment, up to 30; 0 is off.
+        mixup: alpha of mixup; 0 is off.
+        cutmix: alpha of CutMix; 0 is off.
         standardization: a name that `Experiment` takes, for all images.
     """
 
     epochs: float
     batch_size: int = 128
     learning_rate: float = 0.1
+    schedule: str = "steps"
     warmup: float = 0.0
     drops: tuple[float, ...] = ()
     momentum: float = 0.9
     nesterov: bool = False
     momentum_form: str = "caffe"
     weight_decay: float = 1e-4
+    ema: float = 0.0
+    label_smoothing: float = 0.0
     kernel_initializer: str = "he_normal"
     linear_scaling: bool = False
     augmentation: str = "crop_flip"
+    rand_augment: int = 0
+    mixup: float = 0.0
+    cutmix: float = 0.0
     standardization: str = "per_channel"
 
     __repr__ = brief
@@ -48,7 +60,7 @@ class Recipe:
         learning_rate: float | None = None,
         batch_size: int | None = None,
     ) -> float:
-        """Returns the learning rate before the first drop.
+        """Returns the highest learning rate.
 
         Reference: Goyal et al., "Accurate, Large Minibatch SGD", 2017.
 
@@ -83,6 +95,17 @@ class Recipe:
         return max(1, round(self.epochs * images / batch_size))
 
 
+# What recipes of today have beside the paper's, for any network and data.
+_MODERN = {
+    "schedule": "cosine",
+    "warmup": 5 / 164,
+    "drops": (),
+    "ema": 0.999,
+    "label_smoothing": 0.1,
+    "rand_augment": 9,
+    "mixup": 0.2,
+    "cutmix": 1.0,
+}
 RECIPES = {
     # Section 5 and appendix: 64k steps of 128 of CIFAR's 50,000 images.
     "paper": Recipe(
@@ -106,6 +129,12 @@ RECIPES = {
         linear_scaling=True,
         augmentation="scale",
         standardization="imagenet",
+    ),
+}
+RECIPES |= {
+    "modern": dataclasses.replace(RECIPES["paper"], **_MODERN),
+    "modern_imagenet": dataclasses.replace(
+        RECIPES["imagenet"], augmentation="scale_aspect_ratio", **_MODERN
     ),
 }
 

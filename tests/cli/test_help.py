@@ -63,7 +63,7 @@ def test_help_groups_the_flags_and_lists_values_and_defaults():
     assert places == sorted(places)  # as they are defined
     assert "  --workdir=TEXT (required)\n" in text
     words = " ".join(text.split())
-    assert "One of paper, torch, imagenet. Default: paper." in words
+    assert "One of paper, torch, imagenet, modern, " in words
     assert ", ".join(keras_resnetv2.MODELS) in words
     assert "--data_dir" not in run_command("report", "--help").stdout
 

@@ -99,11 +99,17 @@ def test_augmentation_differs_from_step_to_step(data, framework):
 
 # 0; within an epoch; the first step of an epoch; the step across a border.
 @pytest.mark.parametrize("first_step", [0, 5, 25, 28, 40])
-@pytest.mark.parametrize("augmentation", ["none", "crop_flip"])
-def test_a_later_start_goes_on_to_the_bit(
-    data, framework, first_step, augmentation
-):
-    options = {"steps": 40, "seed": 3, "augmentation": augmentation}
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"augmentation": "none"},
+        {},
+        {"rand_augment": 9, "mixup": 0.2, "cutmix": 1.0},
+    ],
+    ids=["none", "crop_flip", "modern"],
+)
+def test_a_later_start_goes_on_to_the_bit(data, framework, first_step, options):
+    options = {"steps": 40, "seed": 3, **options}
     whole = stream(data, framework, **options)
     rest = stream(data, framework, first_step=first_step, **options)
     assert_same(rest, whole[first_step:])
@@ -114,6 +120,49 @@ def test_more_steps_do_not_change_the_first(data, framework):
         stream(data, framework, steps=5),
         stream(data, framework, steps=50)[:5],
     )
+
+
+def test_mixed_batches_are_mixed_with_their_neighbours(data, framework):
+    plain = stream(data, framework, steps=4)
+    for way in ("mixup", "cutmix"):
+        mixed = stream(data, framework, steps=4, **{way: 1.0})
+        for (images, own), (both, shares) in zip(plain, mixed):
+            assert shares.shape == (16, COUNT) and shares.dtype == np.float32
+            np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-6)
+            for i, row in enumerate(shares):
+                assert set(np.flatnonzero(row)) <= {own[i], own[i ^ 1]}
+            if way == "cutmix":
+                known = (both == images) | (both == images[np.arange(16) ^ 1])
+                assert known.all()
+            else:
+                share = shares[np.arange(16), own][:, None, None, None]
+                expected = share * images
+                expected += (1 - share) * images[np.arange(16) ^ 1]
+                np.testing.assert_allclose(both, expected, rtol=0, atol=1e-3)
+        first = [
+            shares[:, own].max() for (_, own), (_, shares) in zip(plain, mixed)
+        ]
+        assert len(set(first)) == 4
+
+
+def test_rand_augment_comes_before_standardization(data, framework):
+    options = {"steps": 4, "augmentation": "none", "rand_augment": 9}
+    plain = stream(data, framework, **options)
+    for images, batch_labels in plain:
+        assert images.min() >= 0 and images.max() <= 255
+        np.testing.assert_array_equal(images, np.round(images))
+        same = (images == data.images[batch_labels]).all(axis=(1, 2, 3))
+        assert 0 <= same.mean() < 0.5
+    own = Standardization.from_images(data.images)
+    found = stream(data, framework, standardization=own, **options)
+    for (images, _), (standardized, _) in zip(plain, found):
+        np.testing.assert_array_equal(standardized, own(images))
+
+
+@pytest.mark.parametrize("magnitude", [-1, 31, 1.5])
+def test_a_magnitude_out_of_range(data, magnitude):
+    with pytest.raises(ValueError, match="rand_augment.*0 .off. to 30"):
+        stream(data, "numpy", steps=1, rand_augment=magnitude)
 
 
 def test_the_seed_decides(data, framework):

@@ -9,29 +9,31 @@ import numpy as np
 from keras_resnetv2 import data
 
 images = data.load_arrays("cifar10_sample").take(60)
-def batches(framework, kind, augmentation):
+def batches(framework, kind, options):
     standardization = data.Standardization.from_images(images.images, kind)
     return data.training_batches(
         images, batch_size=16, standardization=standardization, seed=5,
-        augmentation=augmentation, first_step=2, steps=13,
+        **options, first_step=2, steps=13,
         framework=framework), data.evaluation_batches(
         images, batch_size=16, standardization=standardization,
         framework=framework)
 
 seen = 0
 for kind in ("per_channel", "per_pixel_mean"):
-    for augmentation in ("crop_flip", "none"):
-        for ours, numpys in zip(batches("device", kind, augmentation),
-                                batches("numpy", kind, augmentation)):
+    for options in ({}, {"augmentation": "none"},
+                    {"rand_augment": 9, "mixup": 0.2, "cutmix": 1.0}):
+        near = 1e-6 if options.get("mixup") else 0
+        for ours, numpys in zip(batches("device", kind, options),
+                                batches("numpy", kind, options)):
             for mine, other in zip(ours, numpys, strict=True):
                 assert len(mine) == len(other)
                 for a, b in zip(mine, other):
                     a = np.asarray(a)
                     assert a.dtype == b.dtype, (a.dtype, b.dtype)
                     # XLA multiplies with the reciprocal of the deviation.
-                    np.testing.assert_allclose(a, b, rtol=3e-7, atol=0)
+                    np.testing.assert_allclose(a, b, rtol=3e-7, atol=near)
                     seen += 1
-assert seen == 4 * (11 * 2 + 4), seen
+assert seen == 6 * (11 * 2 + 4), seen
 print("equal")
 """
 

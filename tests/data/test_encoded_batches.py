@@ -125,13 +125,37 @@ def test_images_keep_their_labels(data, framework, jpegs):
 
 
 # Within an epoch; across a border; the first step of an epoch.
-@pytest.mark.parametrize("augmentation", RANDOM)
-def test_a_later_start_goes_on_to_the_bit(data, framework, augmentation):
-    options = {"steps": 17, "seed": 3, "augmentation": augmentation}
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"augmentation": "scale"},
+        {
+            "augmentation": "scale_aspect_ratio",
+            "rand_augment": 9,
+            "mixup": 0.2,
+            "cutmix": 1.0,
+        },
+    ],
+    ids=["scale", "modern"],
+)
+def test_a_later_start_goes_on_to_the_bit(data, framework, options):
+    options = {"steps": 17, "seed": 3, **options}
     whole = stream(data, framework, **options)
     for first_step in (2, 3, 15):
         rest = stream(data, framework, first_step=first_step, **options)
         assert_same(rest, whole[first_step:])
+
+
+def test_rand_augment_changes_the_crop(data, framework):
+    options = {"steps": 2, "augmentation": "none", "standardization": PLAIN}
+    plain = stream(data, framework, **options)
+    found = stream(data, framework, rand_augment=9, **options)
+    for (crops_, own), (images, same) in zip(plain, found, strict=True):
+        np.testing.assert_array_equal(own, same)
+        np.testing.assert_array_equal(images, np.round(images))
+        assert images.min() >= 0 and images.max() <= 255
+        changed = np.abs(images - crops_).max(axis=(1, 2, 3)) > 1
+        assert 0.5 < changed.mean()
 
 
 @pytest.mark.parametrize("augmentation", RANDOM)

@@ -17,6 +17,7 @@ from keras_resnetv2.training import (
     Experiment,
     load_trained,
 )
+from keras_resnetv2.training.compiling import SCHEDULES
 from keras_resnetv2.training.experiment import CHOICES, changed_settings
 from keras_resnetv2.training.workdir import Workdir
 
@@ -71,6 +72,7 @@ def test_bad_settings_say_what_to_do(kwargs, says):
 def test_types_name_what_the_tables_have():
     assert {name: set(names) for name, names in CHOICES.items()} == {
         "recipe": set(RECIPES),
+        "schedule": set(SCHEDULES),
         "standardization": {*STANDARDIZATION_KINDS, *STANDARDIZATIONS},
         "augmentation": set(AUGMENTATIONS),
         "remat": set(REMATS),
@@ -81,7 +83,7 @@ def test_types_name_what_the_tables_have():
 def test_the_docstring_has_the_recipes_own_numbers():
     doc = " ".join(Experiment.__doc__.split())
     rates = ", ".join(f"{n} {r.learning_rate}" for n, r in RECIPES.items())
-    assert f"before the first drop. Default: the recipe's ({rates})" in doc
+    assert f"before it falls. Default: the recipe's ({rates})" in doc
     for field in dataclasses.fields(Experiment):
         assert f" {field.name}: {field.metadata['help']}." in doc
 

@@ -50,6 +50,29 @@ def test_torch_schedule_step_by_step():
     ]
 
 
+def test_cosine_schedule_step_by_step():
+    steps, warmup = 1640, 50
+    values = rates("modern", steps, learning_rate=0.5)
+    rise = np.linspace(0.5 / 51, 0.5, warmup + 1)
+    np.testing.assert_allclose(values[: warmup + 1], rise, rtol=1e-5)
+    progress = np.arange(steps - warmup) / (steps - warmup)
+    fall = 0.25 * (1 + np.cos(np.pi * progress))
+    np.testing.assert_allclose(values[warmup:], fall, atol=1e-6)
+    without = training.Recipe(epochs=1, schedule="cosine")
+    np.testing.assert_allclose(
+        rates(without, 100),
+        0.05 * (1 + np.cos(np.pi * np.arange(100) / 100)),
+        atol=1e-7,
+    )
+
+
+def test_a_schedule_of_another_kind():
+    assert rates("paper", 320, schedule_kind="cosine")[-1] < 1e-4
+    assert runs(rates("modern", 320, schedule_kind="steps"))[-1][0] == 0.1
+    with pytest.raises(ValueError, match="schedule.*'linear'.*'steps'"):
+        training.schedule("paper", 10, schedule_kind="linear")
+
+
 def test_shortened_in_proportion():
     assert runs(rates("paper", 320)) == [
         (0.01, 2),

@@ -74,6 +74,7 @@ if moment == "inside a checkpoint's write":
 training.train(
     training.Experiment(
         model="PreActResNet20", dataset="fake", epochs=3, batch_size=50,
+        recipe="modern", ema=0.8,
         options={"depth": None, "units_per_stage": (1,), "widths": (8,),
                  "shortcut": "dropout"}, seed=3,
         replicas=int(replicas) if int(replicas) > 1 else None),
@@ -222,22 +223,28 @@ class StopAtStep6(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+@pytest.mark.parametrize("ema", [0, 0.8])
 def test_stopped_by_a_callback_and_killed_at_the_end(
-    trained, tmp_path, small_fake, monkeypatch
+    trained, tmp_path_factory, small_fake, monkeypatch, ema
 ):
     def die(*args):
         raise RuntimeError("killed")
 
+    tmp_path = tmp_path_factory.mktemp("stopped")
+    if ema:
+        trained = tmp_path_factory.mktemp("whole")
+        training.train(experiment(ema=ema), trained)
     saved = tmp_path / "model.keras"
-    rows = training.train(experiment(), tmp_path, callbacks=[StopAtStep6()])
+    stop = [StopAtStep6()]
+    rows = training.train(experiment(ema=ema), tmp_path, callbacks=stop)
     assert [row.step for row in rows] == [4]
     assert newest(tmp_path) == 6 and saved.exists()
     with monkeypatch.context() as patch:
         patch.setattr(Workdir, "save_model", die)
         with pytest.raises(RuntimeError, match="killed"):
-            training.train(experiment(), tmp_path)
+            training.train(experiment(ema=ema), tmp_path)
     assert newest(tmp_path) == STEPS and not saved.exists()
-    training.train(experiment(), tmp_path)
+    training.train(experiment(ema=ema), tmp_path)
     assert_same_training(trained, tmp_path)
     last = training.load_trained(tmp_path).model.get_weights()
     for here, there in zip(keras.models.load_model(saved).get_weights(), last):
