@@ -22,14 +22,15 @@ _EPOCHS = flags.DEFINE_integer(
     "epochs",
     None,
     "Passes over the training images in each run; the schedule is scaled to "
-    "them. Default: the study's (64,000 steps; quick: 10).",
+    "them. Default: the study's (64,000 steps; quick: 10; "
+    "recipes_quick: 20).",
 )
 _SEEDS = flags.DEFINE_integer(
     "seeds",
     None,
     "Number of runs of each row, with the seeds 0, 1, ... Default: the study's "
-    "(5; resnet20: 3; quick: 1). The same command with a larger number adds "
-    "runs.",
+    "(5; quick: 1; resnet20, recipes and recipes_quick: 3). The same command "
+    "with a larger number adds runs.",
 )
 _ROWS = flags.DEFINE_list(
     "rows",

@@ -15,7 +15,11 @@ from absl import flags
 
 from keras_resnetv2.cli import common, experiment_flags
 from keras_resnetv2.cli.option_flags import given
-from keras_resnetv2.tuning.hyperparameters import HYPERPARAMETERS, TUNER_NAMES
+from keras_resnetv2.tuning.hyperparameters import (
+    HYPERPARAMETERS,
+    SEARCHED,
+    TUNER_NAMES,
+)
 
 _TUNER = flags.DEFINE_enum(
     "tuner", "random", TUNER_NAMES, "Method that chooses the trials."
@@ -37,7 +41,8 @@ _SEARCH = flags.DEFINE_list(
     "search",
     None,
     "Names of further hyper-parameters to search. The others keep their "
-    f"values. Default: all, that is {', '.join(HYPERPARAMETERS)}.",
+    f"values. Default: {', '.join(SEARCHED)}. Also possible: "
+    f"{', '.join(name for name in HYPERPARAMETERS if name not in SEARCHED)}.",
 )
 _MAX_PARAMETERS = flags.DEFINE_integer(
     "max_parameters",

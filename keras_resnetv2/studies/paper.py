@@ -1,4 +1,4 @@
-"""`STUDIES`: the paper's tables, and the ablations on a ResNet-20, as data.
+"""`STUDIES`: the paper's tables, and studies of a ResNet-20, as data.
 
 Reference: He et al., 2016, Tables 1, 2 and 3. The figures are medians of 5
 runs.
@@ -7,6 +7,9 @@ runs.
 import dataclasses
 
 from keras_resnetv2.studies.study import FAIL, Row, Study
+from keras_resnetv2.training.recipes import RECIPES
+
+_MODERN = RECIPES["modern"]
 
 _ORIGINAL = {"activation_order": "original"}
 _ORDERS = {
@@ -23,6 +26,12 @@ _GATES_NOTE = (
 _STANDARDIZATION_NOTE = (
     "Images are standardized by per-channel mean and standard deviation. The "
     "paper subtracts the per-pixel mean."
+)
+
+_SAMPLE_NOTE = (
+    "With 2,560 training and 500 test images, this shows that the study runs, "
+    "not which network is best (a test error of 50% has a standard error of "
+    "2.2 points)."
 )
 
 _TABLE_1 = "the paper's Table 1"
@@ -294,16 +303,63 @@ quick = dataclasses.replace(
         dataclasses.replace(row, dataset="cifar10_sample", batch_size=64)
         for row in resnet20.rows
     ),
-    notes=(
-        "With 2,560 training and 500 test images, this shows that the study "
-        "runs, not which network is best (a test error of 50% has a standard "
-        "error of 2.2 points).",
-        *resnet20.notes,
-    ),
+    notes=(_SAMPLE_NOTE, *resnet20.notes),
     epochs=10,
     seeds=1,
 )
 
+# Each part of the recipe of today alone, and all of them.
+_PARTS = {
+    "paper": ("the paper's recipe", {}),
+    "cosine": ("cosine schedule", {"schedule": "cosine"}),
+    "ema": ("EMA of the weights", {"ema": _MODERN.ema}),
+    "label_smoothing": (
+        "label smoothing",
+        {"label_smoothing": _MODERN.label_smoothing},
+    ),
+    "rand_augment": ("RandAugment", {"rand_augment": _MODERN.rand_augment}),
+    "mixup": ("mixup", {"mixup": _MODERN.mixup}),
+    "cutmix": ("CutMix", {"cutmix": _MODERN.cutmix}),
+    "modern": ("all of them: the recipe 'modern'", {"recipe": "modern"}),
+}
+recipes = Study(
+    name="recipes",
+    title="The parts of a recipe of today, on a ResNet-20, CIFAR-10",
+    rows=tuple(
+        Row(name, label, {}, "PreActResNet20", settings=settings)
+        for name, (label, settings) in _PARTS.items()
+    ),
+    tables={"Recipes": tuple(_PARTS)},
+    sources=(),
+    notes=(
+        "All rows have the same number of steps. The cosine row alone has the "
+        "paper's short warm-up.",
+        "With mixup and CutMix the train error is measured against mixed "
+        "labels, and is no measure of fit.",
+    ),
+    seeds=3,
+)
+recipes_quick = dataclasses.replace(
+    recipes,
+    name="recipes_quick",
+    title="The rows of recipes on the bundled sample of CIFAR-10",
+    rows=tuple(
+        dataclasses.replace(row, dataset="cifar10_sample", batch_size=64)
+        for row in recipes.rows
+    ),
+    notes=(_SAMPLE_NOTE, *recipes.notes),
+    epochs=20,
+)
+
 STUDIES = {
-    study.name: study for study in (table1, table2, table3, resnet20, quick)
+    study.name: study
+    for study in (
+        table1,
+        table2,
+        table3,
+        resnet20,
+        quick,
+        recipes,
+        recipes_quick,
+    )
 }

@@ -18,7 +18,7 @@ FAIL = "fail"  # as the paper writes it: a test error above 20 %
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A network of a study, with its published errors.
+    """A training of a study, with its published errors.
 
     Attributes:
         name: name of the row, unique in its study: "exclusive_gating".
@@ -29,6 +29,7 @@ class Row:
         options: fields of `ResNetConfig` that differ from the model's own.
         dataset: see `Experiment`.
         batch_size: images per step; None for the recipe's.
+        settings: further fields of `Experiment`, such as "mixup".
     """
 
     name: str
@@ -38,6 +39,7 @@ class Row:
     options: dict = dataclasses.field(default_factory=dict)
     dataset: str = "cifar10"
     batch_size: int | None = None
+    settings: dict = dataclasses.field(default_factory=dict)
 
     __repr__ = brief
 
@@ -47,7 +49,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """Networks that are trained alike and compared by test error.
+    """Trainings that are compared by test error.
 
     Attributes:
         name: the value of `--study`: letters, digits, ".", "_" and "-".
@@ -152,11 +154,14 @@ class Study:
                 for name, value in row.options.items()
                 if name not in own or value != own[name]
             },
-            recipe=self.recipe,
-            epochs=self.epochs if epochs is None else epochs,
-            batch_size=row.batch_size,
-            precision=precision,
-            seed=seed,
+            **{
+                "recipe": self.recipe,
+                "epochs": self.epochs if epochs is None else epochs,
+                "batch_size": row.batch_size,
+                "precision": precision,
+                "seed": seed,
+                **row.settings,
+            },
         )
 
     @classmethod

@@ -11,6 +11,7 @@ import numpy as np
 from keras_resnetv2._checks import check_count
 from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.models.builder import ResNetV2
+from keras_resnetv2.training.averaging import take_averages
 from keras_resnetv2.training.data_facts import DataFacts, shape_of
 from keras_resnetv2.training.devices import precision
 from keras_resnetv2.training.errors import DivergedError, check_loss
@@ -325,7 +326,8 @@ class _Judge(keras.callbacks.Callback):
             logs.update(self.result)
 
     def test(self):
-        """Tests the network with its current weights."""
+        """Tests the network with its current weights, or their averages."""
+        take_averages(self.model)  # as `fit` does next
         tested = loss_and_error(
             predict_logits(self.model, self._held_out, self._standardization),
             self._held_out.labels,

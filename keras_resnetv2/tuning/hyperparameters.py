@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from keras_resnetv2.data import AUGMENTATIONS
 from keras_resnetv2.models.configs import CHOICES
 from keras_resnetv2.models.specs import shortcuts_with
+from keras_resnetv2.training.experiment import CHOICES as SETTINGS
 from keras_resnetv2.training.experiment import Experiment
 
 # keras-tuner's methods; `oracles.TUNERS` implements them.
@@ -26,12 +27,14 @@ class Hyperparameter:
         sampling: scale of a range, "linear" or "log".
         needs: (another hyper-parameter, its values). With other values of it,
             this one has no effect and is not searched.
+        on_request: whether it is searched only if it is named.
     """
 
     values: list | tuple
     step: int | None = None
     sampling: str = "linear"
     needs: tuple[str, tuple[str, ...]] | None = None
+    on_request: bool = False
 
     @property
     def is_range(self) -> bool:
@@ -53,7 +56,7 @@ def _needing(option):
     return ("shortcut", shortcuts_with(option))
 
 
-# The default search space. Each comes after the one that it needs.
+# Each comes after the one that it needs.
 HYPERPARAMETERS = {
     "unit": Hyperparameter(["basic", "bottleneck"]),
     "depth": Hyperparameter(
@@ -86,7 +89,15 @@ HYPERPARAMETERS = {
     "batch_size": Hyperparameter([64, 128, 256]),
     "augmentation": Hyperparameter(["crop_flip", "none"]),
     "label_smoothing": Hyperparameter((0.0, 0.2)),
+    "schedule": Hyperparameter(list(SETTINGS["schedule"]), on_request=True),
+    "ema": Hyperparameter([0.0, 0.99, 0.999, 0.9999], on_request=True),
+    "rand_augment": Hyperparameter((0, 15), step=1, on_request=True),
+    "mixup": Hyperparameter((0.0, 1.0), on_request=True),
+    "cutmix": Hyperparameter((0.0, 1.0), on_request=True),
 }
+SEARCHED = tuple(
+    name for name, row in HYPERPARAMETERS.items() if not row.on_request
+)
 
 
 def resolve(name: str, space: Mapping, base: Experiment):

@@ -11,6 +11,7 @@ from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.recipes import find_recipe
 from keras_resnetv2.tuning.hyperparameters import (
     HYPERPARAMETERS,
+    SEARCHED,
     Hyperparameter,
     resolve,
 )
@@ -33,7 +34,9 @@ class SearchSpace:
             or fixed value; None stands for the base's value. Other names are
             searched over `HYPERPARAMETERS`.
         search: names of further hyper-parameters to search. The others keep the
-            base's values. Defaults to all.
+            base's values. Defaults to all that change the network, and to
+            learning rate, weight decay, batch size, augmentation and label
+            smoothing.
         classes: number of classes; defaults to the base network's.
         input_shape: (H, W, C); defaults to the base network's.
         max_parameters: largest number of trainable parameters of a network.
@@ -90,7 +93,7 @@ class SearchSpace:
             "multiply_adds": max_flops,
         }
         space = dict(space or {})
-        names = tuple(HYPERPARAMETERS if search is None else search)
+        names = tuple(SEARCHED if search is None else search)
         explicit = {*space, *(search or ())}
         for name in (*space, *names):
             check_choice("hyper-parameter", name, HYPERPARAMETERS)
@@ -390,4 +393,9 @@ def _own_values(base):
         "batch_size": base.images_per_step,
         "augmentation": base.augmentation,
         "label_smoothing": base.label_smoothing,
+        "schedule": base.schedule,
+        "ema": base.ema,
+        "rand_augment": base.rand_augment,
+        "mixup": base.mixup,
+        "cutmix": base.cutmix,
     }

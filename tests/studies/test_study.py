@@ -44,14 +44,31 @@ def test_rows_are_different_networks_in_tables(study):
         ("table3", 12, 64_000),
         ("resnet20", 11, 64_000),
         ("quick", 11, 400),
+        ("recipes", 8, 64_000),
+        ("recipes_quick", 8, 800),
     ],
 )
 def test_sizes(study, rows, steps):
     study = STUDIES[study]
     assert len(study.rows) == rows
-    images = 2_560 if study.name == "quick" else 50_000
+    images = 2_560 if study.name.endswith("quick") else 50_000
     for one in study.rows:
         assert study.experiment(one, seed=0).total_steps(images) == steps
+
+
+def test_the_parts_add_up_to_the_recipe_of_today():
+    study = STUDIES["recipes"]
+    paper, *parts, modern = study.rows
+    settings = {}
+    for part in parts:
+        settings |= part.settings
+    experiments = [study.experiment(one, seed=0) for one in (paper, modern)]
+    assert [one.recipe for one in experiments] == ["paper", "modern"]
+    without, with_all = (
+        {name: getattr(one, name) for name in settings} for one in experiments
+    )
+    assert with_all == settings
+    assert not set(without.values()) & set(settings.values())
 
 
 def test_figures_of_the_paper():

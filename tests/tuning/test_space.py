@@ -5,7 +5,8 @@ import keras_tuner
 import pytest
 
 from keras_resnetv2.training import Experiment
-from keras_resnetv2.tuning import HYPERPARAMETERS, SearchSpace
+from keras_resnetv2.tuning import SearchSpace
+from keras_resnetv2.tuning.hyperparameters import HYPERPARAMETERS, SEARCHED
 
 BASE = Experiment("PreActResNet20", "cifar10")
 
@@ -28,7 +29,7 @@ def drawn(space, count=200):
 
 def test_every_trial_of_the_whole_space_is_a_training():
     space = SearchSpace(BASE)
-    seen = {name: set() for name in HYPERPARAMETERS}
+    seen = {name: set() for name in SEARCHED}
     for values in drawn(space):
         experiment = space.experiment(values)  # refuses what does not fit
         for name, value in values.items():
@@ -44,6 +45,26 @@ def test_every_trial_of_the_whole_space_is_a_training():
             values.get("bottleneck_depth"),
         )
     assert all(len(values) > 1 for values in seen.values()), seen
+
+
+def test_further_hyper_parameters_are_searched_on_request():
+    further = sorted(set(HYPERPARAMETERS) - set(SEARCHED))
+    assert further == ["cutmix", "ema", "mixup", "rand_augment", "schedule"]
+    space = SearchSpace(BASE, search=further)
+    assert set(space.searched) == set(further)
+    seen = {name: set() for name in further}
+    for values in drawn(space, 50):
+        experiment = space.experiment(values)
+        for name, value in values.items():
+            # Numbers are rounded.
+            assert getattr(experiment, name) == pytest.approx(value, abs=1e-3)
+            seen[name].add(value)
+    assert all(len(values) > 1 for values in seen.values()), seen
+    modern = dataclasses.replace(
+        BASE, recipe="modern", **dict.fromkeys(further)
+    )
+    default = SearchSpace(modern, search=further).default
+    assert default("ema") == 0.999 and default("schedule") == "cosine"
 
 
 def test_a_setting_that_does_nothing_is_no_part_of_a_trial():
