@@ -63,14 +63,25 @@ class Cut(Exception):
     pass
 
 
+# 0.1 for 256 images, scaled to 8. Divided by 10 at each third; or along half a
+# cosine, at the steps 3, 7 and 11 of 12.
+RATES = {
+    "imagenet": [0.1 / 32 / 10**i for i in range(3)],
+    "modern_imagenet": [
+        0.1 / 64 * (1 + np.cos(np.pi * step / 12)) for step in (3, 7, 11)
+    ],
+}
+
+
+@pytest.mark.parametrize("recipe", RATES)
 def test_imagenet_trains_resumes_and_evaluates_at_two_sizes(
-    tmp_path, imagenet_dir, monkeypatch
+    tmp_path, imagenet_dir, monkeypatch, recipe
 ):
-    whole = training.train(experiment(), tmp_path / "whole", imagenet_dir)
+    run = experiment(recipe=recipe)
+    whole = training.train(run, tmp_path / "whole", imagenet_dir)
     assert [row.step for row in whole] == [4, 8, 12]
-    # 0.1 for 256 images, scaled to 8, divided by 10 at each third.
     rates = [row.learning_rate for row in whole]
-    np.testing.assert_allclose(rates, [0.1 / 32 / 10**i for i in range(3)])
+    np.testing.assert_allclose(rates, RATES[recipe], rtol=1e-5)
 
     def cut(loss, step):
         if step == 7:
@@ -78,9 +89,9 @@ def test_imagenet_trains_resumes_and_evaluates_at_two_sizes(
 
     monkeypatch.setattr(errors, "check_loss", cut)
     with pytest.raises(Cut):
-        training.train(experiment(), tmp_path / "cut", imagenet_dir, 3)
+        training.train(run, tmp_path / "cut", imagenet_dir, 3)
     monkeypatch.undo()
-    resumed = training.train(experiment(), tmp_path / "cut", imagenet_dir)
+    resumed = training.train(run, tmp_path / "cut", imagenet_dir)
     assert [row.test_loss for row in resumed] == [r.test_loss for r in whole]
     first, second = (
         training.load_trained(tmp_path / name) for name in ("whole", "cut")
