@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow.experimental.numpy as tnp
 
+from keras_resnetv2._autotuning import without_autotuning
 from keras_resnetv2._processes import available_cores
 from keras_resnetv2._standardization import Standardization
 from keras_resnetv2.data import crops, mixing, rand_augment
@@ -39,24 +40,6 @@ def as_dataset(data: ImageData) -> tf.data.Dataset:
             (to_host(data.images), to_host(data.labels))
         )
     )
-
-
-def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Makes a dataset's iterators end with their last element.
-
-    With autotuning, an iterator is only released when its model thread wakes
-    up, 10 ms x (2^k - 1) after its start: up to twice as late. Without it,
-    parallelism must be set explicitly: AUTOTUNE then means one call per core.
-
-    Args:
-        dataset: any dataset.
-
-    Returns:
-        A dataset of the same elements.
-    """
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.with_options(options)
 
 
 def training(stream: TrainingStream) -> tf.data.Dataset:

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from keras_resnetv2._autotuning import without_autotuning
 from keras_resnetv2.data.image_data import EncodedImages, TFSource
 from keras_resnetv2.data.tfds_splits import LabelledSplit
 
@@ -89,13 +90,9 @@ class TFDSImages(EncodedImages):
 
         The first access reads all records, without decoding the images.
         """
-        from keras_resnetv2.data import tensorflow_stream
-
         source = self.tf_source()
         labels = source.keys(None).map(lambda record: source.read(record)[1])
-        batches = tensorflow_stream.without_autotuning(
-            labels.batch(_LABELS_BATCH)
-        )
+        batches = without_autotuning(labels.batch(_LABELS_BATCH))
         return np.concatenate(list(batches.as_numpy_iterator()))
 
     def tf_source(self) -> TFSource:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from keras_resnetv2._autotuning import without_autotuning
 from keras_resnetv2._files import user_path
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._text import one_line
@@ -236,11 +237,10 @@ def load(
             `find_split`.
     """
     tfds = import_tfds(name)
-    from keras_resnetv2.data import tensorflow_stream
 
     found = find_split(name, split, data_dir, download)
     shape = found.builder.info.features[found.image_key].shape
-    dataset = tensorflow_stream.without_autotuning(
+    dataset = without_autotuning(
         found.builder.as_dataset(
             split=found.name, shuffle_files=False, as_supervised=True
         )

@@ -7,6 +7,7 @@ import sys
 
 import keras
 
+from keras_resnetv2._autotuning import PromptStrategy
 from keras_resnetv2._origin import Origin, origin_of
 from keras_resnetv2.models import first_step
 from keras_resnetv2.models import remat as remat_lib
@@ -57,7 +58,8 @@ class ResNet(keras.Model):
       losses that are not means, `train_on_batch` and `predict_on_batch` are
       refused.
 
-    On one device, and on JAX and PyTorch, it is the same as `keras.Model`.
+    On one device, and on JAX and PyTorch, it is the same as `keras.Model`. Only
+    tf.data's autotuning is off, which makes calls end up to twice as late.
     """
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
@@ -148,6 +150,11 @@ class ResNet(keras.Model):
                 'save only the weights, call save_weights("m.weights.h5").'
             )
         super().save(filepath, *args, **kwargs)
+
+    @property
+    def distribute_strategy(self):
+        """See Keras; its calls end with their last batch."""
+        return PromptStrategy(super().distribute_strategy)
 
     def make_train_function(self, force=False):
         """See Keras; checks and trains one batch at a time."""
