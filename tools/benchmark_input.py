@@ -27,6 +27,11 @@ _DATASET = flags.DEFINE_string("dataset", "cifar10", "See train.py.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "TFDS's folder of datasets.")
 _JPEGS = flags.DEFINE_integer("make_jpegs", 0, "Number of JPEGs to make, use.")
 _AUGMENTATION = flags.DEFINE_string("augmentation", "crop_flip", "Its name.")
+_PARTS = [
+    flags.DEFINE_integer("rand_augment", 0, "See training_batches."),
+    flags.DEFINE_float("mixup", 0.0, "See training_batches."),
+    flags.DEFINE_float("cutmix", 0.0, "See training_batches."),
+]
 _SIZE = flags.DEFINE_integer("image_size", 224, "Size of encoded images.")
 _BATCH = flags.DEFINE_integer("batch_size", 128, "Images per step.")
 _STEPS = flags.DEFINE_integer("steps", 4000, "Number of steps to time.")
@@ -77,6 +82,7 @@ def main(argv):
                 augmentation=_AUGMENTATION.value,
                 steps=warm_up + _STEPS.value,
                 framework=_FRAMEWORK.value,
+                **{part.name: part.value for part in _PARTS},
                 **options,
             )
         )

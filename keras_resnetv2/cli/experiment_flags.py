@@ -6,7 +6,7 @@ from dataclasses import MISSING
 from absl import flags
 
 from keras_resnetv2.cli.option_flags import NETWORK_OPTIONS, define, given
-from keras_resnetv2.training.experiment import Experiment
+from keras_resnetv2.training.experiment import Experiment, without_recipe
 from keras_resnetv2.training.settings_file import read_settings
 
 _CONFIG = flags.DEFINE_string(
@@ -41,7 +41,10 @@ def read_experiment(**defaults) -> Experiment:
     """
     from_file = _CONFIG.value is not None
     fields = read_settings(_CONFIG.value) if from_file else {}
-    fields = {**defaults, **fields, **given(_FIELD_FLAGS)}
+    from_flags = given(_FIELD_FLAGS)
+    if "recipe" in from_flags:
+        fields = without_recipe(fields)
+    fields = {**defaults, **fields, **from_flags}
     fields["options"] = {**fields.get("options", {}), **given(NETWORK_OPTIONS)}
     missing = [f"--{name}" for name in _NEEDED if name not in fields]
     if missing:

@@ -154,7 +154,7 @@ def training_batches(
         ),
         augmentation=_fitting_augmentation(augmentation, data),
         rand_augment=rand_augment,
-        mixing=Mixing(mixup, cutmix),
+        mixing=_fitting_mixing(mixup, cutmix, batch_size),
         image_size=image_size,
         seed=seed,
         first_step=first_step,
@@ -253,6 +253,16 @@ def _fitting_augmentation(
             f"images with {_OPENED_BY_THE_OTHER[kind]}."
         )
     return augmentation
+
+
+def _fitting_mixing(mixup: float, cutmix: float, batch_size: int) -> Mixing:
+    mixing = Mixing(mixup, cutmix)
+    if mixing and batch_size == 1:
+        raise ValueError(
+            f"mixup={mixup} and cutmix={cutmix} mix the images of a batch; "
+            "received batch_size=1. Use at least 2, or 0 for both."
+        )
+    return mixing
 
 
 def _fitting_resize(

@@ -22,7 +22,7 @@ class MixDraws(NamedTuple):
     """The random draws for a batch.
 
     Attributes:
-        share: float32, (N,): an image's own share, from the beta distribution.
+        share: float32, (N,): an image's own share.
         center: float32, (N, 2): row and column of the middle of the rectangle,
             0 to 1.
         cut: bool, (N,): whether it is CutMix, not mixup.
@@ -37,10 +37,12 @@ class MixDraws(NamedTuple):
 class Mixing:
     """How images and labels are mixed.
 
-    Mixup adds the two images, weighted by the share. CutMix replaces a
-    rectangle, which has the neighbour's share of the area before it is clipped
-    to the image. If both are on, each image is mixed by either with probability
-    one half. Labels are mixed like the images.
+    The shares have a beta distribution. Mixup adds the two images, weighted by
+    their shares, of which the larger one is an image's own: otherwise both
+    images often become the same one. CutMix replaces a rectangle, which has the
+    neighbour's share of the area before it is clipped to the image. If both are
+    on, each image is mixed by either with probability one half. Labels are
+    mixed like the images.
 
     Reference: Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018;
     Yun et al., "CutMix", 2019. There, a batch has one share; here, each image.
@@ -75,8 +77,10 @@ class Mixing:
         """
         cut = rng.random(count) < self._cut_probability
         alphas = np.where(cut, self.cutmix, self.mixup)
+        share = rng.beta(alphas, alphas)
+        share = np.where(cut, share, np.maximum(share, 1 - share))
         return MixDraws(
-            share=rng.beta(alphas, alphas).astype("float32"),
+            share=share.astype("float32"),
             center=rng.random((count, 2), dtype=np.float32),
             cut=cut,
         )
@@ -96,12 +100,14 @@ class Mixing:
         seeds = tf.random.split(seed, 3)
         uniform = tf.random.stateless_uniform((count,), seeds[0])
         cut = uniform < self._cut_probability
-        alphas = tf.cast(tf.where(cut, self.cutmix, self.mixup), tf.float64)
+        alphas = tf.constant([self.mixup, self.cutmix], tf.float64)
+        alphas = tf.gather(alphas, tf.cast(cut, tf.int32))
         # X / (X + Y) of two gamma variables has the beta distribution.
         gammas = tf.random.stateless_gamma(
             (2, count), seeds[1], alphas, dtype=tf.float64
         )
         share = tf.math.divide_no_nan(gammas[0], tf.reduce_sum(gammas, axis=0))
+        share = tf.where(cut, share, tf.maximum(share, 1 - share))
         return MixDraws(
             share=tf.cast(share, tf.float32),
             center=tf.random.stateless_uniform((count, 2), seeds[2]),

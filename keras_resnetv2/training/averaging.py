@@ -34,21 +34,21 @@ def averages_of(model: keras.Model) -> dict[str, keras.Variable]:
 def averaged(model: keras.Model) -> Iterator[None]:
     """Gives a network the averages of its weights; a context manager.
 
-    Afterwards it has its own weights again, to the bit. Without `use_ema`, it
-    keeps them all the time.
+    Afterwards it has all its own weights again, to the bit, whatever was done
+    to them. Without `use_ema`, nothing is changed or restored.
 
     Args:
         model: a compiled network.
     """
-    averages = averages_of(model)
-    own = [v for v in model.trainable_variables if v.path in averages]
-    before = [keras.ops.convert_to_numpy(variable) for variable in own]
+    if not averages_of(model):
+        yield
+        return
+    before = model.get_weights()
     try:
         take_averages(model)
         yield
     finally:
-        for variable, value in zip(own, before):
-            variable.assign(value)
+        model.set_weights(before)
 
 
 def take_averages(model: keras.Model) -> None:
@@ -65,12 +65,27 @@ def take_averages(model: keras.Model) -> None:
             variable.assign(average)
 
 
+def set_averages(model: keras.Model) -> None:
+    """Replaces the averages of the weights by the weights, if there are any.
+
+    Args:
+        model: a compiled network.
+    """
+    averages = averages_of(model)
+    for variable in model.trainable_variables:
+        if variable.path in averages:
+            value = keras.ops.convert_to_numpy(variable)
+            averages[variable.path].assign(value)
+
+
 def average_weights(model: keras.Model, others: Iterable[keras.Model]) -> None:
     """Replaces a network's weights by the mean over it and others.
 
-    The networks may come from several trainings, or from several checkpoints of
-    one (`keras.callbacks.ModelCheckpoint` writes them). Moving statistics are
-    averaged, too; `update_batch_normalization` estimates them anew.
+    The networks must be close to each other: checkpoints of one training
+    (`keras.callbacks.ModelCheckpoint` writes them), or fine-tunings of one
+    network. The mean of networks with different initial weights is of no use.
+    Moving statistics are averaged, too; `update_batch_normalization` estimates
+    them anew.
 
     Reference: Izmailov et al., "Averaging Weights Leads to Wider Optima and
     Better Generalization", 2018; Wortsman et al., "Model soups", 2022.
@@ -80,8 +95,12 @@ def average_weights(model: keras.Model, others: Iterable[keras.Model]) -> None:
         others: networks of the same architecture.
 
     Raises:
-        ValueError: if there are no others, or one has other weights.
+        ValueError: if there are no others, or one has another architecture.
     """
+    if isinstance(others, keras.Model):
+        raise ValueError(
+            f"others must be a list of networks; received {others.name!r}."
+        )
     others = list(others)
     if not others:
         raise ValueError(
@@ -89,10 +108,11 @@ def average_weights(model: keras.Model, others: Iterable[keras.Model]) -> None:
         )
     sums = [_numbers(variable) for variable in model.weights]
     for other in others:
-        if [v.shape for v in other.weights] != [v.shape for v in model.weights]:
+        if _architecture(other) != _architecture(model):
             raise ValueError(
-                f"The weights of {other.name!r} have other shapes than those "
-                f"of {model.name!r}. Average networks of one architecture."
+                f"The weights of {other.name!r} have other names or shapes "
+                f"than those of {model.name!r}, or belong to another config. "
+                "Average networks of one architecture."
             )
         for total, variable in zip(sums, other.weights):
             total += _numbers(variable)
@@ -150,6 +170,11 @@ def update_batch_normalization(
             layer.momentum = momentum
     if not done:
         raise ValueError("batches is empty; expected at least one batch.")
+
+
+def _architecture(model):
+    config = getattr(model, "config", None)
+    return config, [(v.path, tuple(v.shape)) for v in model.weights]
 
 
 def _numbers(variable):

@@ -164,6 +164,9 @@ def compile(
 ) -> None:
     """Compiles a classifier for `fit`.
 
+    It takes the recipe's optimizer, schedule and loss. Augmentation and mixing
+    are up to the batches, see `training_batches`.
+
     Args:
         model: a network of this package with its top. It outputs
             probabilities (softmax) or logits (no activation); the loss is

@@ -349,6 +349,21 @@ def with_tuples(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def without_recipe(settings: dict[str, Any]) -> dict[str, Any]:
+    """Removes a recipe, and the settings that an experiment has from it.
+
+    Args:
+        settings: fields of an `Experiment`, by name.
+    """
+    recipe = find_recipe(settings.get("recipe", "paper"))
+    return {
+        name: value
+        for name, value in settings.items()
+        if name != "recipe"
+        and not (name in _FROM_RECIPE and value == getattr(recipe, name))
+    }
+
+
 def check_divides(batch_size: int, replicas: int) -> None:
     """Checks that the replicas get equal parts of a batch.
 

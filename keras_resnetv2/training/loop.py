@@ -69,11 +69,11 @@ def train(
             training starts.
         callbacks: Keras's, W&B's, MLflow's or your own. They see the
             training's epochs; the numbers continue after resuming. If the
-            weights are averaged (`ema`), they see the averages, and cannot
-            change the training's own weights. The logs of
-            an epoch are loss, accuracy, val_loss, val_accuracy and
-            learning_rate. The recipe sets the learning rate; callbacks that
-            set it are refused. If a callback sets `model.stop_training`, the
+            weights are averaged (`ema`), the network has the averages at an
+            epoch's end and at the training's; weights that are set at an
+            epoch's end do not last. The logs of an epoch are loss, accuracy,
+            val_loss, val_accuracy and learning_rate. The recipe sets the
+            learning rate; callbacks that set it are refused. If a callback sets `model.stop_training`, the
             training ends there, also within an epoch; the same call resumes
             it. The weights at the end, such as those that
             `EarlyStopping(restore_best_weights=True)` restores, are saved in

@@ -8,12 +8,17 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 import keras
+import numpy as np
 from tqdm import tqdm
 
 from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.training import checkpoints, errors, evaluation
 from keras_resnetv2.training import logs as logs_lib
-from keras_resnetv2.training.averaging import averaged, averages_of
+from keras_resnetv2.training.averaging import (
+    averaged,
+    averages_of,
+    set_averages,
+)
 from keras_resnetv2.training.compiling import schedule_of
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import seed_step
@@ -191,7 +196,7 @@ class Monitor(keras.callbacks.Callback):
         self._batch_size = experiment.images_per_step
         self._total_steps = experiment.total_steps(facts.images)
         self._steps_per_epoch = experiment.steps_per_epoch(facts.images)
-        self._step = first_step
+        self._step = self._saved = first_step
         self._seed = experiment.seed
         self._rows = rows
         self._input_wait = input_wait
@@ -274,14 +279,19 @@ class Monitor(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves the own weights: Keras replaces them by the averages next."""
-        if self._has_average and self._callbacks.callbacks:
+        if self._has_average and self._saved != self._step:
             self._save_checkpoint()
 
     def on_train_end(self, logs=None):
         """Saves the trained network, after the user's callbacks."""
+        before = self.model.get_weights()
         self._callbacks.on_train_end()
-        if self._callbacks.callbacks and not self._has_average:
-            # They may have changed the weights, or stopped within an epoch.
+        after = self.model.get_weights()
+        # They may have changed the weights, or stopped within an epoch.
+        is_changed = not all(map(np.array_equal, before, after))
+        if is_changed:
+            set_averages(self.model)
+        if is_changed or self._saved != self._step:
             self._save_checkpoint()
         self._workdir.save_model(self.model)
 
@@ -291,6 +301,7 @@ class Monitor(keras.callbacks.Callback):
         self._events.close()
 
     def _save_checkpoint(self):
+        self._saved = self._step
         checkpoints.save(
             self.model,
             self._workdir.checkpoints,

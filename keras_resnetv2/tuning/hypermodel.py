@@ -11,7 +11,7 @@ import numpy as np
 from keras_resnetv2._checks import check_count
 from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.models.builder import ResNetV2
-from keras_resnetv2.training.averaging import take_averages
+from keras_resnetv2.training.averaging import set_averages, take_averages
 from keras_resnetv2.training.data_facts import DataFacts, shape_of
 from keras_resnetv2.training.devices import precision
 from keras_resnetv2.training.errors import DivergedError, check_loss
@@ -227,6 +227,8 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
         check_count("epochs", epochs)
         with _scope_of(model):
             compile_model(model, experiment, epochs * steps_per_epoch)
+            model.optimizer.build(model.trainable_variables)
+            set_averages(model)
             optimizer = model.optimizer
             optimizer = getattr(optimizer, "inner_optimizer", optimizer)
             optimizer.iterations.assign(initial_epoch * steps_per_epoch)

@@ -1,10 +1,13 @@
 """Flags and --config, in one process of their own: flags are global."""
 
+import dataclasses
 import json
 
 import keras
 import pytest
 from processes import run_python
+
+from keras_resnetv2.training import Experiment
 
 PARSE = """
 import dataclasses, json, sys
@@ -53,10 +56,14 @@ def parsed(tmp_path_factory):
     config, part = folder / "config.json", folder / "part.json"
     config.write_text(json.dumps(CONFIG))
     part.write_text('{"dataset": "fake"}')
+    stored = folder / "experiment.json"
+    whole = Experiment("PreActResNet20", "fake", epochs=7, mixup=0.4)
+    stored.write_text(json.dumps({"experiment": dataclasses.asdict(whole)}))
     lines = {
         **{key: [f"--config={config}", *line] for key, line in LINES.items()},
         "flags alone": ["--model=PreActResNet20", "--dataset=fake"],
         "completed": [f"--config={part}", "--model=PreActResNet20"],
+        "another recipe": [f"--config={stored}", "--recipe=modern"],
         "no dataset": ["--model=PreActResNet20"],
         "nothing": [],
         "no model": [f"--config={part}"],
@@ -91,6 +98,14 @@ def test_flags_replace_what_the_file_says(parsed):
         },
     }
     assert expected.items() <= parsed["replaced"].items()
+
+
+def test_another_recipe_replaces_the_settings_of_the_files(parsed):
+    modern = Experiment(
+        "PreActResNet20", "fake", recipe="modern", epochs=7, mixup=0.4
+    )
+    assert modern.cutmix and modern.schedule == "cosine"
+    assert parsed["another recipe"] == dataclasses.asdict(modern)
 
 
 def test_the_flags_that_help_shows_are_the_experiments_defaults(parsed):

@@ -159,6 +159,11 @@ def test_rand_augment_comes_before_standardization(data, framework):
         np.testing.assert_array_equal(standardized, own(images))
 
 
+def test_a_single_image_cannot_be_mixed(data):
+    with pytest.raises(ValueError, match="batch_size=1. Use at least 2"):
+        stream(data, "numpy", steps=1, batch_size=1, mixup=0.2)
+
+
 @pytest.mark.parametrize("magnitude", [-1, 31, 1.5])
 def test_a_magnitude_out_of_range(data, magnitude):
     with pytest.raises(ValueError, match="rand_augment.*0 .off. to 30"):

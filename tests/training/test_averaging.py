@@ -63,6 +63,21 @@ def test_the_average_is_tested_saved_and_shown(tmp_path, small_fake):
     assert error == pytest.approx(last.test_error)
 
 
+class SpoilTheStatistics(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.set_weights([0 * w for w in self.model.get_weights()])
+
+
+def test_a_callback_cannot_spoil_the_training(tmp_path, small_fake):
+    spoilt, whole = tmp_path / "spoilt", tmp_path / "whole"
+    run = experiment(ema=0.8)
+    training.train(run, spoilt, callbacks=[SpoilTheStatistics()])
+    training.train(run, whole)
+    one, other = map(training.load_trained, (spoilt, whole))
+    for here, there in zip(one.model.get_weights(), other.model.get_weights()):
+        np.testing.assert_array_equal(here, there)
+
+
 def test_without_an_average_nothing_changes():
     model = tiny()
     training.compile(model, total_steps=10)
@@ -98,10 +113,12 @@ def test_average_of_three_networks():
 def test_networks_that_cannot_be_averaged():
     with pytest.raises(ValueError, match="at least one other"):
         training.average_weights(tiny(), [])
-    config = keras_resnetv2.ResNetConfig(units_per_stage=(1,), widths=(8,))
-    other = keras_resnetv2.ResNetV2(config, input_shape=(8, 8, 3))
-    with pytest.raises(ValueError, match="one architecture"):
-        training.average_weights(tiny(), [other])
+    with pytest.raises(ValueError, match="must be a list of networks"):
+        training.average_weights(tiny(), tiny())
+    # It has the same weights, but other functions.
+    for options in ({"classes": 7}, {"shortcut": "dropout"}):
+        with pytest.raises(ValueError, match="one architecture"):
+            training.average_weights(tiny(), [tiny(**options)])
 
 
 @pytest.mark.parametrize("remat", ["none", "unit"])

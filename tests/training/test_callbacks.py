@@ -106,11 +106,13 @@ def test_an_error_in_the_picture_is_a_warning(
     assert "curves.png could not be drawn: no font" in caplog.text
 
 
-def test_early_stopping_gives_the_best_weights_back(tmp_path, small_fake):
+@pytest.mark.parametrize("ema", [0, 0.8])
+def test_early_stopping_gives_the_best_weights_back(tmp_path, small_fake, ema):
     stopping = keras.callbacks.EarlyStopping(
         "val_loss", min_delta=1e9, restore_best_weights=True
     )
-    rows = training.train(experiment(), tmp_path, callbacks=[stopping])
+    run = experiment(ema=ema)
+    rows = training.train(run, tmp_path, callbacks=[stopping])
     assert len(rows) == 2  # none is better than the first by that much
     saved = keras.models.load_model(tmp_path / "model.keras")
     saved.compile(loss=keras.losses.SparseCategoricalCrossentropy(True))

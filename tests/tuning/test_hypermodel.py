@@ -248,6 +248,21 @@ def test_the_schedule_is_scaled_to_the_trials_epochs(images):
     assert rates == [0.1, 0.01, 0.01, 0.001]
 
 
+def test_an_average_begins_with_the_weights(images):
+    train, held_out = images
+    rates = {"learning_rate": [1e-9, 1e-8]}
+    model = hypermodel(rates, {"ema": 0.999})
+    hp = keras_tuner.HyperParameters()
+    net = model.build(hp)
+    before = net.get_weights()
+    model.fit(
+        hp, net, train, validation_data=held_out, epochs=4, initial_epoch=2
+    )
+    for variable, value in zip(net.weights, before):
+        if "moving" not in variable.path:
+            np.testing.assert_allclose(variable, value, rtol=1e-4, atol=1e-6)
+
+
 def test_arrays_are_taken_as_well(images):
     train, held_out = images
     results = []
