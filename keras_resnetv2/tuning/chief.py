@@ -78,15 +78,15 @@ class _Servicer(OracleServicer):
     """keras-tuner's servicer, which also tracks the workers.
 
     Attributes:
-        heard: time of each worker's last message; without workers that were
-            told to end.
+        silent: seconds since each worker's last message; without workers that
+            were told to end.
         met_any: whether any worker has connected.
         done: whether no trial is ongoing, and none is left.
     """
 
     def __init__(self, oracle):
         super().__init__(oracle)
-        self.heard = dict.fromkeys(oracle.ongoing_trials, time.monotonic())
+        self.silent = dict.fromkeys(oracle.ongoing_trials, 0.0)
         self.met_any = False
         self.done = 0 < (oracle.max_trials or 0) <= len(oracle.end_order)
 
@@ -94,9 +94,9 @@ class _Servicer(OracleServicer):
         """Returns the space; with a worker's name, this is a heartbeat."""
         worker = _said(context, WORKER)
         # A last heartbeat may come after the worker was told to end.
-        if worker in self.heard:
+        if worker in self.silent:
             self.met_any = True
-            self.heard[worker] = time.monotonic()
+            self.silent[worker] = 0.0
         return super().GetSpace(request, context)
 
     def CreateTrial(self, request, context):
@@ -109,9 +109,9 @@ class _Servicer(OracleServicer):
             # Not final: an oracle that draws at random may find a new trial.
             self.done = trial.status == "STOPPED"
             self.met_any = True
-            self.heard[request.tuner_id] = time.monotonic()
+            self.silent[request.tuner_id] = 0.0
             if self.done:
-                del self.heard[request.tuner_id]
+                del self.silent[request.tuner_id]
         return protos.get_service().CreateTrialResponse(trial=trial.to_proto())
 
     def EndTrial(self, request, context):
@@ -129,22 +129,18 @@ def _said(context, name):
 
 def _watch(servicer):
     """Returns when the search is done and every worker knows it."""
-    oracle = servicer.oracle
-    looked = time.monotonic()
+    oracle, waited = servicer.oracle, 0.0
     # Workers may also start when the search was done before.
-    until = looked + (SILENCE if servicer.done else FIRST_WORKER)
+    first = SILENCE if servicer.done else FIRST_WORKER
     while True:
         time.sleep(_LOOKS)
+        waited += _LOOKS
         with locked(oracle):
-            now = time.monotonic()
-            if now - looked > SILENCE / 2:
-                # This process itself was blocked, by a suspended machine or a
-                # long fit of the oracle. Heartbeats have not been read yet.
-                servicer.heard.update(dict.fromkeys(servicer.heard, now))
-            looked = now
-            for worker, heard in list(servicer.heard.items()):
-                if now - heard > SILENCE:
-                    del servicer.heard[worker]
+            for worker in list(servicer.silent):
+                # A clock would go on while this process is stopped.
+                servicer.silent[worker] += _LOOKS
+                if servicer.silent[worker] > SILENCE:
+                    del servicer.silent[worker]
                     oracle.requeue(worker)
                     logging.warning(
                         "No heartbeat from %s for %g s: it counts as dead. If "
@@ -152,7 +148,7 @@ def _watch(servicer):
                         worker,
                         SILENCE,
                     )
-            if servicer.heard or (now < until and not servicer.met_any):
+            if servicer.silent or (waited < first and not servicer.met_any):
                 continue
             if servicer.done:
                 return

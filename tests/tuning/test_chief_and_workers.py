@@ -156,7 +156,7 @@ def test_a_last_heartbeat_brings_nobody_back(tmp_path):
     servicer.GetSpace(
         None, types.SimpleNamespace(invocation_metadata=lambda: said)
     )
-    assert servicer.heard == {}
+    assert servicer.silent == {}
 
 
 def test_a_chief_whose_workers_are_gone_ends(search):
