@@ -5,7 +5,6 @@ dead worker from one with a long trial. This one waits, and sends heartbeats.
 """
 
 import contextlib
-import json
 import threading
 from collections.abc import Iterator
 
@@ -24,23 +23,8 @@ HEARTBEAT = 5.0  # seconds
 # failed.
 WORKER, REASON = "worker-bin", "reason-bin"
 _LONGEST = 4000  # bytes; gRPC accepts 8 KiB of metadata
-# keras-tuner's calls wait for an absent chief. A call that is interrupted by
-# the chief's end is repeated.
-_RETRIES = {
-    "name": [{}],
-    "retryPolicy": {
-        "maxAttempts": 5,
-        "initialBackoff": "1s",
-        "maxBackoff": "2s",
-        "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE"],
-    },
-}
-_OPTIONS = [
-    ("grpc.service_config", json.dumps({"methodConfig": [_RETRIES]})),
-    # Workers must reconnect quickly to a restarted chief; gRPC: 2 minutes.
-    ("grpc.max_reconnect_backoff_ms", 2000),
-]
+# Workers must reconnect quickly to a restarted chief; gRPC: 2 minutes.
+_RECONNECT = ("grpc.max_reconnect_backoff_ms", 2000)
 
 
 class _Client(OracleClient):
@@ -73,7 +57,7 @@ def connect(oracle: Oracle) -> Iterator[OracleClient]:
     """
     silence_conditions()
     stop = threading.Event()
-    with grpc.insecure_channel(address(), options=_OPTIONS) as channel:
+    with grpc.insecure_channel(address(), options=[_RECONNECT]) as channel:
         client = _Client(oracle)
         client.stub = protos.get_service_grpc().OracleStub(channel)
         beating = threading.Thread(
