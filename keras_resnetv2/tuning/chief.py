@@ -92,7 +92,8 @@ class _Servicer(OracleServicer):
 
     def GetSpace(self, request, context):
         """Returns the space; with a worker's name, this is a heartbeat."""
-        worker = _said(context, WORKER)
+        said = dict(context.invocation_metadata())
+        worker = said.get(WORKER, b"").decode()
         # A last heartbeat may come after the worker was told to end.
         if worker in self.silent:
             self.met_any = True
@@ -117,14 +118,9 @@ class _Servicer(OracleServicer):
     def EndTrial(self, request, context):
         """Ends a trial; records why it failed."""
         trial = Trial.from_proto(request.trial)
-        trial.message = _said(context, REASON) or None
+        trial.message = trial.hyperparameters.values.pop(REASON, None)
         self.oracle.end_trial(trial)
         return protos.get_service().EndTrialResponse()
-
-
-def _said(context, name):
-    said = dict(context.invocation_metadata())
-    return said.get(name, b"").decode(errors="replace")
 
 
 def _watch(servicer):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import grpc
 from absl import logging
 from keras_tuner.src import protos
-from keras_tuner.src.distribute.oracle_client import TIMEOUT, OracleClient
+from keras_tuner.src.distribute.oracle_client import OracleClient
 from keras_tuner.src.engine import conditions
 from keras_tuner.src.engine.oracle import Oracle
 from keras_tuner.src.engine.trial import Trial
@@ -19,10 +19,9 @@ from keras_tuner.src.engine.trial import Trial
 from keras_resnetv2.tuning.roles import address
 
 HEARTBEAT = 5.0  # seconds
-# gRPC metadata of keras-tuner's messages: this worker's name, and why a trial
-# failed.
-WORKER, REASON = "worker-bin", "reason-bin"
-_LONGEST = 4000  # bytes; gRPC accepts 8 KiB of metadata
+WORKER = "worker-bin"  # gRPC metadata of a heartbeat: the worker's name
+# Among a failed trial's values: why it failed, which keras-tuner does not send.
+REASON = "tuner/message"
 # Workers must reconnect quickly to a restarted chief; gRPC: 2 minutes.
 _RECONNECT = ("grpc.max_reconnect_backoff_ms", 2000)
 
@@ -31,13 +30,9 @@ class _Client(OracleClient):
     """keras-tuner's client, which also reports why a trial failed."""
 
     def end_trial(self, trial: Trial) -> None:
-        reason = (trial.message or "").encode()[-_LONGEST:]
-        self.stub.EndTrial(
-            protos.get_service().EndTrialRequest(trial=trial.to_proto()),
-            metadata=((REASON, reason),),
-            wait_for_ready=True,
-            timeout=TIMEOUT,
-        )
+        if trial.message:
+            trial.hyperparameters.values[REASON] = trial.message
+        super().end_trial(trial)
 
 
 @contextlib.contextmanager
