@@ -21,7 +21,7 @@ from keras_resnetv2.jobs import parent
 from keras_resnetv2.jobs.job import DescribeData
 from keras_resnetv2.jobs.pool import Pool
 from keras_resnetv2.training.experiment import Experiment
-from keras_resnetv2.tuning import chief, roles, worker
+from keras_resnetv2.tuning import distributed
 from keras_resnetv2.tuning.oracles import (
     FAILURES_IN_A_ROW,
     check_tuner,
@@ -122,7 +122,7 @@ def search(
         held_out=base.held_out or _HELD_OUT,
     )
     pool = Pool(parallel)
-    role = roles.role()
+    role = distributed.role()
     if role and parallel > 1:
         raise ValueError(
             f"parallel={parallel} is for a search on one machine, but "
@@ -176,7 +176,7 @@ def search(
             oracle.trials.values(), trial.trial_id
         )
         if role == "chief":
-            chief.serve(oracle)
+            distributed.serve(oracle)
         else:
             for cut_off in list(oracle.ongoing_trials):
                 oracle.requeue(cut_off)
@@ -217,7 +217,7 @@ def _work(oracle, tuner_id, run, pool):
 
 def _work_for_chief(oracle, runner, check, pool):
     try:
-        with worker.connect(oracle) as client:
+        with distributed.connect(oracle) as client:
             client.get_space()  # now the chief has written its settings
             if check() is None:
                 raise ValueError(

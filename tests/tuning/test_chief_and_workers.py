@@ -18,12 +18,14 @@ pytest.importorskip("keras_tuner")
 
 import grpc  # noqa: E402
 
-from keras_resnetv2.tuning import chief as chief_module  # noqa: E402
-from keras_resnetv2.tuning import worker as worker_module  # noqa: E402
-from keras_resnetv2.tuning.chief import WorkersGoneError, serve  # noqa: E402
+from keras_resnetv2.tuning import distributed  # noqa: E402
+from keras_resnetv2.tuning.distributed import (  # noqa: E402
+    WorkersGoneError,
+    connect,
+    serve,
+)
 from keras_resnetv2.tuning.oracles import RandomSearch, locked  # noqa: E402
 from keras_resnetv2.tuning.trials import OBJECTIVE  # noqa: E402
-from keras_resnetv2.tuning.worker import connect  # noqa: E402
 
 BEAT = 0.1
 SILENCE = 1.0
@@ -79,11 +81,11 @@ class Search:
         monkeypatch.setenv("KERASTUNER_ORACLE_PORT", str(self.port))
 
         self.silence(SILENCE)
-        monkeypatch.setattr(chief_module, "FIRST_WORKER", LIMIT)
-        monkeypatch.setattr(worker_module, "HEARTBEAT", BEAT)
+        monkeypatch.setattr(distributed, "FIRST_WORKER", LIMIT)
+        monkeypatch.setattr(distributed, "HEARTBEAT", BEAT)
 
     def silence(self, seconds):
-        self.monkeypatch.setattr(chief_module, "SILENCE", seconds)
+        self.monkeypatch.setattr(distributed, "SILENCE", seconds)
 
     def start(self, trials):
         self.oracle = make_oracle(self.directory, trials)
@@ -151,8 +153,8 @@ def test_a_long_trial_is_no_silence(search):
 def test_a_last_heartbeat_brings_nobody_back(tmp_path):
     oracle = make_oracle(tmp_path, 1)
     work(oracle, "a")
-    servicer = chief_module._Servicer(oracle)
-    said = [(worker_module.WORKER, b"a")]
+    servicer = distributed._Servicer(oracle)
+    said = [(distributed.WORKER, b"a")]
     servicer.GetSpace(
         None, types.SimpleNamespace(invocation_metadata=lambda: said)
     )
@@ -174,7 +176,7 @@ def test_a_chief_whose_workers_are_gone_ends(search):
 
 
 def test_a_chief_without_workers_ends(search, monkeypatch):
-    monkeypatch.setattr(chief_module, "FIRST_WORKER", 0.2)
+    monkeypatch.setattr(distributed, "FIRST_WORKER", 0.2)
     with pytest.raises(WorkersGoneError, match="No worker connected; 0 of 2"):
         search.start(trials=2).result(LIMIT)
 
@@ -204,10 +206,10 @@ def test_a_pause_of_the_chiefs_own_is_no_silence_of_the_workers(search):
         trial = a.create_trial("a")
         with locked(search.oracle):
             # Heartbeats need no lock; these do not come, either.
-            search.monkeypatch.setattr(worker_module, "HEARTBEAT", 3 * SILENCE)
+            search.monkeypatch.setattr(distributed, "HEARTBEAT", 3 * SILENCE)
             time.sleep(2 * SILENCE)
         assert search.oracle.ongoing_trials["a"].trial_id == trial.trial_id
-        search.monkeypatch.setattr(worker_module, "HEARTBEAT", BEAT)
+        search.monkeypatch.setattr(distributed, "HEARTBEAT", BEAT)
         assert search.work(a).result(LIMIT) == [trial.trial_id]
     chief.result(PROMPT)
 
@@ -324,26 +326,25 @@ PROCESS = """
 import pathlib, sys, time
 sys.path.insert(0, sys.argv[1])
 import test_chief_and_workers as here
-from keras_resnetv2.tuning import chief, worker
-from keras_resnetv2.tuning.roles import role
+from keras_resnetv2.tuning import distributed
 
 directory, trials = pathlib.Path(sys.argv[2]), int(sys.argv[3])
 seconds = float(sys.argv[4])
 oracle = here.make_oracle(directory, trials)
-chief.SILENCE, worker.HEARTBEAT = 3.0, 0.5
+distributed.SILENCE, distributed.HEARTBEAT = 3.0, 0.5
 
 def run(trial):
     (directory / f"{trial.trial_id}.{client.tuner_id}").touch()
     time.sleep(seconds)
     return 1.0
 
-if role() == "chief":
+if distributed.role() == "chief":
     if (directory / "search" / "oracle.json").exists():
         oracle.reload()
-    chief.serve(oracle)
+    distributed.serve(oracle)
     print(*oracle.end_order)
 else:
-    with worker.connect(oracle) as client:
+    with distributed.connect(oracle) as client:
         print(*here.work(client, client.tuner_id, run))
 """
 

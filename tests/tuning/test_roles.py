@@ -1,6 +1,6 @@
 import pytest
 
-from keras_resnetv2.tuning.roles import role
+from keras_resnetv2.tuning.distributed import role
 
 NAMES = (
     "KERASTUNER_ORACLE_IP",

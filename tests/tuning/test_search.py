@@ -203,7 +203,7 @@ def test_a_worker_searches_what_its_chief_does(
     def begin():
         if changes is not None:
             with monkeypatch.context() as alone:
-                alone.setattr(searching.roles, "role", lambda: None)
+                alone.setattr(searching.distributed, "role", lambda: None)
                 search(tmp_path, max_trials=1, **changes)
             trainings.jobs.clear()
 
@@ -211,8 +211,8 @@ def test_a_worker_searches_what_its_chief_does(
     def connect(oracle):
         yield Chief(begin)
 
-    monkeypatch.setattr(searching.roles, "role", lambda: "worker")
-    monkeypatch.setattr(searching.worker, "connect", connect)
+    monkeypatch.setattr(searching.distributed, "role", lambda: "worker")
+    monkeypatch.setattr(searching.distributed, "connect", connect)
     if says is None:
         assert search(tmp_path) is None
     else:

@@ -1,34 +1,82 @@
-"""The chief of a search on several machines, on top of keras-tuner's.
+"""A search on several machines, on top of keras-tuner's chief and client.
 
-keras-tuner's chief waits forever for a worker that died during its trial. This
-one gives the trial to another worker.
+keras-tuner's chief waits forever for a worker that died during its trial, and
+its workers end with the chief. Here workers send heartbeats: the chief gives a
+dead one's trial to another, and workers wait for a chief that is absent.
 """
 
-import errno
+import contextlib
+import os
+import threading
 import time
+from collections.abc import Iterator
 from concurrent import futures
+from typing import Literal
 
 import grpc
 from absl import logging
 from keras_tuner.src import protos
 from keras_tuner.src.distribute.oracle_chief import OracleServicer
+from keras_tuner.src.distribute.oracle_client import OracleClient
+from keras_tuner.src.distribute.utils import is_chief_oracle
+from keras_tuner.src.engine import conditions
 from keras_tuner.src.engine.oracle import Oracle
 from keras_tuner.src.engine.trial import Trial
 
 from keras_resnetv2.tuning.oracles import locked
-from keras_resnetv2.tuning.roles import address
-from keras_resnetv2.tuning.worker import REASON, WORKER, silence_conditions
 
+HEARTBEAT = 5.0  # seconds between two of a worker's
 SILENCE = 30.0  # seconds without a heartbeat until a worker counts as dead
 FIRST_WORKER = 3600.0  # seconds to wait for the first worker
 _LOOKS = 0.2  # seconds between two checks of the workers
 _GRACE = 5.0  # seconds for sending the last answers
 # A worker needs one thread, and one for its heartbeat; they start as needed.
 _THREADS = 512
+# Workers must reconnect quickly to a restarted chief; gRPC: 2 minutes.
+_RECONNECT = ("grpc.max_reconnect_backoff_ms", 2000)
+WORKER = "worker-bin"  # gRPC metadata of a heartbeat: the worker's name
+_HOST, _PORT = "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"
+_MEANINGS = {
+    _HOST: "the chief's address",
+    _PORT: "the chief's port",
+    "KERASTUNER_TUNER_ID": "this process's name; a chief's contains 'chief'",
+}
+# Among a failed trial's values: why it failed, which keras-tuner does not send.
+_REASON = "tuner/message"
+# keras-tuner forgot a `print` in `Parent.to_proto`, the only one in its module.
+conditions.print = lambda *values: None
 
 
 class WorkersGoneError(ConnectionError):
     """No worker is left, or none has connected, before the search is done."""
+
+
+def role() -> Literal["chief", "worker"] | None:
+    """Reads this process's role from keras-tuner's environment variables.
+
+    Returns:
+        "chief", "worker", or None for a search in one process.
+
+    Raises:
+        ValueError: if only some of the variables are set, or the port is
+            invalid.
+    """
+    if not any(map(os.environ.get, _MEANINGS)):
+        return None
+    for name, meaning in _MEANINGS.items():
+        if not os.environ.get(name):
+            raise ValueError(
+                f"{name} ({meaning}) is not set. A search on several machines "
+                f"needs {', '.join(_MEANINGS)}; unset all three to search in "
+                "one process."
+            )
+    port = os.environ[_PORT]
+    # For any other, gRPC chooses a port.
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        raise ValueError(
+            f"{_PORT} must be a port number from 1 to 65535; received {port!r}."
+        )
+    return "chief" if is_chief_oracle() else "worker"
 
 
 def serve(oracle: Oracle) -> None:
@@ -49,7 +97,6 @@ def serve(oracle: Oracle) -> None:
             `FIRST_WORKER` seconds.
         OSError: if the port is in use, or the address is not this machine's.
     """
-    silence_conditions()
     servicer = _Servicer(oracle)
     server = grpc.server(
         futures.ThreadPoolExecutor(_THREADS),
@@ -58,14 +105,13 @@ def serve(oracle: Oracle) -> None:
     )
     protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
     try:
-        server.add_insecure_port(address())
+        server.add_insecure_port(_address())
     except RuntimeError as error:
         raise OSError(
-            errno.EADDRINUSE,
-            f"The chief cannot listen at {address()}: the port is in use, "
+            f"The chief cannot listen at {_address()}: the port is in use, "
             "perhaps by another chief, or the address is not this machine's. "
-            "Stop the other process, or set another KERASTUNER_ORACLE_IP and "
-            "KERASTUNER_ORACLE_PORT for the chief and all workers",
+            f"Stop the other process, or set another {_HOST} and {_PORT} for "
+            "the chief and all workers."
         ) from error
     server.start()
     try:
@@ -118,7 +164,7 @@ class _Servicer(OracleServicer):
     def EndTrial(self, request, context):
         """Ends a trial; records why it failed."""
         trial = Trial.from_proto(request.trial)
-        trial.message = trial.hyperparameters.values.pop(REASON, None)
+        trial.message = trial.hyperparameters.values.pop(_REASON, None)
         self.oracle.end_trial(trial)
         return protos.get_service().EndTrialResponse()
 
@@ -148,16 +194,76 @@ def _watch(servicer):
                 continue
             if servicer.done:
                 return
-            raise WorkersGoneError(_why_no_worker(servicer))
+            of = f" of {oracle.max_trials}" if oracle.max_trials else ""
+            who = "No worker connected"
+            if servicer.met_any:
+                who = "All workers are gone"
+            raise WorkersGoneError(
+                f"{who}; {len(oracle.end_order)}{of} trials are done. Start "
+                "chief and workers again with the same command to resume. "
+                f"Workers need the chief's {_HOST} and {_PORT}, must be able "
+                "to reach it there, and each need their own "
+                "KERASTUNER_TUNER_ID."
+            )
 
 
-def _why_no_worker(servicer):
-    oracle = servicer.oracle
-    of = f" of {oracle.max_trials}" if oracle.max_trials else ""
-    return (
-        ("All workers are gone" if servicer.met_any else "No worker connected")
-        + f"; {len(oracle.end_order)}{of} trials are done. Start chief and "
-        "workers again with the same command to resume. Workers need the "
-        "chief's KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT, must be able "
-        "to reach it there, and each need their own KERASTUNER_TUNER_ID."
-    )
+class _Client(OracleClient):
+    """keras-tuner's client, which also reports why a trial failed."""
+
+    def end_trial(self, trial: Trial) -> None:
+        if trial.message:
+            trial.hyperparameters.values[_REASON] = trial.message
+        super().end_trial(trial)
+
+
+@contextlib.contextmanager
+def connect(oracle: Oracle) -> Iterator[OracleClient]:
+    """Connects this worker to the chief; a context manager.
+
+    Inside it, the chief gets a heartbeat every `HEARTBEAT` seconds. A call
+    waits up to an hour for an absent chief.
+
+    Args:
+        oracle: made like the chief's; only its settings are read.
+
+    Yields:
+        keras-tuner's client, which replaces the oracle. Errors of the chief's
+        oracle are raised as grpc.RpcError with their texts. Metrics and scores
+        have 32 bits from the chief, and 64 bits to it.
+    """
+    stop = threading.Event()
+    with grpc.insecure_channel(_address(), options=[_RECONNECT]) as channel:
+        client = _Client(oracle)
+        client.stub = protos.get_service_grpc().OracleStub(channel)
+        beating = threading.Thread(
+            target=_beat, args=(client, stop), daemon=True
+        )
+        beating.start()
+        try:
+            yield client
+        finally:
+            stop.set()
+            beating.join()
+
+
+def _beat(client, stop):
+    request = protos.get_service().GetSpaceRequest()
+    said = ((WORKER, client.tuner_id.encode()),)
+    away = False
+    while not stop.is_set():
+        try:
+            client.stub.GetSpace(request, metadata=said, timeout=HEARTBEAT)
+            away = False
+        except grpc.RpcError:
+            if not away:
+                logging.warning(
+                    "No chief answers at %s. This worker waits. Start the "
+                    "chief there with the same command.",
+                    _address(),
+                )
+            away = True
+        stop.wait(HEARTBEAT)
+
+
+def _address():
+    return f"{os.environ[_HOST]}:{os.environ[_PORT]}"
