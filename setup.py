@@ -49,6 +49,8 @@ tests = [
     "jax>=0.5,<1",
     "pytest>=8,<10",
     "pytest-xdist>=3.5,<4",
+    # Reads the card that a network is shared with.
+    "PyYAML>=6,<7",
     # Of examples/serving/server.py.
     "fastapi>=0.115,<1",
     "uvicorn>=0.30,<1",

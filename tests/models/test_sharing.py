@@ -15,6 +15,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import yaml
 
 import keras_resnetv2
 from keras_resnetv2 import (
@@ -452,7 +453,6 @@ def test_weights_of_another_network(folder, tmp_path):
 
 
 def test_the_card_is_yaml_and_markdown(network, tmp_path):
-    yaml = pytest.importorskip("yaml")
     card = ModelCard(
         license="cc-by-4.0: 'no' # \"x\"",
         data="a | b\n# c",
