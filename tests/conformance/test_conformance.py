@@ -38,14 +38,18 @@ def names_of(way):
 
 @pytest.fixture(scope="module")
 def answers_of_process(tmp_path_factory):
-    """(way, fast) -> answers of all fast or all other models at once."""
+    """(backend, fast) -> answers of all fast or all other models at once."""
 
     @functools.cache
-    def answers(way, fast):
-        fasts = WAYS[way].fast
-        names = [name for name in names_of(way) if (name in fasts) == fast]
+    def answers(backend, fast):
+        cases = [
+            f"{way}-{name}"
+            for way, row in WAYS.items()
+            for name in names_of(way)
+            if row.backend == backend and (name in row.fast) == fast
+        ]
         path = tmp_path_factory.mktemp("conformance") / "answers.npz"
-        run_python(RUN, HERE, way, path, *names, backend=WAYS[way].backend)
+        run_python(RUN, HERE, path, *cases, backend=backend)
         return dict(np.load(path))
 
     return answers
@@ -58,11 +62,12 @@ def answers(answers_of_process, tmp_path, monkeypatch):
     monkeypatch.setattr(self_check, "check", lambda *args: None)
 
     def answers(way, name):
-        if WAYS[way].backend is None:
+        backend = WAYS[way].backend
+        if backend is None:
             return WAYS[way].answer(name, tmp_path)
-        pytest.importorskip(WAYS[way].backend)
-        found = answers_of_process(way, name in WAYS[way].fast)
-        start = f"{name} "
+        pytest.importorskip(backend)
+        found = answers_of_process(backend, name in WAYS[way].fast)
+        start = f"{way}-{name} "
         return {
             key.removeprefix(start): value
             for key, value in found.items()

@@ -70,11 +70,10 @@ def _saved_model(name, folder):
     return {"probabilities": golden_models.kept(probabilities)}
 
 
-def _rematerialized(name, folder, **options):
+def _rematerialized(name, folder):
     model = golden_models.build(name)
-    answers = golden_models.ask(model, name, **options)
     model.remat = "unit"
-    return answers | golden_models.step(model, name, **options)
+    return golden_models.step(model, name)
 
 
 def _two_replicas(name, folder):
@@ -120,18 +119,18 @@ WAYS = {
 }
 
 
-def run(way: str, path: str, *names: str) -> None:
-    """Writes {path}: an .npz of "{model} {answer}", for a test to compare.
+def run(path: str, *cases: str) -> None:
+    """Writes {path}: an .npz of "{case} {answer}", for a test to compare.
 
     Args:
-        way: of `WAYS`.
         path: of the file.
-        *names: of `MODELS`.
+        *cases: "{way}-{model}", of `WAYS` and `MODELS`.
     """
     answers = {}
-    for name in names:
+    for case in cases:
+        way, name = case.split("-")
         keras.utils.clear_session()
         with tempfile.TemporaryDirectory() as folder:
             found = WAYS[way].answer(name, pathlib.Path(folder))
-        answers |= {f"{name} {key}": value for key, value in found.items()}
+        answers |= {f"{case} {key}": value for key, value in found.items()}
     np.savez(path, **answers)
