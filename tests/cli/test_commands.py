@@ -1,9 +1,12 @@
 """The command lines as a user runs them: processes, exit codes, messages."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 from processes import run_command
+from small_training import UNIT
 
 from keras_resnetv2 import (
     PreActResNet20,
@@ -17,11 +20,11 @@ TRAIN = ("--model=PreActResNet20", "--dataset=fake", "--epochs=1")
 
 def test_train_evaluate_export(tmp_path):
     workdir = tmp_path / "run"
-    shallow = tmp_path / "shallow.json"
-    shallow.write_text('{"options": {"depth": 8}}')
+    small = tmp_path / "small.json"
+    small.write_text(json.dumps({"options": UNIT}))
     done = run_command(
         "train",
-        *(f"--config={shallow}", *TRAIN, f"--workdir={workdir}"),
+        *(f"--config={small}", *TRAIN, f"--workdir={workdir}"),
         *("--batch_size=128", "--shortcut=dropout", "--dropout_rate=0.2"),
     )
     assert done.returncode == 0, done.stderr
@@ -37,7 +40,7 @@ def test_train_evaluate_export(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "stage1_unit1" in done.stdout
     rows = (workdir / "propagation.csv").read_text().splitlines()
-    assert len(rows) == 5 and rows[1].startswith("stage1_unit1,dropout,,")
+    assert len(rows) == 3 and rows[1].startswith("stage1_unit1,dropout,,")
     assert Image.open(workdir / "propagation.png").format == "PNG"
 
     tf = pytest.importorskip("tensorflow")

@@ -7,6 +7,10 @@ SHORTER = {
     "model = keras_resnetv2.PreActResNet20()\ntraining.": "model = "
     "keras_resnetv2.ResNetV2(keras_resnetv2.ResNetConfig(\n"
     "    units_per_stage=(1, 1), widths=(16, 32)))\ntraining.",
+    # An export's own check loads it a second time, in a process of its own.
+    "path = keras_resnetv2": "from keras_resnetv2.export import self_check\n"
+    "self_check.check = lambda *args: None\n"
+    "path = keras_resnetv2",
 }
 
 
