@@ -29,8 +29,9 @@ export TF_CPP_MIN_LOG_LEVEL ?= 1
 BIN := $(VENV)/bin
 # Without its dependencies: they would install a second TensorFlow.
 SERVING_API := --no-deps "tensorflow-serving-api>=2.20,<3"
-# The tests of a file run in one process and share costly fixtures.
-PARALLEL := -n $(WORKERS) --dist loadfile
+# The tests of a file run in one process and share costly fixtures. In another
+# order, files of one long test come last, and processes wait for each other.
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 INSTALLED := $(VENV)/.installed-$(TENSORFLOW)
 
 .PHONY: demo test test-all test-serving test-without-tensorflow lint docs clean
