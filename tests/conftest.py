@@ -40,9 +40,16 @@ def traced_graphs(request):
 @pytest.fixture(autouse=True)
 def fresh_keras():
     """Every test starts with no global Keras state and a fixed seed."""
-    keras.utils.clear_session(free_memory=False)
+    with pytest.MonkeyPatch.context() as patch:
+        if keras.backend.backend() == "tensorflow":
+            from tensorflow.python import pywrap_tfe
+
+            # Both empty TensorFlow's cache of kernels, and every test would
+            # make those of the one before again.
+            patch.setattr(pywrap_tfe, "TFE_ContextClearCaches", lambda _: None)
+        keras.utils.clear_session(free_memory=False)
+        keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy("float32")
-    keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
 

@@ -16,11 +16,6 @@ from keras_resnetv2.export.picture_rows import check_pixels, decode_rows
 SIZE, RESIZE = 32, 36
 
 
-@pytest.fixture(autouse=True)
-def fresh_keras():
-    """Nothing here uses Keras; after a reset, TensorFlow optimizes anew."""
-
-
 def make(size=SIZE, resize=RESIZE, limit=100_000):
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
     def decode(encoded):
