@@ -73,12 +73,12 @@ def train(
             epoch's end and at the training's; weights that are set at an
             epoch's end do not last. The logs of an epoch are loss, accuracy,
             val_loss, val_accuracy and learning_rate. The recipe sets the
-            learning rate; callbacks that set it are refused. If a callback sets `model.stop_training`, the
-            training ends there, also within an epoch; the same call resumes
-            it. The weights at the end, such as those that
-            `EarlyStopping(restore_best_weights=True)` restores, are saved in
-            model.keras and in the last checkpoint. A callback's own state,
-            such as the best epoch so far, is not restored.
+            learning rate; callbacks that set it are refused. If a callback sets
+            `model.stop_training`, the training ends there, also within an
+            epoch; the same call resumes it. The weights at the end, such as
+            those that `EarlyStopping(restore_best_weights=True)` restores, are
+            saved in model.keras and in the last checkpoint. A callback's own
+            state, such as the best epoch so far, is not restored.
 
     Returns:
         One `EpochRow` per epoch, including earlier sessions.
