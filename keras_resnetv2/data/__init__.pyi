@@ -1,4 +1,5 @@
 from .augmentation import AUGMENTATIONS as AUGMENTATIONS
+from .batches import Part as Part
 from .batches import evaluation_batches as evaluation_batches
 from .batches import training_batches as training_batches
 from .datasets import DATASETS as DATASETS

@@ -40,6 +40,38 @@ _OPENED_BY_THE_OTHER = {"encoded": "load_arrays", "in_memory": "open_images"}
 
 
 @dataclasses.dataclass(frozen=True)
+class Part:
+    """The part of every batch that one of several processes makes.
+
+    A batch is cut into one piece for each replica. The processes take turns:
+    `Model.predict` puts its results together in this order.
+
+    Attributes:
+        process: number of the process, from 0.
+        processes: how many there are.
+        replicas: how many there are on all processes, a multiple of them.
+    """
+
+    process: int
+    processes: int
+    replicas: int
+
+    def places(self, batch_size: int) -> np.ndarray:
+        """Returns the places of the images within the batch.
+
+        Args:
+            batch_size: images per batch, a multiple of the replicas.
+
+        Returns:
+            int64, (replicas of this process, images of each).
+        """
+        pieces = np.arange(batch_size).reshape(
+            -1, self.processes, batch_size // self.replicas
+        )
+        return pieces[:, self.process]
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainingStream:
     """A checked training stream; `training_batches` explains each field."""
 
@@ -53,6 +85,7 @@ class TrainingStream:
     seed: int
     first_step: int
     steps: int
+    part: Part | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +97,7 @@ class EvaluationStream:
     standardization: Standardization
     image_size: int | None
     resize: int | None
+    part: Part | None = None
 
     @property
     def steps(self) -> int:
@@ -85,6 +119,7 @@ def training_batches(
     first_step: int = 0,
     steps: int,
     framework: str = "tensorflow",
+    part: Part | None = None,
 ) -> "tf.data.Dataset | Iterator[tuple[np.ndarray, np.ndarray]]":
     """Streams the batches of steps `first_step` to `steps - 1`.
 
@@ -113,6 +148,8 @@ def training_batches(
             generator that needs no TensorFlow; "device" for a generator of the
             same batches as "numpy", made from images in memory on the device
             of Keras's backend (JAX, PyTorch).
+        part: makes only this process's part of every batch, one element for
+            each of its replicas; for "tensorflow". `None`: whole batches.
 
     Returns:
         Batches of float32 images (batch_size, height, width, 3) and int32
@@ -159,6 +196,7 @@ def training_batches(
         seed=seed,
         first_step=first_step,
         steps=steps,
+        part=_fitting_part(part, batch_size, framework, mixup or cutmix),
     )
     return _stream_module(framework, data).training(stream)
 
@@ -171,6 +209,7 @@ def evaluation_batches(
     image_size: int | None = None,
     resize: int | None = None,
     framework: str = "tensorflow",
+    part: Part | None = None,
 ) -> "tf.data.Dataset | Iterator[tuple[np.ndarray]]":
     """Streams all images in order, for `keras.Model.predict`.
 
@@ -187,6 +226,7 @@ def evaluation_batches(
             is scaled before the crop; `None` means image_size * 256 / 224 (the
             paper uses 256 for 224, and 320 for 320).
         framework: "tensorflow", "numpy" or "device"; see `training_batches`.
+        part: see `training_batches`.
 
     Returns:
         Batches `(images,)`, Keras's form of input without labels: float32
@@ -205,6 +245,7 @@ def evaluation_batches(
         ),
         image_size=image_size,
         resize=_fitting_resize(resize, data, image_size),
+        part=_fitting_part(part, batch_size, framework),
     )
     return _stream_module(framework, data).evaluation(stream)
 
@@ -281,6 +322,28 @@ def _fitting_resize(
             f"at least image_size={image_size}; received {resize}."
         )
     return resize
+
+
+def _fitting_part(
+    part: Part | None, batch_size: int, framework: str, in_pairs: bool = False
+) -> Part | None:
+    if part is not None and framework != "tensorflow":
+        raise ValueError(
+            f"framework={framework!r} makes whole batches; received {part}. "
+            'Use "tensorflow", or part=None.'
+        )
+    if part is not None and batch_size % part.replicas:
+        raise ValueError(
+            f"batch_size={batch_size} cannot be divided equally among "
+            f"{part.replicas} replicas. Choose a multiple of {part.replicas}."
+        )
+    if part is not None and in_pairs and batch_size // part.replicas % 2:
+        raise ValueError(
+            "mixup and cutmix mix pairs of images, but batch_size="
+            f"{batch_size} gives each of {part.replicas} replicas an odd "
+            f"number. Choose a multiple of {2 * part.replicas}."
+        )
+    return part
 
 
 def _stream_module(

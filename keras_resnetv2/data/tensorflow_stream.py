@@ -58,7 +58,8 @@ def training(stream: TrainingStream) -> tf.data.Dataset:
     batches = _from_memory(stream) if is_in_memory else _from_files(stream)
     if stream.mixing:
         batches = _map_steps(_mixed, stream, batches)
-    return finish(batches, stream.steps - stream.first_step)
+    steps = stream.steps - stream.first_step
+    return finish(*_for_each_replica(batches, stream, steps))
 
 
 def evaluation(stream: EvaluationStream) -> tf.data.Dataset:
@@ -73,7 +74,33 @@ def evaluation(stream: EvaluationStream) -> tf.data.Dataset:
     """
     is_in_memory = isinstance(stream.data, ImageData)
     make = _in_order_from_memory if is_in_memory else _in_order_from_files
-    return finish(make(stream), stream.steps)
+    return finish(*_for_each_replica(make(stream), stream, stream.steps))
+
+
+def _places(stream):
+    """Returns the places within a batch of the images to make."""
+    if stream.part is None:
+        return np.arange(stream.batch_size)
+    return stream.part.places(stream.batch_size).ravel()
+
+
+def _ours(stream, values, axis=0):
+    """Returns the values, one for each image of a batch, of those to make."""
+    if stream.part is None:
+        return values
+    return tf.nest.map_structure(
+        lambda value: tf.gather(value, _places(stream), axis=axis), values
+    )
+
+
+def _for_each_replica(batches, stream, steps):
+    """Returns one element for each of this process's replicas, and how many."""
+    if stream.part is None:
+        return batches, steps
+    replicas, images = stream.part.places(stream.batch_size).shape
+    if replicas > 1:
+        batches = batches.rebatch(images, drop_remainder=True)
+    return batches, steps * replicas
 
 
 def _from_memory(stream):
@@ -82,10 +109,11 @@ def _from_memory(stream):
     augmentation = stream.augmentation
 
     def make_batch(step, chosen):
+        chosen = _ours(stream, chosen)
         batch = _standardized(stream, step, tf.gather(images, chosen))
         seed = tf.stack([tf.constant(stream.seed, tf.int64), step])
         draws = augmentation.draw_tf(seed, stream.batch_size, batch.shape)
-        batch = augmentation.apply(tnp, batch, draws)
+        batch = augmentation.apply(tnp, batch, _ours(stream, draws))
         return batch, tf.gather(labels, chosen)
 
     steps = tf.data.Dataset.range(stream.first_step, stream.steps)
@@ -98,6 +126,7 @@ def _standardized(stream, step, pixels):
     if stream.rand_augment:
         seed = _seed(stream, step, _RAND_AUGMENT)
         draws = rand_augment.draw_tf(seed, stream.batch_size)
+        draws = _ours(stream, draws, axis=1)
         pixels = rand_augment.apply(tnp, pixels, stream.rand_augment, draws)
     return standardize(pixels, stream.standardization)
 
@@ -106,6 +135,7 @@ def _mixed(stream, step, images, labels):
     draws = stream.mixing.draw_tf(
         _seed(stream, step, _MIXING), stream.batch_size
     )
+    draws = _ours(stream, draws)
     return mixing.apply(tnp, images, labels, stream.data.classes, draws)
 
 
@@ -132,9 +162,7 @@ def _in_order_from_memory(stream):
     images = to_host(stream.data.images)
 
     def make_batch(step):
-        place = step * stream.batch_size + tf.range(
-            stream.batch_size, dtype=tf.int64
-        )
+        place = step * stream.batch_size + _places(stream)
         chosen = tf.gather(images, place % len(stream.data))
         return (standardize(chosen, stream.standardization),)
 
@@ -207,6 +235,13 @@ def _images(stream, source, positions, keys, rule, seed, standardized=True):
         return position, image, label
 
     places = tf.data.Dataset.zip(positions, keys)
+    if stream.part is not None:
+        is_ours = np.isin(np.arange(stream.batch_size), _places(stream))
+        places = places.filter(
+            lambda position, key: tf.gather(
+                is_ours, position % stream.batch_size
+            )
+        )
     images = places.map(
         make_image,
         num_parallel_calls=PARALLEL,
@@ -290,7 +325,7 @@ def _is_for_tensorflow(encoded, pixel_limit):
 
 def _batch(images, stream):
     return images.batch(
-        stream.batch_size,
+        len(_places(stream)),
         drop_remainder=True,
         num_parallel_calls=PARALLEL,
         deterministic=True,
@@ -398,7 +433,7 @@ def finish(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:
     """
     options = tf.data.Options()
     options.deterministic = True
-    # Every worker makes the same batches; replicas split them.
+    # Whoever splits a stream among workers says so by its part.
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.OFF
     )

@@ -5,6 +5,7 @@ import pytest
 
 from keras_resnetv2.data import (
     ImageData,
+    Part,
     Standardization,
     batches,
     evaluation_batches,
@@ -113,6 +114,56 @@ def test_a_later_start_goes_on_to_the_bit(data, framework, first_step, options):
     whole = stream(data, framework, **options)
     rest = stream(data, framework, first_step=first_step, **options)
     assert_same(rest, whole[first_step:])
+
+
+def joined(parts, replicas):
+    """Whole batches: the processes take turns, piece by piece."""
+    batches = [
+        [next(parts[piece % len(parts)]) for piece in range(replicas)]
+        for _ in range(6)
+    ]
+    assert not any(list(part) for part in parts)  # there are no more
+    return [tuple(map(np.concatenate, zip(*pieces))) for pieces in batches]
+
+
+@pytest.mark.parametrize("processes, replicas", [(2, 2), (2, 4), (4, 4)])
+def test_parts_make_the_batches_of_one_process(data, processes, replicas):
+    pytest.importorskip("tensorflow")
+    parts = [Part(p, processes, replicas) for p in range(processes)]
+    for modern in ({}, {"rand_augment": 9, "mixup": 0.2, "cutmix": 1.0}):
+        options = {"first_step": 2, "steps": 8, "seed": 3, **modern}
+        whole = stream(data, "tensorflow", **options)
+        found = [
+            iter(stream(data, "tensorflow", part=p, **options)) for p in parts
+        ]
+        assert_same(joined(found, replicas), whole)
+    # 48 + 2 images; the rest of the last batch is the first images again.
+    options = {"batch_size": 9 * replicas, "standardization": PLAIN}
+    found = [iter(evaluation_batches(data, part=p, **options)) for p in parts]
+    whole = np.concatenate([b for (b,) in evaluation_batches(data, **options)])
+    pieces = [
+        next(found[piece % processes])[0]
+        for _ in range(len(whole) // (9 * replicas))
+        for piece in range(replicas)
+    ]
+    assert not any(list(part) for part in found)
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"framework": "numpy"}, 'whole batches.*Use "tensorflow"'),
+        ({"framework": "tensorflow"}, "batch_size=16.*multiple of 3"),
+        (
+            {"framework": "tensorflow", "mixup": 0.2, "batch_size": 15},
+            "batch_size=15.*odd number. Choose a multiple of 6",
+        ),
+    ],
+)
+def test_bad_parts(data, options, message):
+    with pytest.raises(ValueError, match=message):
+        stream(data, steps=1, part=Part(0, 3, 3), **options)
 
 
 def test_more_steps_do_not_change_the_first(data, framework):

@@ -1,5 +1,6 @@
 import io
 import itertools
+import pathlib
 import shutil
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 from keras_resnetv2.data import (
     AUGMENTATIONS,
     STANDARDIZATIONS,
+    Part,
     Standardization,
     crops,
     evaluation_batches,
@@ -122,6 +124,35 @@ def test_images_keep_their_labels(data, framework, jpegs):
             pixels = image * own.std + own.mean
             expected = centre(jpegs["train"][label])
             np.testing.assert_allclose(pixels, expected, atol=1.01)
+
+
+@pytest.mark.parametrize("source", ["folder", "tfds"])
+@pytest.mark.parametrize("replicas", [2, 4])
+def test_two_parts_make_the_batches_of_one_process(source, replicas, request):
+    data = open_source(source, "train", request)
+    options = {"first_step": 3, "steps": 9, "augmentation": "scale"}
+    parts = [
+        iter(stream(data, "tensorflow", part=Part(p, 2, replicas), **options))
+        for p in range(2)
+    ]
+    for whole in stream(data, "tensorflow", **options):
+        pieces = [next(parts[piece % 2]) for piece in range(replicas)]
+        assert_same([tuple(map(np.concatenate, zip(*pieces)))], [whole])
+    assert not any(list(part) for part in parts)
+
+
+def test_a_process_decodes_only_its_part(image_folder, tmp_path):
+    shutil.copytree(image_folder, tmp_path, dirs_exist_ok=True)
+    data = open_images(str(tmp_path), "test")
+    # The third of a batch of four: of the second process.
+    pathlib.Path(data.paths[2]).write_bytes(b"no picture")
+    whole = evaluate(open_images(str(image_folder), "test"), "tensorflow")
+    part = evaluate(data, "tensorflow", part=Part(0, 2, 2))
+    np.testing.assert_array_equal(
+        np.concatenate(part), np.concatenate([batch[:2] for batch in whole])
+    )
+    with pytest.raises(Exception, match="cannot be read"):
+        evaluate(data, "tensorflow", part=Part(1, 2, 2))
 
 
 # Within an epoch; across a border; the first step of an epoch.
