@@ -58,7 +58,7 @@ class Workdir:
 
         Raises:
             ValueError: if it is not a directory, holds something else, or
-                holds a training with other settings.
+                holds a training with other settings. `replicas` may differ.
         """
         if not self.settings.exists():
             check_free(self.settings, "training")
@@ -68,7 +68,8 @@ class Workdir:
             self.settings,
             "training",
             dataclasses.asdict(stored),
-            dataclasses.asdict(experiment),
+            # What it runs on may change.
+            {**dataclasses.asdict(experiment), "replicas": stored.replicas},
         )
 
     def write(

@@ -148,6 +148,7 @@ def test_workdir_of_other_settings_is_refused(tmp_path):
     workdir.check(experiment(epochs=3))
     with pytest.raises(ValueError, match="epochs: 3 there, 4 asked for"):
         workdir.check(experiment(epochs=4))
+    workdir.check(experiment(epochs=3, replicas=2))  # of another machine
 
 
 def test_foreign_and_empty_workdirs(tmp_path):
