@@ -1,8 +1,11 @@
 """Code in a process of its own: another backend, other devices, an end."""
 
+import contextlib
+import json
 import multiprocessing
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -43,18 +46,71 @@ def run_forked(code, *arguments):
 
     On the tests' own backend. Returns the exit code and what was printed.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        outputs = [os.path.join(folder, name) for name in ("stdout", "stderr")]
-        process = _FORKS.Process(
-            target=_execute, args=(code, ["-c", *map(str, arguments)], outputs)
+    return Forked(code, *arguments).wait()
+
+
+class Forked:
+    """A process of `run_forked` that goes on by itself."""
+
+    def __init__(self, code, *arguments, **environment):
+        self.arguments = arguments
+        self._folder = tempfile.TemporaryDirectory()
+        self._outputs = [
+            pathlib.Path(self._folder.name, name)
+            for name in ("stdout", "stderr")
+        ]
+        self.process = _FORKS.Process(
+            target=_execute,
+            args=(
+                code,
+                ["-c", *map(str, arguments)],
+                list(map(str, self._outputs)),
+                environment,
+            ),
         )
-        process.start()
-        process.join()
+        self.process.start()
+
+    def send(self, number):
+        """Sends it a signal."""
+        os.kill(self.process.pid, number)
+
+    def wait(self, seconds=None):
+        """Its end; within so many seconds, if they are given."""
+        self.process.join(seconds)
+        if self.process.exitcode is None:
+            self.process.kill()
+            raise TimeoutError(f"It went on after {seconds} seconds.")
+        stdout, stderr = (output.read_text() for output in self._outputs)
+        self._folder.cleanup()
         return subprocess.CompletedProcess(
-            arguments,
-            process.exitcode,
-            *(pathlib.Path(output).read_text() for output in outputs),
+            self.arguments, self.process.exitcode, stdout, stderr
         )
+
+
+def free_addresses(count):
+    """Addresses of this machine that nobody listens on."""
+    with contextlib.ExitStack() as taken:
+        ports = []
+        for _ in range(count):
+            holder = taken.enter_context(socket.socket())
+            holder.bind(("127.0.0.1", 0))
+            ports.append(holder.getsockname()[1])
+    return [f"127.0.0.1:{port}" for port in ports]
+
+
+def start_workers(code, arguments_of_each, workers=None):
+    """Starts a script as the workers of a TF_CONFIG."""
+    workers = workers or free_addresses(len(arguments_of_each))
+    return [
+        Forked(code, *arguments, TF_CONFIG=tf_config(workers, index))
+        for index, arguments in enumerate(arguments_of_each)
+    ]
+
+
+def tf_config(workers, index):
+    """The variable's value for one of these workers."""
+    task = {"type": "worker", "index": index}
+    return json.dumps({"cluster": {"worker": workers}, "task": task})
 
 
 def run_command(tool, *arguments):
@@ -62,7 +118,8 @@ def run_command(tool, *arguments):
     return run_forked(_COMMAND, _TOOLS / f"{tool}.py", *arguments)
 
 
-def _execute(code, arguments, outputs):
+def _execute(code, arguments, outputs, environment):
+    os.environ.update(environment)
     for descriptor, output in enumerate(outputs, 1):
         file = os.open(output, os.O_WRONLY | os.O_CREAT)
         os.dup2(file, descriptor)

@@ -110,7 +110,9 @@ def entry_point(
         if sys.stderr is None:  # closed: the next file opened would become 2
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             sys.stderr = open(2, "w", closefd=False)
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+        # If a worker is lost, TensorFlow's own errors are thirty lines.
+        level = "3" if os.environ.get("TF_CONFIG") else "1"
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", level)
         logging.use_absl_handler()
         logging.get_absl_handler().setFormatter(_Formatter())
         faulthandler.enable()

@@ -36,6 +36,19 @@ def replicas_of(model: keras.Model) -> int:
     return model.distribute_strategy.num_replicas_in_sync
 
 
+def local_replicas_of(model: keras.Model) -> int:
+    """Returns a model's number of replicas in this process."""
+    if replicas_of(model) == 1:
+        return 1
+    return len(model.distribute_strategy.extended.worker_devices)
+
+
+def _is_spread(strategy):
+    """Returns whether a strategy has replicas in other processes."""
+    replicas = strategy.num_replicas_in_sync
+    return 1 < replicas > len(strategy.extended.worker_devices)
+
+
 @keras.saving.register_keras_serializable(package="keras_resnetv2")
 class ResNet(keras.Model):
     """A functional `keras.Model` of any depth, for any number of replicas.
@@ -154,7 +167,26 @@ class ResNet(keras.Model):
     @property
     def distribute_strategy(self):
         """See Keras; its calls end with their last batch."""
-        return PromptStrategy(super().distribute_strategy)
+        strategy = super().distribute_strategy
+        # Keras looks at the class of a strategy of several workers.
+        return strategy if _is_spread(strategy) else PromptStrategy(strategy)
+
+    def train_on_batch(self, *args, **kwargs):
+        """See Keras; refused on several workers."""
+        _check_one_process(self, "train_on_batch")
+        return super().train_on_batch(*args, **kwargs)
+
+    def predict_on_batch(self, *args, **kwargs):
+        """See Keras; refused on several workers."""
+        _check_one_process(self, "predict_on_batch")
+        return super().predict_on_batch(*args, **kwargs)
+
+    def _make_function(self, step_function, **kwargs):
+        # On several workers, Keras averages logs along an axis, and theirs
+        # have none.
+        if local_replicas_of(self) < replicas_of(self):
+            step_function = _with_an_axis(step_function)
+        return super()._make_function(step_function, **kwargs)
 
     def make_train_function(self, force=False):
         """See Keras; checks and trains one batch at a time."""
@@ -189,7 +221,7 @@ class ResNet(keras.Model):
         """See Keras; refuses batches that are not split among replicas."""
         is_new = self.predict_function is None or force
         super().make_predict_function(force=force)
-        replicas = replicas_of(self)
+        replicas = local_replicas_of(self)
         if replicas > 1 and is_new:
             self.predict_function = _shared_out(self.predict_function, replicas)
 
@@ -268,6 +300,15 @@ def _deep_recursion():
         yield
     finally:
         sys.setrecursionlimit(before)
+
+
+def _with_an_axis(step_function):
+    def step(*args):
+        return keras.tree.map_structure(
+            lambda value: keras.ops.reshape(value, (1,)), step_function(*args)
+        )
+
+    return step
 
 
 def _batch_by_batch(train_function, strategy):
@@ -369,6 +410,23 @@ def _check_compiled(model: keras.Model, replicas: int) -> None:
             )
 
 
+def _check_one_process(model: keras.Model, method: str) -> None:
+    """Checks that a model is not spread over several workers.
+
+    Args:
+        model: any model.
+        method: what was called.
+
+    Raises:
+        ValueError: if it is; says what to call instead.
+    """
+    if local_replicas_of(model) < replicas_of(model):
+        raise ValueError(
+            f"{method} does not split a batch among workers. Call fit, "
+            "evaluate or predict, which split it."
+        )
+
+
 def _check_shared_out(batch, replicas: int) -> None:
     """Checks that a batch is split among the replicas.
 
@@ -402,7 +460,8 @@ def _check_shards(batch, strategy) -> None:
     Raises:
         ValueError: if one gets none; says how it was split and what to do.
     """
-    _check_shared_out(batch, strategy.num_replicas_in_sync)
+    if len(strategy.extended.worker_devices) > 1:
+        _check_shared_out(batch, strategy.num_replicas_in_sync)
     shards = strategy.experimental_local_results(keras.tree.flatten(batch)[0])
     images = [int(shard.shape[0]) for shard in shards]
     if not all(images):

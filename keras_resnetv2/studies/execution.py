@@ -15,6 +15,7 @@ from keras_resnetv2.studies.plan import Plan
 from keras_resnetv2.studies.results import Result, result_of
 from keras_resnetv2.studies.study import run_name
 from keras_resnetv2.studies.studydir import Studydir
+from keras_resnetv2.training.workers import refuse_several
 
 
 def run_study(
@@ -54,6 +55,7 @@ def run_study(
             using it, or an argument does not fit.
     """
     check_installed("A study")
+    refuse_several("A study")
     for experiment in plan.runs().values():
         check_readable(experiment.dataset)
     if checkpoint_steps is not None:

@@ -1,9 +1,11 @@
 """Checkpoints: all that a training needs to resume, written atomically."""
 
+import functools
 import json
 import os
 import pathlib
 import re
+import zlib
 from typing import NamedTuple
 
 import keras
@@ -53,11 +55,7 @@ def save(
         DivergedError: if a variable is NaN or infinite; nothing is written.
         OSError: for instance if the disk is full; earlier checkpoints remain.
     """
-    arrays = {
-        name: keras.ops.convert_to_numpy(variable)
-        for name, variable in _variables(model).items()
-    }
-    check_arrays(arrays, step)
+    arrays = check(model, step)
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"step-{step:09d}.npz"
     part = directory / ".part.npz"
@@ -67,6 +65,24 @@ def save(
         os.fsync(file.fileno())
     for path, _ in _find(directory)[_KEPT:]:
         path.unlink()
+
+
+def check(model: keras.Model, step: int) -> dict[str, np.ndarray]:
+    """Checks what a checkpoint would hold.
+
+    Args:
+        model: a compiled model.
+        step: number of steps done.
+
+    Returns:
+        The arrays by name.
+
+    Raises:
+        DivergedError: if a variable is NaN or infinite.
+    """
+    arrays = _arrays(model)
+    check_arrays(arrays, step)
+    return arrays
 
 
 def restore(model: keras.Model, directory: pathlib.Path) -> Restored | None:
@@ -116,6 +132,15 @@ def restore(model: keras.Model, directory: pathlib.Path) -> Restored | None:
     return None
 
 
+def checksum(model: keras.Model) -> int:
+    """Returns a CRC-32 of all variables that a checkpoint holds."""
+    return functools.reduce(
+        lambda crc, array: zlib.crc32(np.ascontiguousarray(array), crc),
+        _arrays(model).values(),
+        0,
+    )
+
+
 def last_step(directory: pathlib.Path) -> int | None:
     """Returns the step of the newest checkpoint; None without checkpoints."""
     found = _find(directory)
@@ -152,6 +177,13 @@ def _check_fits(path, arrays, variables):
                 f"{tuple(variable.shape)} in this network. Give the settings "
                 "that it was trained with."
             )
+
+
+def _arrays(model):
+    return {
+        name: keras.ops.convert_to_numpy(variable)
+        for name, variable in _variables(model).items()
+    }
 
 
 def _variables(model):

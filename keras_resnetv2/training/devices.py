@@ -8,26 +8,39 @@ import keras
 
 from keras_resnetv2._checks import check_choice, check_count
 from keras_resnetv2._processes import available_cores, processor
+from keras_resnetv2.training import workers
 from keras_resnetv2.training.experiment import CHOICES
 
 
 def make_strategy(replicas: int | None = None):
-    """Makes a `MirroredStrategy`, if there is more than one device to use.
+    """Makes a `tf.distribute` strategy, if there are several devices to use.
 
     Args:
         replicas: number of GPUs; None for all. Without a GPU, the number of
             logical CPUs. They share the cores and are only for trying things
-            out.
+            out. If TF_CONFIG names several workers, their devices together,
+            all of which are used.
 
     Returns:
-        A `tf.distribute.MirroredStrategy`, or None for a single device.
+        A `tf.distribute.MirroredStrategy`, or None for a single device. If
+        TF_CONFIG names several workers, a
+        `tf.distribute.MultiWorkerMirroredStrategy`.
 
     Raises:
-        ValueError: if there are fewer GPUs, or the backend is not TensorFlow.
+        OSError: if another worker does not come.
+        ValueError: if there are fewer GPUs, the backend is not TensorFlow, or
+            TF_CONFIG is malformed.
     """
     if replicas is not None:
         check_count("replicas", replicas)
+    _, others = workers.of_environment()
     if keras.backend.backend() != "tensorflow":
+        if others:
+            raise ValueError(
+                f"TF_CONFIG names {len(others)} workers, but Keras runs on "
+                f"{keras.backend.backend()}. Set KERAS_BACKEND=tensorflow, or "
+                "unset TF_CONFIG."
+            )
         if replicas not in (None, 1):
             raise ValueError(
                 f"replicas={replicas} needs tf.distribute, but Keras runs on "
@@ -35,6 +48,8 @@ def make_strategy(replicas: int | None = None):
                 "omit replicas."
             )
         return None
+    if others:
+        return workers.make_strategy(replicas)
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")

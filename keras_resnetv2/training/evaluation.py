@@ -16,6 +16,7 @@ from keras_resnetv2.data import (
 )
 from keras_resnetv2.models.network import replicas_of
 from keras_resnetv2.training.images import images_to_test
+from keras_resnetv2.training.workers import own_batches
 
 # A batch has at most 500 images, or 64 of 224 x 224 pixels.
 _IMAGES, _PIXELS = 500, 64 * 224 * 224
@@ -49,12 +50,16 @@ def predict_logits(
         batch_size = images_at_once(height, width)
     replicas = replicas_of(model)
     batch_size = replicas * math.ceil(min(batch_size, len(data)) / replicas)
-    batches = images_to_test(
-        data,
-        standardization,
-        batch_size=batch_size,
-        image_size=height,
-        resize=resize,
+    batches = own_batches(
+        model.distribute_strategy if replicas > 1 else None,
+        lambda part: images_to_test(
+            data,
+            standardization,
+            batch_size=batch_size,
+            image_size=height,
+            resize=resize,
+            part=part,
+        ),
     )
     steps = math.ceil(len(data) / batch_size)
     return model.predict(batches, steps=steps, verbose=0)[: len(data)]

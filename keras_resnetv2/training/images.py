@@ -17,6 +17,7 @@ from keras_resnetv2.data import (
     open_images,
     training_batches,
 )
+from keras_resnetv2.data.batches import Part
 from keras_resnetv2.data.datasets import IN_MEMORY, SPLITS
 from keras_resnetv2.data.image_folder import RULE
 from keras_resnetv2.training.data_facts import DataFacts
@@ -218,6 +219,7 @@ def experiment_batches(
     *,
     first_step: int,
     steps: int,
+    part: Part | None = None,
 ):
     """Returns the batches of a training, from a step on.
 
@@ -227,6 +229,7 @@ def experiment_batches(
         standardization: their standardization.
         first_step: number of steps done.
         steps: length of the training in steps.
+        part: see `training_batches`.
 
     Returns:
         The result of `training_batches`.
@@ -244,6 +247,7 @@ def experiment_batches(
         first_step=first_step,
         steps=steps,
         framework=framework(data),
+        part=part,
     )
 
 
@@ -254,6 +258,7 @@ def images_to_test(
     batch_size: int,
     image_size: int,
     resize: int | None = None,
+    part: Part | None = None,
 ):
     """Returns the images of a test in batches, in order.
 
@@ -263,6 +268,7 @@ def images_to_test(
         batch_size: images per batch.
         image_size: side of the network's input in pixels.
         resize: for encoded images, see `evaluation_batches`.
+        part: see `training_batches`.
 
     Returns:
         The result of `evaluation_batches`.
@@ -274,6 +280,7 @@ def images_to_test(
         image_size=None if isinstance(data, ImageData) else image_size,
         resize=resize,
         framework=framework(data),
+        part=part,
     )
 
 

@@ -1,5 +1,6 @@
 """`train`: trains the network of an experiment in a work directory."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 
@@ -40,8 +41,10 @@ from keras_resnetv2.training.monitor import (
     check_callbacks,
 )
 from keras_resnetv2.training.networks import build_model, compile_model
+from keras_resnetv2.training.processes import Processes
 from keras_resnetv2.training.stop_requests import StopRequests
-from keras_resnetv2.training.workdir import Workdir
+from keras_resnetv2.training.workdir import Workdir, versions
+from keras_resnetv2.training.workers import WorkerLostError, own_batches
 
 
 def train(
@@ -58,6 +61,11 @@ def train(
     lost. The resumed training ends with the same weights as an uninterrupted
     one. After Ctrl-C or SIGTERM, the training finishes its step, writes a
     checkpoint and ends; nothing is lost.
+
+    If TF_CONFIG names several workers, each of them makes this call, and all
+    train together. `workdir` is then a directory that they share. The first
+    worker writes it. A signal to one of them ends all; if one is lost, the
+    others end with an OSError.
 
     Args:
         experiment: the settings; the same ones when resuming.
@@ -78,7 +86,8 @@ def train(
             epoch; the same call resumes it. The weights at the end, such as
             those that `EarlyStopping(restore_best_weights=True)` restores, are
             saved in model.keras and in the last checkpoint. A callback's own
-            state, such as the best epoch so far, is not restored.
+            state, such as the best epoch so far, is not restored. Every worker
+            calls its own ones.
 
     Returns:
         One `EpochRow` per epoch, including earlier sessions.
@@ -95,55 +104,64 @@ def train(
     if checkpoint_steps is not None:
         check_count("checkpoint_steps", checkpoint_steps)
     workdir = Workdir(workdir)
-    workdir.check(experiment)
     make_deterministic(experiment.deterministic)
-    check_remat(experiment.remat)
     strategy = make_strategy(experiment.replicas)
-    facts = workdir.read()[1] if workdir.settings.exists() else None
-    folder_rule = facts.folder_rule if facts else RULE
-    if folder_rule < RULE and experiment.is_folder:
-        logging.warning(
-            "This training began with version 0.1.0, and resumes with its "
-            "rules for folders: subfolders of a class are not read, and the "
-            "EXIF orientation is ignored. For the current rules, give a new "
-            "--workdir."
-        )
-    # Looks for the initial weights before the images are read.
-    standardization = None if facts else initial_standardization(experiment)
-    if check_images:
-        check_image_files(experiment, folder_rule)
-    images, test = load_training(experiment, data_dir, folder_rule)
-    if facts:
-        check_same_data(experiment, facts, images)
-    else:
-        facts = DataFacts.of(images, standardization, experiment.stream_size)
-    check_divides(
-        experiment.images_per_step,
-        strategy.num_replicas_in_sync if strategy else 1,
+    processes = Processes(strategy)
+    with processes.together():
+        workdir.check(experiment)
+        check_remat(experiment.remat)
+    processes.check_same(
+        {
+            **dataclasses.asdict(experiment),
+            **versions(),
+            "checkpoint_steps": checkpoint_steps,
+        }
     )
+    processes.check_shared(workdir.path)
+    with processes.together():
+        facts, images, test = _data(experiment, workdir, data_dir, check_images)
+        check_divides(
+            experiment.images_per_step,
+            strategy.num_replicas_in_sync if strategy else 1,
+        )
+    processes.check_same({**facts.to_json(), "test images": len(test)})
 
     keras.utils.set_random_seed(experiment.seed)
     steps = experiment.total_steps(len(images))
-    with precision(experiment.precision), scope(strategy):
+    with (
+        processes.lost_workers(),
+        precision(experiment.precision),
+        scope(strategy),
+    ):
         model = build_model(experiment, facts)
         freeze(model, experiment.frozen_stages)
         compile_model(model, experiment, steps)
-        restored = checkpoints.restore(model, workdir.checkpoints)
+        with processes.together():
+            restored = checkpoints.restore(model, workdir.checkpoints)
         if restored is None:
             load_initial_weights(model, experiment.initial_weights)
     first_step = restored.step if restored else 0
+    if processes.count > 1:
+        processes.check_same(
+            {"step": first_step, "weights": checkpoints.checksum(model)}
+        )
     rows = [r for r in logs.read_rows(workdir.metrics) if r.step <= first_step]
     if first_step >= steps:
-        if not workdir.model.exists():
+        if processes.is_chief and not workdir.model.exists():
             with averaged(model):
                 workdir.save_model(model)
+        processes.wait()
         return rows
-    batches = experiment_batches(
-        experiment,
-        images,
-        facts.standardization,
-        first_step=first_step,
-        steps=steps,
+    batches = own_batches(
+        strategy,
+        lambda part: experiment_batches(
+            experiment,
+            images,
+            facts.standardization,
+            first_step=first_step,
+            steps=steps,
+            part=part,
+        ),
     )
     print(
         found(
@@ -153,14 +171,21 @@ def train(
             steps,
         )
     )
+    if processes.count > 1:
+        print(
+            f"Worker {processes.index} of {processes.count}; worker 0 writes "
+            "all files and prints the epochs."
+        )
     if first_step:
         workdir.warn_of_another_backend()
         print(f"Resuming at step {first_step:,} of {steps:,}.")
-    # Written only after all checks, so that bad input leaves no files behind.
-    workdir.write(experiment, facts, data_dir)
-    # A callback may have stopped an earlier session. If this one is killed,
-    # its model.keras must not remain.
-    workdir.model.unlink(missing_ok=True)
+    processes.wait()  # they have read what the chief now writes
+    if processes.is_chief:
+        # Written only after all checks: bad input leaves no files behind.
+        workdir.write(experiment, facts, data_dir)
+        # A callback may have stopped an earlier session. If this one is
+        # killed, its model.keras must not remain.
+        workdir.model.unlink(missing_ok=True)
 
     input_wait = InputWait()
     with StopRequests() as stop_requests:
@@ -179,9 +204,10 @@ def train(
                 checkpoint_steps=checkpoint_steps,
                 stop_requests=stop_requests,
                 callbacks=callbacks,
+                processes=processes,
             )
         try:
-            with plain_errors():
+            with plain_errors(), processes.lost_workers():
                 model.fit(
                     input_wait.measure(model, batches),
                     # One Keras "epoch": fit cannot start within an epoch.
@@ -190,11 +216,36 @@ def train(
                     verbose=0,
                     callbacks=[monitor],
                 )
+        except WorkerLostError:
+            raise
         except OSError as error:
             raise _with_advice(error, workdir) from error
         finally:
             monitor.close()
     return rows
+
+
+def _data(experiment, workdir, data_dir, check_images):
+    """Returns facts of the training's data, and the images of both splits."""
+    facts = workdir.read()[1] if workdir.settings.exists() else None
+    folder_rule = facts.folder_rule if facts else RULE
+    if folder_rule < RULE and experiment.is_folder:
+        logging.warning(
+            "This training began with version 0.1.0, and resumes with its "
+            "rules for folders: subfolders of a class are not read, and the "
+            "EXIF orientation is ignored. For the current rules, give a new "
+            "--workdir."
+        )
+    # Looks for the initial weights before the images are read.
+    standardization = None if facts else initial_standardization(experiment)
+    if check_images:
+        check_image_files(experiment, folder_rule)
+    images, test = load_training(experiment, data_dir, folder_rule)
+    if facts:
+        check_same_data(experiment, facts, images)
+    else:
+        facts = DataFacts.of(images, standardization, experiment.stream_size)
+    return facts, images, test
 
 
 def _with_advice(error, workdir):

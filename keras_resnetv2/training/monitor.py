@@ -23,7 +23,8 @@ from keras_resnetv2.training.compiling import schedule_of
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import seed_step
 from keras_resnetv2.training.experiment import Experiment
-from keras_resnetv2.training.stop_requests import StopRequests
+from keras_resnetv2.training.processes import Processes
+from keras_resnetv2.training.stop_requests import SIGNALS, StopRequests
 from keras_resnetv2.training.workdir import Workdir
 
 _RATE = (
@@ -166,6 +167,7 @@ class Monitor(keras.callbacks.Callback):
         checkpoint_steps: steps between checkpoints; None: one per epoch.
         stop_requests: whether to end after the step.
         callbacks: the user's callbacks; they see the real epochs.
+        processes: those that train together; the chief logs and writes.
     """
 
     def __init__(
@@ -182,6 +184,7 @@ class Monitor(keras.callbacks.Callback):
         checkpoint_steps: int | None,
         stop_requests: StopRequests,
         callbacks: Sequence[keras.callbacks.Callback],
+        processes: Processes,
     ):
         super().__init__()
         self._workdir = workdir
@@ -202,13 +205,16 @@ class Monitor(keras.callbacks.Callback):
         self._input_wait = input_wait
         self._checkpoint_steps = checkpoint_steps or self._steps_per_epoch
         self._stop_requests = stop_requests
+        self._processes = processes
         self._callbacks = keras.callbacks.CallbackList(
             callbacks,
             verbose=0,
             epochs=math.ceil(self._total_steps / self._steps_per_epoch),
             steps=self._steps_per_epoch,
         )
-        self._events = logs_lib.Events(workdir.tensorboard, rows)
+        self._events = None
+        if processes.is_chief:
+            self._events = logs_lib.Events(workdir.tensorboard, rows)
         # Only on a terminal; elsewhere only the lines are printed.
         self._bar = tqdm(
             total=self._total_steps * self._batch_size,
@@ -216,7 +222,7 @@ class Monitor(keras.callbacks.Callback):
             unit=" images",
             unit_scale=True,
             smoothing=0.05,
-            disable=None,
+            disable=None if processes.is_chief else True,
             dynamic_ncols=True,
         )
         self._started = False
@@ -259,7 +265,7 @@ class Monitor(keras.callbacks.Callback):
         self._callbacks.on_train_batch_end(self._batch, logs)
         self._count(logs)
         self._bar.update(self._batch_size)
-        stop = self._stop_requests.received
+        stop = self._stop()
         epoch_ends = (
             self._step % self._steps_per_epoch == 0
             or self._step == self._total_steps
@@ -270,10 +276,13 @@ class Monitor(keras.callbacks.Callback):
             self._save_checkpoint()
         # Last, so that an error in a plot or a callback loses nothing.
         if epoch_ends:
-            self._plot_curves()
+            if self._processes.is_chief:
+                self._plot_curves()
             with averaged(self.model):
                 self._tell_of_the_epoch()
+            self._stop()  # a callback may have set stop_training
         if stop:
+            self._processes.wait()  # until the chief has written it
             self._stop_requests.act(self._step)
         self._mark = time.perf_counter()
 
@@ -293,15 +302,39 @@ class Monitor(keras.callbacks.Callback):
             set_averages(self.model)
         if is_changed or self._saved != self._step:
             self._save_checkpoint()
-        self._workdir.save_model(self.model)
+        if self._processes.is_chief:
+            self._workdir.save_model(self.model)
+        self._processes.wait()
 
     def close(self) -> None:
         """Closes the bar and the event files."""
         self._bar.close()
-        self._events.close()
+        if self._events:
+            self._events.close()
+
+    def _stop(self):
+        """Returns whether any process is to stop; then this one is, too."""
+        requests = self._stop_requests
+        if self._processes.count == 1:
+            return requests.received
+        *received, stops = self._processes.sums(
+            [
+                *(requests.received == one for one in SIGNALS),
+                self.model.stop_training,
+            ]
+        )
+        if stops:
+            self.model.stop_training = True
+        for one, count in zip(SIGNALS, received):
+            if count:
+                requests.received = one
+        return requests.received
 
     def _save_checkpoint(self):
         self._saved = self._step
+        if not self._processes.is_chief:
+            checkpoints.check(self.model, self._step)  # diverged: all end
+            return
         checkpoints.save(
             self.model,
             self._workdir.checkpoints,
@@ -335,10 +368,11 @@ class Monitor(keras.callbacks.Callback):
         tested = self._tested()
         row = self._row(self._tally(), tested)
         self._rows.append(row)
-        logs_lib.write_rows(self._workdir.metrics, self._rows)
-        self._events.write(row)
-        tqdm.write(self._line(row))
-        sys.stdout.flush()
+        if self._processes.is_chief:
+            logs_lib.write_rows(self._workdir.metrics, self._rows)
+            self._events.write(row)
+            tqdm.write(self._line(row))
+            sys.stdout.flush()
         self.model.reset_metrics()
         self._begin_epoch()
 

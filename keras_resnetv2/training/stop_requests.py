@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _NOTED = b"""
 Ctrl-C: the training finishes its step, writes a checkpoint and ends. Another
 Ctrl-C ends it at once.
@@ -26,7 +26,7 @@ class StopRequests:
         self.received = None
         self._before = {}
         if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
+            for number in SIGNALS:
                 self._before[number] = signal.signal(number, self._note)
         return self
 

@@ -155,15 +155,17 @@ class Workdir:
 
 
 def _this_session():
+    return {"versions": versions(), "device": devices.device()}
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what a training runs on, by name."""
     backend = keras.backend.backend()
     return {
-        "versions": {
-            "keras_resnetv2": __version__,
-            "keras": keras.__version__,
-            "backend": backend,
-            backend: devices.backend_version(),
-            "numpy": numpy.__version__,
-            "python": platform.python_version(),
-        },
-        "device": devices.device(),
+        "keras_resnetv2": __version__,
+        "keras": keras.__version__,
+        "backend": backend,
+        backend: devices.backend_version(),
+        "numpy": numpy.__version__,
+        "python": platform.python_version(),
     }

@@ -21,6 +21,7 @@ from keras_resnetv2.jobs import parent
 from keras_resnetv2.jobs.job import DescribeData
 from keras_resnetv2.jobs.pool import Pool
 from keras_resnetv2.training.experiment import Experiment
+from keras_resnetv2.training.workers import refuse_several
 from keras_resnetv2.tuning import distributed
 from keras_resnetv2.tuning.oracles import (
     FAILURES_IN_A_ROW,
@@ -115,6 +116,7 @@ def search(
             fit, or all trials failed.
     """
     check_installed("A search")
+    refuse_several("A search")
     check_readable(base.dataset)
     base = dataclasses.replace(
         base,

@@ -1,0 +1,265 @@
+"""The workers of TF_CONFIG: where they are, how they meet, what each makes."""
+
+import contextlib
+import faulthandler
+import functools
+import json
+import os
+import re
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from keras_resnetv2.data.batches import Part
+
+# How long the workers wait for each other at the start.
+START_SECONDS = 300
+# How long a worker may be silent before the others give it up.
+_SILENT_SECONDS = 10
+_ALL_CAME = b"all came"
+_FORM = (
+    'Expected {"cluster": {"worker": ["host:port", ...]}, "task": {"type": '
+    '"worker", "index": 0}}, with another index on each worker'
+)
+
+
+class WorkerLostError(OSError):
+    """Another process of the training has ended, or cannot be reached."""
+
+
+def of_environment() -> tuple[int, list[str]]:
+    """Reads TF_CONFIG, which says where the workers are.
+
+    Returns:
+        This worker's number and all addresses; 0 and [] if there is at most
+        one worker.
+
+    Raises:
+        ValueError: if it has another form, or tasks that are no workers.
+    """
+    text = os.environ.get("TF_CONFIG", "").strip()
+    if not text:
+        return 0, []
+    try:
+        config = json.loads(text)
+        cluster, task = config.get("cluster") or {}, config.get("task") or {}
+        roles = [*cluster, *filter(None, [task.get("type")])]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"TF_CONFIG={text!r} cannot be read: {error}. {_FORM}"
+            ", or unset it to train on one machine."
+        ) from error
+    others = sorted(set(roles) - {"worker"})
+    if others:
+        raise ValueError(
+            f"TF_CONFIG has the roles {', '.join(others)}; expected only "
+            "workers. The first worker is the chief. Make every machine a "
+            "worker, or unset TF_CONFIG to train on one machine."
+        )
+    workers, index = cluster.get("worker", []), task.get("index")
+    if not isinstance(workers, list) or not all(
+        isinstance(worker, str) and re.fullmatch(r".+:\d+", worker)
+        for worker in workers
+    ):
+        raise ValueError(f"TF_CONFIG has the workers {workers!r}. {_FORM}.")
+    if len(workers) < 2:
+        return 0, []
+    if task.get("type") != "worker" or index not in range(len(workers)):
+        raise ValueError(
+            f"TF_CONFIG has {len(workers)} workers and the task {task!r}. "
+            f"{_FORM}, here from 0 to {len(workers) - 1}."
+        )
+    if len(set(workers)) < len(workers):
+        raise ValueError(
+            f"TF_CONFIG has a worker twice: {', '.join(workers)}. Give each "
+            "its own host:port."
+        )
+    return index, workers
+
+
+def refuse_several(what: str) -> None:
+    """Refuses work that several processes cannot share.
+
+    Args:
+        what: the work, such as "A search".
+
+    Raises:
+        ValueError: if TF_CONFIG names several workers, or is malformed.
+    """
+    _, workers = of_environment()
+    if workers:
+        raise ValueError(
+            f"{what} trains many networks, each on one machine, and cannot be "
+            f"spread over the {len(workers)} workers of TF_CONFIG. Unset "
+            "TF_CONFIG."
+        )
+
+
+def make_strategy(replicas: int | None):
+    """Joins the workers of TF_CONFIG; each uses all its GPUs.
+
+    Args:
+        replicas: number of devices on all workers; None for all.
+
+    Returns:
+        A `tf.distribute.MultiWorkerMirroredStrategy`.
+
+    Raises:
+        ValueError: if TensorFlow has already been used, this worker's port is
+            taken, or there are more or fewer devices.
+        WorkerLostError: if another worker does not come.
+    """
+    strategy = _join()
+    found = strategy.num_replicas_in_sync
+    if replicas not in (None, found):
+        _, workers = of_environment()
+        raise ValueError(
+            f"replicas={replicas}, but the {len(workers)} workers have {found} "
+            "devices, all of which are used. Omit replicas; to use fewer, set "
+            "CUDA_VISIBLE_DEVICES on each worker."
+        )
+    return strategy
+
+
+@functools.cache  # a process can join once
+def _join():
+    import tensorflow as tf
+
+    # The strategy's own defaults wait for an hour, and there is no public
+    # setting.
+    from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
+    from tensorflow.python.eager import context
+
+    index, workers = of_environment()
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        cluster_register_timeout_in_ms=1000 * START_SECONDS,
+        heartbeat_timeout_in_ms=1000 * _SILENT_SECONDS,
+        shutdown_barrier_timeout_in_ms=1000 * _SILENT_SECONDS,
+        coordinated_jobs=[
+            coordination_config_pb2.CoordinatedJob(
+                name="worker", num_tasks=len(workers)
+            )
+        ],
+    )
+    # The first worker has no such limit: it would wait for an hour.
+    _meet(index, workers)
+    # One of those that came may still end before it has joined.
+    faulthandler.dump_traceback_later(
+        START_SECONDS, exit=True, file=sys.__stderr__
+    )
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise ValueError(
+            "The workers must meet before TensorFlow has run anything in this "
+            f"process ({error}). Start a new process."
+        ) from error
+    except tf.errors.OpError as error:
+        raise WorkerLostError(
+            f"The workers have met, but could not join ({error.message}). "
+            "Start the same command again on all workers."
+        ) from error
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _meet(index, workers):
+    """Waits until all workers have come to the first one's address.
+
+    Raises:
+        ValueError: if this worker cannot listen on its own address.
+        WorkerLostError: if not all come.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    _, port = _host_and_port(workers[index])
+    try:
+        server = socket.create_server(("", port))
+    except OSError as error:
+        raise ValueError(
+            f"Worker {index} cannot listen on port {port}, which TF_CONFIG "
+            f"gives it ({error}). End the program that uses the port, or give "
+            "another one to all workers."
+        ) from error
+    with server:
+        if index:
+            _come(index, workers[0], deadline)
+        else:
+            _receive(server, workers, deadline)
+
+
+def _come(index, chief, deadline):
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            with socket.create_connection(_host_and_port(chief), 1) as ours:
+                ours.sendall(b"%d" % index)
+                ours.settimeout(deadline - time.monotonic())
+                if ours.recv(len(_ALL_CAME)) == _ALL_CAME:
+                    return
+        time.sleep(0.2)
+    raise _not_reached([chief])
+
+
+def _receive(server, workers, deadline):
+    came = {}
+    with contextlib.ExitStack() as open_ones:
+        while len(came) < len(workers) - 1:
+            server.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                theirs = open_ones.enter_context(server.accept()[0])
+            except TimeoutError as error:
+                raise _not_reached(
+                    [w for i, w in enumerate(workers) if i and i not in came]
+                ) from error
+            theirs.settimeout(1)
+            with contextlib.suppress(OSError, ValueError):  # a stranger
+                came[int(theirs.recv(8))] = theirs
+        for theirs in came.values():
+            with contextlib.suppress(OSError):
+                theirs.sendall(_ALL_CAME)
+
+
+def _host_and_port(worker):
+    host, port = worker.rsplit(":", 1)
+    return host, int(port)
+
+
+def _not_reached(workers):
+    return WorkerLostError(
+        f"{', '.join(workers)} did not come within {START_SECONDS} seconds. "
+        "Start the same command on all workers of TF_CONFIG, and check that "
+        "they reach each other."
+    )
+
+
+def own_batches(strategy, make: Callable[[Part | None], Any]):
+    """Makes the batches that this process needs.
+
+    Args:
+        strategy: from `training.make_strategy`, or None.
+        make: makes a stream of the part it is given.
+
+    Returns:
+        What `make` returns; with several processes, a distributed dataset.
+    """
+    if not is_spread(strategy):
+        return make(None)
+    return strategy.distribute_datasets_from_function(
+        lambda context: make(
+            Part(
+                context.input_pipeline_id,
+                context.num_input_pipelines,
+                context.num_replicas_in_sync,
+            )
+        )
+    )
+
+
+def is_spread(strategy) -> bool:
+    """Returns whether a strategy has devices of several processes."""
+    return strategy is not None and (
+        len(strategy.extended.worker_devices) < strategy.num_replicas_in_sync
+    )

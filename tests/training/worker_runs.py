@@ -1,0 +1,169 @@
+"""Runs in a process of its own: worker_runs.py KIND DEVICES RESULTS [BN].
+
+KIND is "one" device, "mirrored" (one process with so many devices) or
+"workers" (those of TF_CONFIG, with so many devices each). All do the same, and
+leave the comparison to test_workers.py. With BN, one training is all.
+"""
+
+import contextlib
+import functools
+import pathlib
+import sys
+
+import keras
+import numpy as np
+from small_training import UNIT, experiment
+
+from keras_resnetv2 import ResNetConfig, ResNetV2, data, training
+from keras_resnetv2.training import images, logs, loop
+from keras_resnetv2.training.evaluation import predict_logits
+
+KIND, DEVICES, PATH, *ONLY = sys.argv[1:]
+DEVICES, PATH = int(DEVICES), pathlib.Path(PATH)
+RESULTS = {}
+
+
+def load(name, split, **kwargs):
+    count = {"train": 180, "test": 70}[split]
+    return data.load_arrays(name, split, **kwargs).take(count)
+
+
+def several_logical_cpus():
+    """TensorFlow gives a worker without a GPU one CPU; only here more."""
+    import tensorflow as tf
+    from tensorflow.python.distribute import collective_all_reduce_strategy
+
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * DEVICES,
+    )
+    extended = collective_all_reduce_strategy.CollectiveAllReduceExtended
+    extended._initialize_local_devices = lambda self, resolver, worker: (
+        tuple(f"{worker}/device:CPU:{i}" for i in range(DEVICES)),
+        "CPU",
+    )
+
+
+class Keep(keras.callbacks.Callback):
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+    def on_train_end(self, logs=None):
+        variables = [*self.model.weights, *self.model.optimizer.variables]
+        for i, variable in enumerate(variables):
+            RESULTS[f"{self.name}/{i} {variable.name}"] = np.array(
+                keras.ops.convert_to_numpy(variable)
+            )
+
+
+def trainings():
+    """Six steps each."""
+    for kind in ONLY or ("synchronized", "per_replica"):
+        rows = training.train(
+            experiment(
+                epochs=2,
+                batch_size=60,
+                precision="float64",
+                replicas=DEVICES if KIND == "mirrored" else None,
+                options={**UNIT, "batch_normalization": kind},
+            ),
+            PATH / kind,
+            callbacks=[Keep(kind)],
+        )
+        for row in rows:
+            RESULTS[f"{kind}/rows/{row.epoch}"] = np.array(
+                [row.step, row.train_loss, row.test_loss, row.test_error]
+            )
+
+
+def build(scope, optimizer=lambda: training.SGD(0.1), **options):
+    keras.utils.set_random_seed(1)
+    config = ResNetConfig(units_per_stage=(1, 1), widths=(4, 8), **options)
+    with scope():
+        model = ResNetV2(config, input_shape=(8, 8, 3))
+        model.compile(
+            optimizer=optimizer(),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+    return model
+
+
+def keras_methods(scope):
+    """`fit`, `evaluate` and `predict` on arrays, which Keras distributes."""
+    random = np.random.default_rng(0)
+    x = random.normal(1.0, 2.0, size=(70, 8, 8, 3))
+    y = (np.arange(70) * 7 % 10).astype("int32")
+    with training.precision("float64"):
+        model = build(scope, batch_normalization="synchronized")
+    model.fit(x[:55], y[:55], batch_size=16, shuffle=False, verbose=0)
+    Keep.on_train_end(type("", (), {"model": model, "name": "fit"}))
+    for size in (7, 16, 500):
+        options = {"batch_size": size, "verbose": 0}
+        RESULTS[f"methods/evaluate {size}"] = np.array(
+            model.evaluate(x, y, **options)
+        )
+        RESULTS[f"methods/predict {size}"] = model.predict(x, **options)
+    pixels = data.ImageData(
+        images=random.integers(0, 256, (70, 8, 8, 3), dtype=np.uint8),
+        labels=y,
+        class_names=tuple("abcdefghij"),
+    )
+    as_is = data.Standardization(np.zeros(3), np.ones(3))
+    for size in (3, 500):
+        RESULTS[f"methods/logits {size}"] = predict_logits(
+            model, pixels, as_is, size
+        )
+
+
+def overflow(scope):
+    """Only the last replica's gradients overflow: no step, half the scale."""
+    x = np.ones((16, 8, 8, 3), "float32")
+    x[-4:] = np.inf
+    with training.precision("mixed_float16"):
+        model = build(
+            scope,
+            lambda: keras.optimizers.LossScaleOptimizer(
+                training.SGD(0.1), initial_scale=1024.0
+            ),
+        )
+    before = model.get_weights()
+    model.fit(x, np.zeros(16, "int32"), batch_size=16, verbose=0)
+    RESULTS["overflow/scale"] = np.array(model.optimizer.dynamic_scale.value)
+    trained = {id(v) for v in model.trainable_variables}
+    RESULTS["overflow/changes"] = np.array(
+        [
+            np.abs(keras.ops.convert_to_numpy(v) - old).max()
+            for v, old in zip(model.weights, before)
+            if id(v) in trained
+        ]
+    )
+
+
+def refusals(scope):
+    model = build(scope)
+    for name in ("train_on_batch", "predict_on_batch"):
+        try:
+            getattr(model, name)(np.ones((4, 8, 8, 3), "float32"))
+        except ValueError as error:
+            RESULTS[f"refusals/{name}"] = np.array(str(error))
+
+
+# Two of MirroredStrategy in one process get in each other's way.
+loop.make_strategy = make_strategy = functools.cache(training.make_strategy)
+images.load_arrays = load
+logs.plot_curves = lambda *args, **kwargs: None
+keras.config.set_floatx("float64")  # of the loss and the metrics
+if KIND == "workers" and DEVICES > 1:
+    several_logical_cpus()
+trainings()
+if not ONLY:
+    strategy = make_strategy(DEVICES if KIND == "mirrored" else None)
+    scope = strategy.scope if strategy else contextlib.nullcontext
+    keras_methods(scope)
+    if KIND == "workers":
+        keras.config.set_floatx("float32")
+        overflow(scope)
+        refusals(scope)
+np.savez(PATH.with_suffix(".npz"), **RESULTS)
