@@ -46,7 +46,7 @@ def local_replicas_of(model: keras.Model) -> int:
 def _is_spread(strategy):
     """Returns whether a strategy has replicas in other processes."""
     replicas = strategy.num_replicas_in_sync
-    return 1 < replicas > len(strategy.extended.worker_devices)
+    return replicas > 1 and len(strategy.extended.worker_devices) < replicas
 
 
 @keras.saving.register_keras_serializable(package="keras_resnetv2")
