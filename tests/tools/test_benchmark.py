@@ -32,7 +32,8 @@ def sides_of(folder, *arguments):
 @pytest.mark.parametrize(
     "sides",
     [
-        ["keras_resnetv2", "keras", "jax"],
+        ["keras_resnetv2", "keras"],
+        pytest.param(["keras_resnetv2", "jax"], marks=pytest.mark.multiprocess),
         pytest.param(["torch", "keras_resnetv2"], marks=pytest.mark.parity),
     ],
     ids=" and ".join,
