@@ -183,6 +183,7 @@ def training_batches(
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed must be in 0..2**63 - 1; received {seed}.")
     check_number("rand_augment", rand_augment, MAGNITUDE, int)
+    mixing = _fitting_mixing(mixup, cutmix, batch_size)
     stream = TrainingStream(
         data=data,
         batch_size=batch_size,
@@ -191,12 +192,12 @@ def training_batches(
         ),
         augmentation=_fitting_augmentation(augmentation, data),
         rand_augment=rand_augment,
-        mixing=_fitting_mixing(mixup, cutmix, batch_size),
+        mixing=mixing,
         image_size=image_size,
         seed=seed,
         first_step=first_step,
         steps=steps,
-        part=_fitting_part(part, batch_size, framework, mixup or cutmix),
+        part=_fitting_part(part, batch_size, framework, bool(mixing)),
     )
     return _stream_module(framework, data).training(stream)
 

@@ -47,10 +47,8 @@ def training(stream: TrainingStream) -> Iterator[tuple]:
             keras.ops.convert_to_tensor,
             (
                 numpy_stream.draw(stream, step),
-                numpy_stream.draw_rand_augment(stream, step)
-                if stream.rand_augment
-                else (),
-                numpy_stream.draw_mixing(stream, step) if stream.mixing else (),
+                numpy_stream.draw_rand_augment(stream, step),
+                numpy_stream.draw_mixing(stream, step),
             ),
         )
         yield make_batch(*resident, chosen.astype("int32"), *draws)

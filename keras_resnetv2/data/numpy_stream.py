@@ -48,26 +48,30 @@ def draw(stream: TrainingStream, step: int) -> Any:
     )
 
 
-def draw_mixing(stream: TrainingStream, step: int) -> mixing.MixDraws:
-    """Draws the mixing of a step's batch.
+def draw_mixing(stream: TrainingStream, step: int) -> mixing.MixDraws | tuple:
+    """Draws the mixing of a step's batch; () if it is not mixed.
 
     Args:
         stream: from `batches.training_batches`.
         step: the step.
     """
+    if not stream.mixing:
+        return ()
     rng = _rng(stream.seed, _MIXING, step)
     return stream.mixing.draw(rng, stream.batch_size)
 
 
 def draw_rand_augment(
     stream: TrainingStream, step: int
-) -> rand_augment.RandDraws:
-    """Draws the operations on a step's batch.
+) -> rand_augment.RandDraws | tuple:
+    """Draws the operations on a step's batch; () if there are none.
 
     Args:
         stream: from `batches.training_batches`.
         step: the step.
     """
+    if not stream.rand_augment:
+        return ()
     rng = _rng(stream.seed, _RAND_AUGMENT, step)
     return rand_augment.draw(rng, stream.batch_size)
 

@@ -43,10 +43,14 @@ def local_replicas_of(model: keras.Model) -> int:
     return len(model.distribute_strategy.extended.worker_devices)
 
 
-def _is_spread(strategy):
+def is_spread(strategy) -> bool:
     """Returns whether a strategy has replicas in other processes."""
     replicas = strategy.num_replicas_in_sync
     return replicas > 1 and len(strategy.extended.worker_devices) < replicas
+
+
+def _is_on_several_workers(model):
+    return replicas_of(model) > 1 and is_spread(model.distribute_strategy)
 
 
 @keras.saving.register_keras_serializable(package="keras_resnetv2")
@@ -169,7 +173,7 @@ class ResNet(keras.Model):
         """See Keras; its calls end with their last batch."""
         strategy = super().distribute_strategy
         # Keras looks at the class of a strategy of several workers.
-        return strategy if _is_spread(strategy) else PromptStrategy(strategy)
+        return strategy if is_spread(strategy) else PromptStrategy(strategy)
 
     def train_on_batch(self, *args, **kwargs):
         """See Keras; refused on several workers."""
@@ -184,7 +188,7 @@ class ResNet(keras.Model):
     def _make_function(self, step_function, **kwargs):
         # On several workers, Keras averages logs along an axis, and theirs
         # have none.
-        if local_replicas_of(self) < replicas_of(self):
+        if _is_on_several_workers(self):
             step_function = _with_an_axis(step_function)
         return super()._make_function(step_function, **kwargs)
 
@@ -420,7 +424,7 @@ def _check_one_process(model: keras.Model, method: str) -> None:
     Raises:
         ValueError: if it is; says what to call instead.
     """
-    if local_replicas_of(model) < replicas_of(model):
+    if _is_on_several_workers(model):
         raise ValueError(
             f"{method} does not split a batch among workers. Call fit, "
             "evaluate or predict, which split it."

@@ -295,18 +295,23 @@ resnet20 = Study(
     seeds=3,
 )
 
-quick = dataclasses.replace(
-    resnet20,
-    name="quick",
-    title="The rows of resnet20 on the bundled sample of CIFAR-10",
-    rows=tuple(
-        dataclasses.replace(row, dataset="cifar10_sample", batch_size=64)
-        for row in resnet20.rows
-    ),
-    notes=(_SAMPLE_NOTE, *resnet20.notes),
-    epochs=10,
-    seeds=1,
-)
+
+def _on_the_sample(study, name, epochs, seeds):
+    return dataclasses.replace(
+        study,
+        name=name,
+        title=f"The rows of {study.name} on the bundled sample of CIFAR-10",
+        rows=tuple(
+            dataclasses.replace(row, dataset="cifar10_sample", batch_size=64)
+            for row in study.rows
+        ),
+        notes=(_SAMPLE_NOTE, *study.notes),
+        epochs=epochs,
+        seeds=seeds,
+    )
+
+
+quick = _on_the_sample(resnet20, "quick", epochs=10, seeds=1)
 
 # Each part of the recipe of today alone, and all of them.
 _PARTS = {
@@ -339,17 +344,7 @@ recipes = Study(
     ),
     seeds=3,
 )
-recipes_quick = dataclasses.replace(
-    recipes,
-    name="recipes_quick",
-    title="The rows of recipes on the bundled sample of CIFAR-10",
-    rows=tuple(
-        dataclasses.replace(row, dataset="cifar10_sample", batch_size=64)
-        for row in recipes.rows
-    ),
-    notes=(_SAMPLE_NOTE, *recipes.notes),
-    epochs=20,
-)
+recipes_quick = _on_the_sample(recipes, "recipes_quick", epochs=20, seeds=3)
 
 STUDIES = {
     study.name: study

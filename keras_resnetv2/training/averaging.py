@@ -57,12 +57,8 @@ def take_averages(model: keras.Model) -> None:
     Args:
         model: a compiled network.
     """
-    averages = averages_of(model)
-    for variable in model.trainable_variables:
-        if variable.path in averages:
-            # A copy: JAX may donate the array of either one.
-            average = keras.ops.convert_to_numpy(averages[variable.path])
-            variable.assign(average)
+    for variable, average in _pairs(model):
+        _copy(average, variable)
 
 
 def set_averages(model: keras.Model) -> None:
@@ -71,11 +67,23 @@ def set_averages(model: keras.Model) -> None:
     Args:
         model: a compiled network.
     """
+    for variable, average in _pairs(model):
+        _copy(variable, average)
+
+
+def _pairs(model):
+    """Lists the weights that have an average, and the averages."""
     averages = averages_of(model)
-    for variable in model.trainable_variables:
-        if variable.path in averages:
-            value = keras.ops.convert_to_numpy(variable)
-            averages[variable.path].assign(value)
+    return [
+        (variable, averages[variable.path])
+        for variable in model.trainable_variables
+        if variable.path in averages
+    ]
+
+
+def _copy(source, target):
+    # By value: JAX may donate the array of either one.
+    target.assign(keras.ops.convert_to_numpy(source))
 
 
 def average_weights(model: keras.Model, others: Iterable[keras.Model]) -> None:

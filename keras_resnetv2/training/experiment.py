@@ -25,6 +25,7 @@ from keras_resnetv2._options import (
 from keras_resnetv2._text import brief
 from keras_resnetv2.data import AUGMENTATIONS, DATASETS
 from keras_resnetv2.data.image_files import PIXEL_LIMIT
+from keras_resnetv2.data.mixing import Mixing
 from keras_resnetv2.data.rand_augment import MAGNITUDE
 from keras_resnetv2.models import hub, published
 from keras_resnetv2.models.configs import (
@@ -319,7 +320,7 @@ class Experiment:
     @property
     def mixes(self) -> bool:
         """Whether images and labels are mixed."""
-        return self.mixup > 0 or self.cutmix > 0
+        return bool(Mixing(self.mixup, self.cutmix))
 
     @property
     def images_per_step(self) -> int:

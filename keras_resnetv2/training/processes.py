@@ -13,9 +13,9 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from keras_resnetv2.models.network import is_spread
 from keras_resnetv2.training.workers import (
     WorkerLostError,
-    is_spread,
     of_environment,
 )
 
@@ -40,7 +40,7 @@ class Processes:
 
     def __init__(self, strategy=None):
         self.index, self.count = 0, 1
-        if is_spread(strategy):
+        if strategy is not None and is_spread(strategy):
             self.index, workers = of_environment()
             self.count = len(workers)
             self._devices = len(strategy.extended.worker_devices)

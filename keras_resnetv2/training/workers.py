@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from keras_resnetv2.data.batches import Part
+from keras_resnetv2.models.network import is_spread
 
 # How long the workers wait for each other at the start.
 START_SECONDS = 300
@@ -245,7 +246,7 @@ def own_batches(strategy, make: Callable[[Part | None], Any]):
     Returns:
         What `make` returns; with several processes, a distributed dataset.
     """
-    if not is_spread(strategy):
+    if strategy is None or not is_spread(strategy):
         return make(None)
     return strategy.distribute_datasets_from_function(
         lambda context: make(
@@ -255,11 +256,4 @@ def own_batches(strategy, make: Callable[[Part | None], Any]):
                 context.num_replicas_in_sync,
             )
         )
-    )
-
-
-def is_spread(strategy) -> bool:
-    """Returns whether a strategy has devices of several processes."""
-    return strategy is not None and (
-        len(strategy.extended.worker_devices) < strategy.num_replicas_in_sync
     )
