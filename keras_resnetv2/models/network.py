@@ -76,7 +76,7 @@ class ResNet(keras.Model):
       refused.
 
     On one device, and on JAX and PyTorch, it is the same as `keras.Model`. Only
-    tf.data's autotuning is off, which makes calls end up to twice as late.
+    tf.data's autotuning is off: with it, a call may take up to twice as long.
     """
 
     def __init__(self, inputs, outputs, name=None, **kwargs):

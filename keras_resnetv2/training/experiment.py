@@ -351,7 +351,7 @@ def with_tuples(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_recipe(settings: dict[str, Any]) -> dict[str, Any]:
-    """Removes a recipe, and the settings that an experiment has from it.
+    """Removes the settings that an experiment has from its recipe.
 
     Args:
         settings: fields of an `Experiment`, by name.
@@ -360,8 +360,7 @@ def without_recipe(settings: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in settings.items()
-        if name != "recipe"
-        and not (name in _FROM_RECIPE and value == getattr(recipe, name))
+        if name not in _FROM_RECIPE or value != getattr(recipe, name)
     }
 
 
