@@ -118,6 +118,7 @@ def train(
         }
     )
     processes.check_shared(workdir.path)
+    print(f"Reading the images of {experiment.dataset}.", flush=True)
     with processes.together():
         facts, images, test = _data(experiment, workdir, data_dir, check_images)
         check_divides(
