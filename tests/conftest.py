@@ -12,11 +12,13 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import keras
 import pytest
+from processes import without_grappler
 from small_training import cut_fake
 
 # The million objects of TensorFlow and Keras stay: collecting the garbage of
 # a test need not visit them.
 gc.freeze()
+gc.set_threshold(10_000)
 
 pytest_plugins = ["differences", "jpeg_fixtures"]
 
@@ -27,14 +29,8 @@ _OPTIMIZED = {"export", "serving", "examples"}
 
 @pytest.fixture(autouse=True)
 def traced_graphs(request):
-    """Most graphs run a few times: it does not pay to optimize them."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        optimized = bool(_OPTIMIZED & set(request.path.parts))
-        tf.config.optimizer.set_experimental_options(
-            {"disable_meta_optimizer": not optimized}
-        )
+    """Only tests of exports run graphs that are worth optimizing."""
+    without_grappler(not _OPTIMIZED & set(request.path.parts))
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,16 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["keras_resnetv2.training.loop"])
 
 
+def without_grappler(disabled=True):
+    """Most graphs run a few times: it does not pay to optimize them."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options(
+            {"disable_meta_optimizer": disabled}
+        )
+
+
 def run_python(code, *arguments, backend="tensorflow", fresh=False):
     """What a script prints; it must end well.
 
@@ -120,6 +130,7 @@ def run_command(tool, *arguments):
 
 def _execute(code, arguments, outputs, environment):
     os.environ.update(environment)
+    without_grappler()
     for descriptor, output in enumerate(outputs, 1):
         file = os.open(output, os.O_WRONLY | os.O_CREAT)
         os.dup2(file, descriptor)

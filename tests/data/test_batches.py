@@ -98,8 +98,6 @@ def test_augmentation_differs_from_step_to_step(data, framework):
     assert len({images.tobytes() for images, _ in found}) > 8
 
 
-# 0; within an epoch; the first step of an epoch; the step across a border.
-@pytest.mark.parametrize("first_step", [0, 5, 25, 28, 40])
 @pytest.mark.parametrize(
     "options",
     [
@@ -109,11 +107,13 @@ def test_augmentation_differs_from_step_to_step(data, framework):
     ],
     ids=["none", "crop_flip", "modern"],
 )
-def test_a_later_start_goes_on_to_the_bit(data, framework, first_step, options):
+def test_a_later_start_goes_on_to_the_bit(data, framework, options):
     options = {"steps": 40, "seed": 3, **options}
     whole = stream(data, framework, **options)
-    rest = stream(data, framework, first_step=first_step, **options)
-    assert_same(rest, whole[first_step:])
+    # 0; within an epoch; the first step of one; the step across a border.
+    for first_step in (0, 5, 25, 28, 40):
+        rest = stream(data, framework, first_step=first_step, **options)
+        assert_same(rest, whole[first_step:])
 
 
 def joined(parts, replicas):
@@ -126,7 +126,7 @@ def joined(parts, replicas):
     return [tuple(map(np.concatenate, zip(*pieces))) for pieces in batches]
 
 
-@pytest.mark.parametrize("processes, replicas", [(2, 2), (2, 4), (4, 4)])
+@pytest.mark.parametrize("processes, replicas", [(2, 2), (2, 4)])
 def test_parts_make_the_batches_of_one_process(data, processes, replicas):
     pytest.importorskip("tensorflow")
     parts = [Part(p, processes, replicas) for p in range(processes)]

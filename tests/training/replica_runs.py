@@ -208,9 +208,7 @@ def other_inputs():
     )
     sparse = keras.Input((4,), name="sparse", sparse=True)
     kinds = {
-        "two": ([image, vector], both, list(arrays.values())),
         "a dict": (dict(image=image, vector=vector), both, arrays),
-        "a vector": (vector, vector, arrays["vector"]),
         "ragged": (
             [vector, words],
             keras.layers.Concatenate()([vector, total]),

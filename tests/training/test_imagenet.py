@@ -1,6 +1,7 @@
 """Training on encoded images: a real imagenet2012 directory, a folder."""
 
 import dataclasses
+import functools
 import json
 import shutil
 
@@ -73,15 +74,25 @@ RATES = {
 }
 
 
-@pytest.mark.parametrize("recipe", RATES)
-def test_imagenet_trains_resumes_and_evaluates_at_two_sizes(
-    tmp_path, imagenet_dir, monkeypatch, recipe
+@pytest.fixture(scope="module")
+def trained(imagenet_dir, tmp_path_factory):
+    """Of a recipe: the work directory and its rows."""
+
+    @functools.cache
+    def of(recipe):
+        workdir = tmp_path_factory.mktemp("imagenet")
+        return workdir, training.train(
+            experiment(recipe=recipe), workdir, imagenet_dir
+        )
+
+    return of
+
+
+def test_imagenet_resumes_to_the_bit(
+    trained, tmp_path, imagenet_dir, monkeypatch
 ):
-    run = experiment(recipe=recipe)
-    whole = training.train(run, tmp_path / "whole", imagenet_dir)
-    assert [row.step for row in whole] == [4, 8, 12]
-    rates = [row.learning_rate for row in whole]
-    np.testing.assert_allclose(rates, RATES[recipe], rtol=1e-5)
+    workdir, whole = trained("modern_imagenet")
+    run = experiment(recipe="modern_imagenet")
 
     def cut(loss, step):
         if step == 7:
@@ -89,28 +100,35 @@ def test_imagenet_trains_resumes_and_evaluates_at_two_sizes(
 
     monkeypatch.setattr(errors, "check_loss", cut)
     with pytest.raises(Cut):
-        training.train(run, tmp_path / "cut", imagenet_dir, 3)
+        training.train(run, tmp_path, imagenet_dir, 3)
     monkeypatch.undo()
-    resumed = training.train(run, tmp_path / "cut", imagenet_dir)
+    resumed = training.train(run, tmp_path, imagenet_dir)
     assert [row.test_loss for row in resumed] == [r.test_loss for r in whole]
     first, second = (
-        training.load_trained(tmp_path / name) for name in ("whole", "cut")
+        training.load_trained(path) for path in (workdir, tmp_path)
     )
     for here, there in zip(
         first.model.get_weights(), second.model.get_weights()
     ):
         np.testing.assert_array_equal(here, there)
-
     assert first.facts.standardization == data.STANDARDIZATIONS["imagenet"]
-    result = training.evaluate(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("recipe", RATES)
+def test_imagenet_trains_and_evaluates_at_two_sizes(trained, recipe):
+    workdir, whole = trained(recipe)
+    assert [row.step for row in whole] == [4, 8, 12]
+    rates = [row.learning_rate for row in whole]
+    np.testing.assert_allclose(rates, RATES[recipe], rtol=1e-5)
+    result = training.evaluate(workdir)
     assert result["images"] == 11  # ILSVRC's validation images
     assert result["image_size"] == 48
     np.testing.assert_allclose(result["loss"], whole[-1].test_loss, rtol=1e-5)
-    larger = training.evaluate(tmp_path / "whole", image_size=64, resize=64)
+    larger = training.evaluate(workdir, image_size=64, resize=64)
     assert larger["image_size"] == 64
     assert abs(larger["loss"] - result["loss"]) > 1e-4
     for suffix, told in (("", result), ("-image_size=64-resize=64", larger)):
-        stored = tmp_path / "whole" / f"evaluation{suffix}.json"
+        stored = workdir / f"evaluation{suffix}.json"
         assert json.loads(stored.read_text()) == told
 
 

@@ -478,6 +478,7 @@ print("kB", resident[3], resident[20])
 """
 
 
+@pytest.mark.multiprocess
 @pytest.mark.skipif(
     not os.path.exists("/proc/self/status"), reason="counts as Linux does"
 )
