@@ -64,7 +64,7 @@ def test_another_result_is_missed(tool, monkeypatch, tmp_path):
     from tables import results
 
     shutil.copytree(results.RESULTS, tmp_path, dirs_exist_ok=True)
-    directory = Studydir(tmp_path)
+    directory = Studydir(tmp_path / "resnet20-10-epochs")
     found = directory.results()
     [run] = [run for run in found if "shortcut=dropout" in run]
     found[run] = dataclasses.replace(found[run], last=0.1234)
