@@ -1,6 +1,9 @@
 """The training that most tests of training run: seconds, not minutes."""
 
-from keras_resnetv2 import data
+import keras
+import numpy as np
+
+from keras_resnetv2 import data, training
 from keras_resnetv2.training import Experiment, classes, images, logs
 
 # A network of one unit, for `Experiment.options`: quickly traced.
@@ -19,6 +22,25 @@ def experiment(**kwargs):
             **kwargs,
         }
     )
+
+
+def train_and_keep(results, name, settings, workdir, callbacks=()):
+    """Trains, and keeps all variables and the rows in a dict."""
+    keep = keras.callbacks.LambdaCallback()
+    keep.on_train_end = lambda logs: keep_variables(results, name, keep.model)
+    rows = training.train(settings, workdir, callbacks=[keep, *callbacks])
+    for row in rows:
+        results[f"{name}/rows/{row.epoch}"] = np.array(
+            [row.step, row.train_loss, row.test_loss, row.test_error]
+        )
+
+
+def keep_variables(results, name, model):
+    """Keeps all variables of a network and its optimizer in a dict."""
+    for i, variable in enumerate([*model.weights, *model.optimizer.variables]):
+        results[f"{name}/{i} {variable.name}"] = np.array(
+            keras.ops.convert_to_numpy(variable)
+        )
 
 
 def cut_fake(monkeypatch):

@@ -7,6 +7,10 @@ BATCH_NORMALIZATIONS = ("per_replica", "synchronized")
 _FUSED_DTYPES = ("float32", "bfloat16", "float16")
 
 
+def _on_tensorflow():
+    return keras.backend.backend() == "tensorflow"
+
+
 @keras.saving.register_keras_serializable(package="keras_resnetv2")
 class BatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization`, faster and with torch's statistics.
@@ -32,6 +36,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         epsilon: added to the variance. Defaults to 1e-5.
         center: whether to add beta.
         scale: whether to multiply by gamma.
+        synchronized: whether to use the statistics of all replicas. On JAX and
+            PyTorch it changes nothing: there, a layer sees the whole batch.
         network_config: the network's `ResNetConfig` as JSON, in its first
             batch normalization: saving, loading and cloning keep layers.
         network_origin: the network's `Origin`, in the same layer.
@@ -49,6 +55,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         center=True,
         scale=True,
         *,
+        synchronized=False,
         network_config=None,
         network_origin=None,
         **kwargs,
@@ -65,8 +72,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
             epsilon=epsilon,
             center=center,
             scale=scale,
+            # Keras refuses it on other backends, which need nothing for it.
+            synchronized=synchronized and _on_tensorflow(),
             **kwargs,
         )
+        self.synchronized = synchronized
         self.network_config = network_config
         self.network_origin = network_origin
 
@@ -98,7 +108,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _fused_applies(self, inputs) -> bool:
         return (
-            keras.backend.backend() == "tensorflow"
+            _on_tensorflow()
             and not self.synchronized
             and len(inputs.shape) == 4
             and self.axis in (-1, 3)
@@ -159,6 +169,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
             )
         return ops.cast(outputs, self.compute_dtype)
 
+    def _moments(self, inputs, mask):
+        if mask is None and not _on_tensorflow():
+            return keras.ops.moments(inputs, axes=self._reduction_axes)
+        return super()._moments(inputs, mask)
+
     def _count(self, inputs, mask):
         """Returns the number of values in a channel's statistics."""
         ops = keras.ops
@@ -169,7 +184,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         count = ops.cast(1, inputs.dtype)
         for axis in self._reduction_axes:
             count = count * ops.cast(shape[axis], inputs.dtype)
-        if self.synchronized:
+        if self.synchronized and _on_tensorflow():
             import tensorflow as tf
 
             replica = tf.distribute.get_replica_context()

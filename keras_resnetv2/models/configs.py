@@ -185,8 +185,7 @@ class ResNetConfig:
     batch_normalization: BatchNormalizationName = option(
         "per_replica",
         "statistics that normalise a batch: each replica's own, as in the "
-        "paper, or those of all replicas of a tf.distribute strategy "
-        "(TensorFlow only)",
+        "paper, or those of all replicas, which several devices of JAX need",
     )
     stochastic_depth: float = option(
         0.0,

@@ -30,21 +30,45 @@ def set_origin(model: keras.Model, origin: Origin) -> None:
 
 
 def replicas_of(model: keras.Model) -> int:
-    """Returns a model's number of replicas; 1 without a strategy."""
+    """Returns a model's replicas under `tf.distribute`; 1 on other backends."""
     if keras.backend.backend() != "tensorflow":
         return 1
     return model.distribute_strategy.num_replicas_in_sync
 
 
 def local_replicas_of(model: keras.Model) -> int:
-    """Returns a model's number of replicas in this process."""
+    """Returns how many of them are in this process."""
     if replicas_of(model) == 1:
         return 1
     return len(model.distribute_strategy.extended.worker_devices)
 
 
+def strategy_of(model: keras.Model):
+    """Returns what spreads a model over several devices; None on one.
+
+    On TensorFlow it is the model's strategy, on JAX the distribution that is
+    set in Keras.
+    """
+    if keras.backend.backend() == "jax":
+        return keras.distribution.distribution()
+    return model.distribute_strategy if replicas_of(model) > 1 else None
+
+
+def replicas_in(strategy) -> int:
+    """Returns a strategy's number of replicas on all processes; 1 for None."""
+    if strategy is None:
+        return 1
+    if keras.backend.backend() == "jax":
+        return strategy.device_mesh.devices.size
+    return strategy.num_replicas_in_sync
+
+
 def is_spread(strategy) -> bool:
     """Returns whether a strategy has replicas in other processes."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.process_count() > 1
     replicas = strategy.num_replicas_in_sync
     return replicas > 1 and len(strategy.extended.worker_devices) < replicas
 

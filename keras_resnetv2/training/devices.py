@@ -8,12 +8,13 @@ import keras
 
 from keras_resnetv2._checks import check_choice, check_count
 from keras_resnetv2._processes import available_cores, processor
+from keras_resnetv2.models.network import replicas_in
 from keras_resnetv2.training import workers
 from keras_resnetv2.training.experiment import CHOICES
 
 
 def make_strategy(replicas: int | None = None):
-    """Makes a `tf.distribute` strategy, if there are several devices to use.
+    """Makes what spreads a training, if there are several devices to use.
 
     Args:
         replicas: number of GPUs; None for all. Without a GPU, the number of
@@ -22,52 +23,92 @@ def make_strategy(replicas: int | None = None):
             all of which are used.
 
     Returns:
-        A `tf.distribute.MirroredStrategy`, or None for a single device. If
-        TF_CONFIG names several workers, a
-        `tf.distribute.MultiWorkerMirroredStrategy`.
+        None for a single device. On TensorFlow, a
+        `tf.distribute.MirroredStrategy`; if TF_CONFIG names several workers, a
+        `tf.distribute.MultiWorkerMirroredStrategy`. On JAX, a
+        `keras.distribution.DataParallel`. A network is built in its `scope()`;
+        on JAX it is also trained there.
 
     Raises:
         OSError: if another worker does not come.
-        ValueError: if there are fewer GPUs, the backend is not TensorFlow, or
-            TF_CONFIG is malformed.
+        ValueError: if there are fewer GPUs, if TensorFlow or JAX has already
+            started with fewer logical CPUs, on several devices of PyTorch, or
+            if TF_CONFIG is malformed.
     """
     if replicas is not None:
         check_count("replicas", replicas)
+    backend = keras.backend.backend()
     _, others = workers.of_environment()
-    if keras.backend.backend() != "tensorflow":
-        if others:
-            raise ValueError(
-                f"TF_CONFIG names {len(others)} workers, but Keras runs on "
-                f"{keras.backend.backend()}. Set KERAS_BACKEND=tensorflow, or "
-                "unset TF_CONFIG."
-            )
-        if replicas not in (None, 1):
-            raise ValueError(
-                f"replicas={replicas} needs tf.distribute, but Keras runs on "
-                f"{keras.backend.backend()}. Set KERAS_BACKEND=tensorflow, or "
-                "omit replicas."
-            )
-        return None
+    if others and backend != "tensorflow":
+        raise ValueError(
+            f"TF_CONFIG names {len(others)} workers, but Keras runs on "
+            f"{backend}. Set KERAS_BACKEND=tensorflow, or unset TF_CONFIG."
+        )
     if others:
         return workers.make_strategy(replicas)
+    return None if replicas == 1 else _STRATEGIES[backend](replicas)
+
+
+def _on_tensorflow(replicas):
     import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = len(tf.config.list_physical_devices("GPU"))
     if replicas is None:
-        replicas = max(1, len(gpus))
+        replicas = max(1, gpus)
     if replicas == 1:
         return None
-    if not gpus:
-        _make_logical_cpus(tf, replicas)
-        devices = [f"/cpu:{i}" for i in range(replicas)]
-    elif replicas <= len(gpus):
-        devices = [f"/gpu:{i}" for i in range(replicas)]
+    if gpus:
+        _check_gpus(replicas, gpus)
     else:
+        _make_logical_cpus(tf, replicas)
+    kind = "gpu" if gpus else "cpu"
+    return tf.distribute.MirroredStrategy(
+        [f"/{kind}:{i}" for i in range(replicas)]
+    )
+
+
+def _on_jax(replicas):
+    import jax
+
+    if replicas is not None:
+        # Also on GPUs: to look for these starts JAX.
+        with contextlib.suppress(RuntimeError):  # it has already started
+            jax.config.update("jax_num_cpu_devices", replicas)
+    devices = keras.distribution.list_devices()
+    if replicas is None:
+        replicas = len(devices) if has_accelerator() else 1
+    if replicas == 1:
+        return None
+    if has_accelerator():
+        _check_gpus(replicas, len(devices))
+    elif len(devices) < replicas:
+        raise _started_with_fewer_cpus("JAX", replicas, len(devices))
+    return keras.distribution.DataParallel(
+        devices=devices[:replicas], auto_shard_dataset=False
+    )
+
+
+def _on_torch(replicas):
+    if replicas is not None:
         raise ValueError(
-            f"replicas={replicas}, but only {len(gpus)} GPU(s) are visible. "
+            f"replicas={replicas} needs TensorFlow or JAX, but Keras runs on "
+            "torch. Set KERAS_BACKEND=tensorflow or jax, or omit replicas."
+        )
+
+
+_STRATEGIES = {
+    "tensorflow": _on_tensorflow,
+    "jax": _on_jax,
+    "torch": _on_torch,
+}
+
+
+def _check_gpus(replicas, gpus):
+    if replicas > gpus:
+        raise ValueError(
+            f"replicas={replicas}, but only {gpus} GPU(s) are visible. "
             "Give a smaller number, or omit replicas to use all."
         )
-    return tf.distribute.MirroredStrategy(devices)
 
 
 def _make_logical_cpus(tf, count):
@@ -79,16 +120,53 @@ def _make_logical_cpus(tf, count):
     except RuntimeError as error:  # TensorFlow has already run something
         existing = len(tf.config.list_logical_devices("CPU"))
         if existing < count:
-            raise ValueError(
-                f"replicas={count} must be set before TensorFlow starts; it "
-                f"already runs with {existing} CPU device(s). Start a new "
-                "process."
+            raise _started_with_fewer_cpus(
+                "TensorFlow", count, existing
             ) from error
+
+
+def _started_with_fewer_cpus(engine, replicas, existing):
+    return ValueError(
+        f"replicas={replicas} must be set before {engine} starts; it already "
+        f"runs with {existing} CPU device(s). Start a new process."
+    )
+
+
+def check_batch_normalization(kind: str, strategy) -> None:
+    """Checks that a strategy normalizes with these statistics.
+
+    Args:
+        kind: "per_replica" or "synchronized".
+        strategy: from `make_strategy`.
+
+    Raises:
+        ValueError: for "per_replica" on several devices of JAX.
+    """
+    if (
+        strategy is not None
+        and keras.backend.backend() == "jax"
+        and kind == "per_replica"
+    ):
+        raise ValueError(
+            "On JAX, batch normalization uses the statistics of the whole "
+            f"batch; received batch_normalization={kind!r} and "
+            f"{replicas_in(strategy)} devices. Give "
+            "--batch_normalization=synchronized (in Python, in options), or "
+            "--replicas=1 to train on one device."
+        )
 
 
 def scope(strategy) -> contextlib.AbstractContextManager:
     """Returns the strategy's scope; for None, a context that does nothing."""
     return strategy.scope() if strategy else contextlib.nullcontext()
+
+
+def scope_of_fit(strategy) -> contextlib.AbstractContextManager:
+    """Returns the scope that `fit` needs.
+
+    On TensorFlow a model knows its strategy. On JAX only the scope does.
+    """
+    return scope(strategy if keras.backend.backend() == "jax" else None)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from keras_resnetv2.data import (
     ImageData,
     Standardization,
 )
-from keras_resnetv2.models.network import replicas_of
+from keras_resnetv2.models.network import replicas_in, strategy_of
 from keras_resnetv2.training.images import images_to_test
 from keras_resnetv2.training.workers import own_batches
 
@@ -48,10 +48,11 @@ def predict_logits(
     _, height, width, _ = model.input_shape
     if batch_size is None:
         batch_size = images_at_once(height, width)
-    replicas = replicas_of(model)
+    strategy = strategy_of(model)
+    replicas = replicas_in(strategy)
     batch_size = replicas * math.ceil(min(batch_size, len(data)) / replicas)
     batches = own_batches(
-        model.distribute_strategy if replicas > 1 else None,
+        strategy,
         lambda part: images_to_test(
             data,
             standardization,

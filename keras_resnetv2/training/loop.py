@@ -10,15 +10,18 @@ from absl import logging
 from keras_resnetv2._checks import check_count
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.data.image_folder import RULE
+from keras_resnetv2.models.network import replicas_in
 from keras_resnetv2.models.remat import check_remat
 from keras_resnetv2.training import checkpoints, logs
 from keras_resnetv2.training.averaging import averaged
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.determinism import make_deterministic
 from keras_resnetv2.training.devices import (
+    check_batch_normalization,
     make_strategy,
     precision,
     scope,
+    scope_of_fit,
 )
 from keras_resnetv2.training.errors import plain_errors
 from keras_resnetv2.training.experiment import Experiment, check_divides
@@ -104,10 +107,13 @@ def train(
     if checkpoint_steps is not None:
         check_count("checkpoint_steps", checkpoint_steps)
     workdir = Workdir(workdir)
+    strategy = make_strategy(experiment.replicas)  # before anything runs
     make_deterministic(experiment.deterministic)
-    strategy = make_strategy(experiment.replicas)
     processes = Processes(strategy)
     with processes.together():
+        check_batch_normalization(
+            experiment.config().batch_normalization, strategy
+        )
         workdir.check(experiment)
         check_remat(experiment.remat)
     processes.check_same(
@@ -121,10 +127,7 @@ def train(
     print(f"Reading the images of {experiment.dataset}.", flush=True)
     with processes.together():
         facts, images, test = _data(experiment, workdir, data_dir, check_images)
-        check_divides(
-            experiment.images_per_step,
-            strategy.num_replicas_in_sync if strategy else 1,
-        )
+        check_divides(experiment.images_per_step, replicas_in(strategy))
     processes.check_same({**facts.to_json(), "test images": len(test)})
 
     keras.utils.set_random_seed(experiment.seed)
@@ -208,7 +211,11 @@ def train(
                 processes=processes,
             )
         try:
-            with plain_errors(), processes.lost_workers():
+            with (
+                plain_errors(),
+                processes.lost_workers(),
+                scope_of_fit(strategy),
+            ):
                 model.fit(
                     input_wait.measure(model, batches),
                     # One Keras "epoch": fit cannot start within an epoch.

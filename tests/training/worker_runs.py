@@ -12,7 +12,7 @@ import sys
 
 import keras
 import numpy as np
-from small_training import UNIT, experiment
+from small_training import UNIT, experiment, keep_variables, train_and_keep
 
 from keras_resnetv2 import ResNetConfig, ResNetV2, data, training
 from keras_resnetv2.training import images, logs, loop
@@ -44,23 +44,12 @@ def several_logical_cpus():
     )
 
 
-class Keep(keras.callbacks.Callback):
-    def __init__(self, name):
-        super().__init__()
-        self.name = name
-
-    def on_train_end(self, logs=None):
-        variables = [*self.model.weights, *self.model.optimizer.variables]
-        for i, variable in enumerate(variables):
-            RESULTS[f"{self.name}/{i} {variable.name}"] = np.array(
-                keras.ops.convert_to_numpy(variable)
-            )
-
-
 def trainings():
     """Six steps each."""
     for kind in ONLY or ("synchronized", "per_replica"):
-        rows = training.train(
+        train_and_keep(
+            RESULTS,
+            kind,
             experiment(
                 epochs=2,
                 batch_size=60,
@@ -69,12 +58,7 @@ def trainings():
                 options={**UNIT, "batch_normalization": kind},
             ),
             PATH / kind,
-            callbacks=[Keep(kind)],
         )
-        for row in rows:
-            RESULTS[f"{kind}/rows/{row.epoch}"] = np.array(
-                [row.step, row.train_loss, row.test_loss, row.test_error]
-            )
 
 
 def build(scope, optimizer=lambda: training.SGD(0.1), **options):
@@ -98,7 +82,7 @@ def keras_methods(scope):
     with training.precision("float64"):
         model = build(scope, batch_normalization="synchronized")
     model.fit(x[:55], y[:55], batch_size=16, shuffle=False, verbose=0)
-    Keep.on_train_end(type("", (), {"model": model, "name": "fit"}))
+    keep_variables(RESULTS, "fit", model)
     for size in (7, 16, 500):
         options = {"batch_size": size, "verbose": 0}
         RESULTS[f"methods/evaluate {size}"] = np.array(
