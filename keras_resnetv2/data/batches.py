@@ -105,6 +105,13 @@ class EvaluationStream:
         return -(-len(self.data) // self.batch_size)
 
 
+def places_of(stream: TrainingStream | EvaluationStream) -> np.ndarray:
+    """Returns the places within a batch of the images to make: int64, (N,)."""
+    if stream.part is None:
+        return np.arange(stream.batch_size)
+    return stream.part.places(stream.batch_size).ravel()
+
+
 def training_batches(
     data: ImageData | EncodedImages,
     *,
@@ -149,7 +156,8 @@ def training_batches(
             same batches as "numpy", made from images in memory on the device
             of Keras's backend (JAX, PyTorch).
         part: makes only this process's part of every batch, one element for
-            each of its replicas; for "tensorflow". `None`: whole batches.
+            each of its replicas; "numpy" and "device" make one element, so
+            there must be as many replicas as processes. `None`: whole batches.
 
     Returns:
         Batches of float32 images (batch_size, height, width, 3) and int32
@@ -328,10 +336,14 @@ def _fitting_resize(
 def _fitting_part(
     part: Part | None, batch_size: int, framework: str, in_pairs: bool = False
 ) -> Part | None:
-    if part is not None and framework != "tensorflow":
+    if (
+        part is not None
+        and framework != "tensorflow"
+        and part.replicas != part.processes
+    ):
         raise ValueError(
-            f"framework={framework!r} makes whole batches; received {part}. "
-            'Use "tensorflow", or part=None.'
+            f"framework={framework!r} makes one element of a part; received "
+            f"{part}. Use 'tensorflow', or as many replicas as processes."
         )
     if part is not None and batch_size % part.replicas:
         raise ValueError(

@@ -13,7 +13,11 @@ from typing import Any
 import numpy as np
 
 from keras_resnetv2.data import crops, mixing, rand_augment
-from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
+from keras_resnetv2.data.batches import (
+    EvaluationStream,
+    TrainingStream,
+    places_of,
+)
 from keras_resnetv2.data.crop_pixels import cut_by_rule
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.image_folder import FolderImages
@@ -41,11 +45,12 @@ def draw(stream: TrainingStream, step: int) -> Any:
     Returns:
         The draws for the augmentation's `apply`.
     """
-    return stream.augmentation.draw(
+    draws = stream.augmentation.draw(
         _rng(stream.seed, _AUGMENTATION, step),
         stream.batch_size,
         stream.data.image_shape,
     )
+    return _ours(stream, draws)
 
 
 def draw_mixing(stream: TrainingStream, step: int) -> mixing.MixDraws | tuple:
@@ -58,7 +63,7 @@ def draw_mixing(stream: TrainingStream, step: int) -> mixing.MixDraws | tuple:
     if not stream.mixing:
         return ()
     rng = _rng(stream.seed, _MIXING, step)
-    return stream.mixing.draw(rng, stream.batch_size)
+    return _ours(stream, stream.mixing.draw(rng, stream.batch_size))
 
 
 def draw_rand_augment(
@@ -73,7 +78,15 @@ def draw_rand_augment(
     if not stream.rand_augment:
         return ()
     rng = _rng(stream.seed, _RAND_AUGMENT, step)
-    return rand_augment.draw(rng, stream.batch_size)
+    return _ours(stream, rand_augment.draw(rng, stream.batch_size), axis=1)
+
+
+def _ours(stream, draws, axis=0):
+    """Returns the draws of the images to make."""
+    if stream.part is None:
+        return draws
+    ours = places_of(stream)
+    return type(draws)(*(np.take(draw, ours, axis) for draw in draws))
 
 
 def choices(stream: TrainingStream) -> Iterator[tuple[int, np.ndarray]]:
@@ -83,7 +96,7 @@ def choices(stream: TrainingStream) -> Iterator[tuple[int, np.ndarray]]:
         stream: from `batches.training_batches`.
 
     Yields:
-        The step, and the indices of its images: int64, (batch_size,).
+        The step, and the indices of the images to make: int64, (N,).
     """
     count = len(stream.data)
 
@@ -100,7 +113,7 @@ def choices(stream: TrainingStream) -> Iterator[tuple[int, np.ndarray]]:
         if missing:
             rest = permutation(epoch + 1)[:missing]
             chosen = np.concatenate([chosen, rest])
-        yield step, chosen
+        yield step, chosen[places_of(stream)]
 
 
 def in_order(stream: EvaluationStream) -> Iterator[tuple[int, np.ndarray]]:
@@ -110,14 +123,11 @@ def in_order(stream: EvaluationStream) -> Iterator[tuple[int, np.ndarray]]:
         stream: from `batches.evaluation_batches`.
 
     Yields:
-        The step, and the indices of its images: int64, (batch_size,).
+        The step, and the indices of the images to make: int64, (N,).
     """
     for step in range(stream.steps):
         first = step * stream.batch_size
-        yield (
-            step,
-            np.arange(first, first + stream.batch_size) % len(stream.data),
-        )
+        yield step, (first + places_of(stream)) % len(stream.data)
 
 
 def training(stream: TrainingStream) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -219,7 +229,7 @@ def _from_files(stream, choices, rule, draw, standardize):
             first = step * stream.batch_size
             images = [
                 pool.submit(make_image, first + i, place)
-                for i, place in enumerate(chosen)
+                for i, place in zip(places_of(stream), chosen)
             ]
             waiting.append((step, chosen, images))
             if len(waiting) > _AHEAD:

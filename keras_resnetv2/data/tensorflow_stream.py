@@ -8,7 +8,11 @@ from keras_resnetv2._autotuning import without_autotuning
 from keras_resnetv2._processes import available_cores
 from keras_resnetv2._standardization import Standardization
 from keras_resnetv2.data import crops, mixing, rand_augment
-from keras_resnetv2.data.batches import EvaluationStream, TrainingStream
+from keras_resnetv2.data.batches import (
+    EvaluationStream,
+    TrainingStream,
+    places_of,
+)
 from keras_resnetv2.data.crop_pixels import (
     cut_tf,
     decode_and_cut_tf,
@@ -77,19 +81,12 @@ def evaluation(stream: EvaluationStream) -> tf.data.Dataset:
     return finish(*_for_each_replica(make(stream), stream, stream.steps))
 
 
-def _places(stream):
-    """Returns the places within a batch of the images to make."""
-    if stream.part is None:
-        return np.arange(stream.batch_size)
-    return stream.part.places(stream.batch_size).ravel()
-
-
 def _ours(stream, values, axis=0):
     """Returns the values, one for each image of a batch, of those to make."""
     if stream.part is None:
         return values
     return tf.nest.map_structure(
-        lambda value: tf.gather(value, _places(stream), axis=axis), values
+        lambda value: tf.gather(value, places_of(stream), axis=axis), values
     )
 
 
@@ -162,7 +159,7 @@ def _in_order_from_memory(stream):
     images = to_host(stream.data.images)
 
     def make_batch(step):
-        place = step * stream.batch_size + _places(stream)
+        place = step * stream.batch_size + places_of(stream)
         chosen = tf.gather(images, place % len(stream.data))
         return (standardize(chosen, stream.standardization),)
 
@@ -236,7 +233,7 @@ def _images(stream, source, positions, keys, rule, seed, standardized=True):
 
     places = tf.data.Dataset.zip(positions, keys)
     if stream.part is not None:
-        is_ours = np.isin(np.arange(stream.batch_size), _places(stream))
+        is_ours = np.isin(np.arange(stream.batch_size), places_of(stream))
         places = places.filter(
             lambda position, key: tf.gather(
                 is_ours, position % stream.batch_size
@@ -325,7 +322,7 @@ def _is_for_tensorflow(encoded, pixel_limit):
 
 def _batch(images, stream):
     return images.batch(
-        len(_places(stream)),
+        len(places_of(stream)),
         drop_remainder=True,
         num_parallel_calls=PARALLEL,
         deterministic=True,
