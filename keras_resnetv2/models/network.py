@@ -11,6 +11,7 @@ from keras_resnetv2._autotuning import PromptStrategy
 from keras_resnetv2._origin import Origin, origin_of
 from keras_resnetv2.models import first_step
 from keras_resnetv2.models import remat as remat_lib
+from keras_resnetv2.models.batch_normalization import averaged_at_once
 from keras_resnetv2.models.configs import ResNetConfig
 from keras_resnetv2.models.network_configs import config_of
 
@@ -110,8 +111,11 @@ class ResNet(keras.Model):
 
     def call(self, inputs, training=None, mask=None, **kwargs):
         """See Keras; in training, keeps only what `remat` keeps."""
-        if not training or self.remat == "none":
+        if not training:
             return super().call(inputs, training=training, mask=mask, **kwargs)
+        if self.remat == "none":
+            with averaged_at_once():
+                return super().call(inputs, training=True, mask=mask, **kwargs)
         if mask is not None or kwargs:
             raise ValueError(
                 f"With remat={self.remat!r} a network takes no mask and no "

@@ -38,7 +38,16 @@ batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
 single = build()
 before = keras.Model(single.input, single.get_layer("stem_conv").output)
 shards = [np.array(before(x[:8])), np.array(before(x[8:16]))]
+messages = []
+Replica = tf.distribute.ReplicaContext
+all_reduce = Replica.all_reduce
+Replica.all_reduce = lambda replica, op, value, *options: (
+    messages.append(len(tf.nest.flatten(value)))
+    or all_reduce(replica, op, value, *options))
 model.fit(batches.take(1).with_options(options), verbose=0)
+Replica.all_reduce = all_reduce
+# Each replica sends its ten statistics at once, when a step is traced.
+assert messages.count(10) == 2, messages
 stem = model.get_layer("stem_bn")
 mean = np.mean([s.mean((0, 1, 2)) for s in shards], axis=0)
 variance = np.mean([s.var((0, 1, 2), ddof=0) * (512 / 511) for s in shards], 0)
