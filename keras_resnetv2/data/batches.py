@@ -191,7 +191,8 @@ def training_batches(
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed must be in 0..2**63 - 1; received {seed}.")
     check_number("rand_augment", rand_augment, MAGNITUDE, int)
-    mixing = _fitting_mixing(mixup, cutmix, batch_size)
+    mixing = Mixing(mixup, cutmix)
+    mixing.check_batch_size(batch_size)
     stream = TrainingStream(
         data=data,
         batch_size=batch_size,
@@ -303,16 +304,6 @@ def _fitting_augmentation(
             f"images with {_OPENED_BY_THE_OTHER[kind]}."
         )
     return augmentation
-
-
-def _fitting_mixing(mixup: float, cutmix: float, batch_size: int) -> Mixing:
-    mixing = Mixing(mixup, cutmix)
-    if mixing and batch_size == 1:
-        raise ValueError(
-            f"mixup={mixup} and cutmix={cutmix} mix the images of a batch; "
-            "received batch_size=1. Use at least 2, or 0 for both."
-        )
-    return mixing
 
 
 def _fitting_resize(

@@ -68,6 +68,19 @@ class Mixing:
         """Whether anything is mixed."""
         return self.mixup > 0 or self.cutmix > 0
 
+    def check_batch_size(self, batch_size: int) -> None:
+        """Checks that a batch has images to mix.
+
+        Raises:
+            ValueError: if images are mixed, and a batch has only one.
+        """
+        if self and batch_size == 1:
+            raise ValueError(
+                f"mixup={self.mixup} and cutmix={self.cutmix} mix the images "
+                "of a batch; received batch_size=1. Use at least 2, or 0 for "
+                "both."
+            )
+
     def draw(self, rng: np.random.Generator, count: int) -> MixDraws:
         """Draws the mixing of a batch in NumPy.
 

@@ -272,6 +272,7 @@ class Experiment:
                 "weights. Give initial_weights, or omit frozen_stages."
             )
         check_divides(self.images_per_step, self.replicas or 1)
+        self._mixing.check_batch_size(self.images_per_step)
 
     def config(self) -> ResNetConfig:
         """Returns the network's config, from model, recipe and options."""
@@ -320,7 +321,11 @@ class Experiment:
     @property
     def mixes(self) -> bool:
         """Whether images and labels are mixed."""
-        return bool(Mixing(self.mixup, self.cutmix))
+        return bool(self._mixing)
+
+    @property
+    def _mixing(self):
+        return Mixing(self.mixup, self.cutmix)
 
     @property
     def images_per_step(self) -> int:

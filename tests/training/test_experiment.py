@@ -58,6 +58,7 @@ def experiment(**kwargs):
         ({"seed": -1}, "seed must be"),
         ({"standardization": "per_image"}, "'per_image'.*'per_channel'"),
         ({"augmentation": "mixup"}, "'mixup'.*'crop_flip'"),
+        ({"recipe": "modern", "batch_size": 1}, "batch_size=1. Use at least 2"),
         ({"batch_size": 10, "replicas": 4}, "cannot be divided.*multiple"),
         ({"options": {"width": 3}}, "Unknown options: received width"),
         ({"options": {"gate_bias": 1.0}}, "gate_bias has no effect"),
