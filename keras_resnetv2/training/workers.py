@@ -19,7 +19,7 @@ from keras_resnetv2.models.network import is_spread
 START_SECONDS = 300
 # How long a worker may be silent before the others give it up.
 _SILENT_SECONDS = 10
-_ALL_CAME = b"all came"
+_LONGEST = 20  # characters of a worker's message: its number, its GPUs
 _FORM = (
     'Expected {"cluster": {"worker": ["host:port", ...]}, "task": {"type": '
     '"worker", "index": 0}}, with another index on each worker'
@@ -109,7 +109,8 @@ def make_strategy(replicas: int | None):
 
     Raises:
         ValueError: if TensorFlow has already been used, this worker's port is
-            taken, or there are more or fewer devices.
+            taken, the workers have different numbers of GPUs, or there are
+            more or fewer devices.
         WorkerLostError: if another worker does not come.
     """
     strategy = _join()
@@ -147,7 +148,13 @@ def _join():
         ],
     )
     # The first worker has no such limit: it would wait for an hour.
-    _meet(index, workers)
+    gpus = _meet(index, workers, len(tf.config.list_physical_devices("GPU")))
+    if len(set(gpus)) > 1:
+        numbers = ", ".join(f"{n} on worker {i}" for i, n in enumerate(gpus))
+        raise ValueError(
+            f"The workers have different numbers of GPUs: {numbers}. All need "
+            "the same; set CUDA_VISIBLE_DEVICES on those that have more."
+        )
     # One of those that came may still end before it has joined.
     faulthandler.dump_traceback_later(
         START_SECONDS, exit=True, file=sys.__stderr__
@@ -168,8 +175,11 @@ def _join():
         faulthandler.cancel_dump_traceback_later()
 
 
-def _meet(index, workers):
+def _meet(index, workers, gpus):
     """Waits until all workers have come to the first one's address.
+
+    Returns:
+        The number of GPUs of each.
 
     Raises:
         ValueError: if this worker cannot listen on its own address.
@@ -187,25 +197,24 @@ def _meet(index, workers):
         ) from error
     with server:
         if index:
-            _come(index, workers[0], deadline)
-        else:
-            _receive(server, workers, deadline)
+            return _come(index, workers[0], gpus, deadline)
+        return _receive(server, workers, gpus, deadline)
 
 
-def _come(index, chief, deadline):
+def _come(index, chief, gpus, deadline):
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             with socket.create_connection(_host_and_port(chief), 1) as ours:
-                ours.sendall(b"%d" % index)
+                ours.sendall(b"%d %d\n" % (index, gpus))
                 ours.settimeout(deadline - time.monotonic())
-                if ours.recv(len(_ALL_CAME)) == _ALL_CAME:
-                    return
+                if told := ours.makefile().readline():
+                    return [int(number) for number in told.split()]
         time.sleep(0.2)
     raise _not_reached([chief])
 
 
-def _receive(server, workers, deadline):
-    came = {}
+def _receive(server, workers, gpus, deadline):
+    came, gpus_of = {}, {0: gpus}
     with contextlib.ExitStack() as open_ones:
         while len(came) < len(workers) - 1:
             server.settimeout(max(0.01, deadline - time.monotonic()))
@@ -217,10 +226,15 @@ def _receive(server, workers, deadline):
                 ) from error
             theirs.settimeout(1)
             with contextlib.suppress(OSError, ValueError):  # a stranger
-                came[int(theirs.recv(8))] = theirs
+                line = theirs.makefile().readline(_LONGEST)
+                index, gpus_of_it = map(int, line.split())
+                if 0 < index < len(workers):
+                    came[index], gpus_of[index] = theirs, gpus_of_it
+        told = [gpus_of[index] for index in range(len(workers))]
         for theirs in came.values():
             with contextlib.suppress(OSError):
-                theirs.sendall(_ALL_CAME)
+                theirs.sendall(b"%s\n" % " ".join(map(str, told)).encode())
+    return told
 
 
 def _host_and_port(worker):

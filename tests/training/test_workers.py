@@ -210,6 +210,24 @@ def test_port_is_taken(tmp_path):
     assert (first.returncode, second.returncode) == (1, 1)
 
 
+JOIN = """
+import sys
+import tensorflow as tf
+listed = tf.config.list_physical_devices
+tf.config.list_physical_devices = lambda kind=None: (
+    [None] * int(sys.argv[1]) if kind == "GPU" else listed(kind))
+from keras_resnetv2 import training
+training.make_strategy()
+"""
+
+
+@pytest.mark.multiprocess
+def test_different_numbers_of_gpus_are_refused_by_all():
+    for done in ended(start_workers(JOIN, [(2,), (1,)])):
+        assert done.returncode == 1
+        assert "GPUs: 2 on worker 0, 1 on worker 1. All" in done.stderr
+
+
 @pytest.mark.multiprocess
 def test_another_seed_or_work_directory_is_refused_by_all(tmp_path):
     arguments = (tmp_path / "one", 1, "", 0)
