@@ -41,16 +41,7 @@ def run_python(code, *arguments, backend="tensorflow", fresh=False):
     if backend == keras.backend.backend() and not fresh:
         done = run_forked(code, *arguments)
     else:
-        done = subprocess.run(
-            [sys.executable, "-c", code, *map(str, arguments)],
-            env={
-                **os.environ,
-                "KERAS_BACKEND": backend,
-                "PYTHONPATH": os.pathsep.join(sys.path),
-            },
-            capture_output=True,
-            text=True,
-        )
+        done = Started(code, *arguments, KERAS_BACKEND=backend).wait()
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -101,6 +92,37 @@ class Forked:
         )
 
 
+class Started:
+    """A process on another backend than the tests', which a fork cannot be."""
+
+    def __init__(self, code, *arguments, **environment):
+        self.arguments = arguments
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                **environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def send(self, number):
+        self._process.send_signal(number)
+
+    def wait(self, seconds=None):
+        try:
+            stdout, stderr = self._process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise TimeoutError(f"It went on after {seconds} seconds.")
+        return subprocess.CompletedProcess(
+            self.arguments, self._process.returncode, stdout, stderr
+        )
+
+
 def free_addresses(count):
     """Addresses of this machine that nobody listens on."""
     with contextlib.ExitStack() as taken:
@@ -112,13 +134,28 @@ def free_addresses(count):
     return [f"127.0.0.1:{port}" for port in ports]
 
 
-def start_workers(code, arguments_of_each, workers=None):
-    """Starts a script as the workers of a TF_CONFIG."""
+def start_workers(code, arguments_of_each, workers=None, backend="tensorflow"):
+    """Starts a script as the workers of a TF_CONFIG, or on JAX of Keras's."""
     workers = workers or free_addresses(len(arguments_of_each))
+    if backend == "jax":
+        return [
+            Started(code, *arguments, **keras_variables(workers, index))
+            for index, arguments in enumerate(arguments_of_each)
+        ]
     return [
         Forked(code, *arguments, TF_CONFIG=tf_config(workers, index))
         for index, arguments in enumerate(arguments_of_each)
     ]
+
+
+def keras_variables(workers, index):
+    """What tells Keras on JAX of these workers."""
+    return {
+        "KERAS_BACKEND": "jax",
+        "KERAS_DISTRIBUTION_JOB_ADDRESSES": ",".join(workers),
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(len(workers)),
+        "KERAS_DISTRIBUTION_PROCESS_ID": str(index),
+    }
 
 
 def tf_config(workers, index):

@@ -2,7 +2,8 @@
 
     srun python as_worker.py keras-resnetv2-train --workdir=/shared/runs/one ...
 
-It sets TF_CONFIG, and becomes the command. SLURM: one task on each node
+It sets TF_CONFIG, or with KERAS_BACKEND=jax Keras's own variables, and
+becomes the command. SLURM: one task on each node
 (--ntasks-per-node=1). Kubernetes: a Job with completionMode Indexed, whose
 manifest sets WORKERS, JOB_NAME and SERVICE; see job.yaml.
 """
@@ -48,7 +49,12 @@ if __name__ == "__main__":
     else:
         sys.exit("Neither SLURM nor an indexed Job of Kubernetes started this.")
     workers = [f"{host}:{PORT}" for host in hosts]
-    task = {"type": "worker", "index": index}
-    config = {"cluster": {"worker": workers}, "task": task}
-    os.environ["TF_CONFIG"] = json.dumps(config)
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        os.environ["KERAS_DISTRIBUTION_JOB_ADDRESSES"] = ",".join(workers)
+        os.environ["KERAS_DISTRIBUTION_NUM_PROCESSES"] = str(len(workers))
+        os.environ["KERAS_DISTRIBUTION_PROCESS_ID"] = str(index)
+    else:
+        task = {"type": "worker", "index": index}
+        config = {"cluster": {"worker": workers}, "task": task}
+        os.environ["TF_CONFIG"] = json.dumps(config)
     os.execvp(sys.argv[1], sys.argv[1:])

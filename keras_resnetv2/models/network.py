@@ -75,7 +75,8 @@ def is_spread(strategy) -> bool:
 
 
 def _is_on_several_workers(model):
-    return replicas_of(model) > 1 and is_spread(model.distribute_strategy)
+    strategy = strategy_of(model)
+    return strategy is not None and is_spread(strategy)
 
 
 @keras.saving.register_keras_serializable(package="keras_resnetv2")
@@ -216,7 +217,7 @@ class ResNet(keras.Model):
     def _make_function(self, step_function, **kwargs):
         # On several workers, Keras averages logs along an axis, and theirs
         # have none.
-        if _is_on_several_workers(self):
+        if replicas_of(self) > 1 and _is_on_several_workers(self):
             step_function = _with_an_axis(step_function)
         return super()._make_function(step_function, **kwargs)
 
@@ -256,6 +257,8 @@ class ResNet(keras.Model):
         replicas = local_replicas_of(self)
         if replicas > 1 and is_new:
             self.predict_function = _shared_out(self.predict_function, replicas)
+        if replicas_of(self) == 1 and is_new and _is_on_several_workers(self):
+            self.predict_function = _gathered(self.predict_function)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -364,6 +367,17 @@ def _shared_out(predict_function, replicas):
         for batch in batches:
             _check_shared_out(batch, replicas)
         return predict_function(batches)
+
+    return function
+
+
+def _gathered(predict_function):
+    """Gives each process of JAX the outputs of all; Keras cannot read them."""
+    from jax.experimental.multihost_utils import process_allgather
+
+    def function(state, batches):
+        outputs, state = predict_function(state, batches)
+        return process_allgather(outputs, tiled=True), state
 
     return function
 

@@ -19,8 +19,8 @@ def make_strategy(replicas: int | None = None):
     Args:
         replicas: number of GPUs; None for all. Without a GPU, the number of
             logical CPUs. They share the cores and are only for trying things
-            out. If TF_CONFIG names several workers, their devices together,
-            all of which are used.
+            out. If the environment names several workers (TF_CONFIG, or on JAX
+            Keras's variables), their devices together, all of which are used.
 
     Returns:
         None for a single device. On TensorFlow, a
@@ -33,20 +33,18 @@ def make_strategy(replicas: int | None = None):
         OSError: if another worker does not come.
         ValueError: if there are fewer GPUs, if TensorFlow or JAX has already
             started with fewer logical CPUs, on several devices of PyTorch, or
-            if TF_CONFIG is malformed.
+            if the environment is malformed.
     """
     if replicas is not None:
         check_count("replicas", replicas)
-    backend = keras.backend.backend()
     _, others = workers.of_environment()
-    if others and backend != "tensorflow":
-        raise ValueError(
-            f"TF_CONFIG names {len(others)} workers, but Keras runs on "
-            f"{backend}. Set KERAS_BACKEND=tensorflow, or unset TF_CONFIG."
-        )
     if others:
         return workers.make_strategy(replicas)
-    return None if replicas == 1 else _STRATEGIES[backend](replicas)
+    return (
+        None
+        if replicas == 1
+        else _STRATEGIES[keras.backend.backend()](replicas)
+    )
 
 
 def _on_tensorflow(replicas):
@@ -167,6 +165,20 @@ def scope_of_fit(strategy) -> contextlib.AbstractContextManager:
     On TensorFlow a model knows its strategy. On JAX only the scope does.
     """
     return scope(strategy if keras.backend.backend() == "jax" else None)
+
+
+@contextlib.contextmanager
+def no_scope():
+    """Leaves a scope of JAX for a while; a context manager."""
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
 
 
 @contextlib.contextmanager

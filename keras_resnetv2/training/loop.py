@@ -65,10 +65,11 @@ def train(
     one. After Ctrl-C or SIGTERM, the training finishes its step, writes a
     checkpoint and ends; nothing is lost.
 
-    If TF_CONFIG names several workers, each of them makes this call, and all
-    train together. `workdir` is then a directory that they share. The first
-    worker writes it. A signal to one of them ends all; if one is lost, the
-    others end with an OSError.
+    If TF_CONFIG names several workers, or on JAX Keras's own variables, each of
+    them makes this call, and all train together. `workdir` is then a directory
+    that they share. The first worker writes it. A signal to one of them ends
+    all; if one is lost, the others end with an OSError. On JAX their processes
+    end.
 
     Args:
         experiment: the settings; the same ones when resuming.

@@ -1,4 +1,4 @@
-"""The processes of a training: this one alone, or the workers of TF_CONFIG.
+"""The processes of a training: this one alone, or several workers.
 
 Each process trains the same network on its own part of every batch. The first
 one is the chief: it alone writes what users read.
@@ -7,13 +7,18 @@ one is the chief: it alone writes what users read.
 import contextlib
 import json
 import pathlib
+import re
 import secrets
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import keras
+import numpy as np
+
 from keras_resnetv2.models.network import is_spread
+from keras_resnetv2.training import lifeline
 from keras_resnetv2.training.workers import (
     WorkerLostError,
     of_environment,
@@ -43,8 +48,8 @@ class Processes:
         if strategy is not None and is_spread(strategy):
             self.index, workers = of_environment()
             self.count = len(workers)
-            self._devices = len(strategy.extended.worker_devices)
-            self._sum, self._gather = _collectives(strategy)
+            make = _COLLECTIVES[keras.backend.backend()]
+            self._sums, self._texts = make(strategy)
 
     @property
     def is_chief(self) -> bool:
@@ -60,28 +65,20 @@ class Processes:
         if self.count == 1:
             return list(numbers)
         with self.lost_workers():
-            sums = self._sum([float(number) for number in numbers])
-            return [float(total) / self._devices for total in sums]
+            return self._sums([float(number) for number in numbers])
 
     def texts(self, text: str) -> list[str]:
         """Returns a text of each process, in their order."""
         if self.count == 1:
             return [text]
-        # TensorFlow crashes where it gathers nothing.
-        codes = [float(code) for code in f"{text}\n".encode()]
         with self.lost_workers():
-            lengths, codes = self._gather([float(len(codes))], codes)
-        ends = lengths.numpy().astype(int).cumsum()
-        found = bytes(codes.numpy().astype("uint8"))
-        texts = [
-            found[begin : end - 1].decode()
-            for begin, end in zip([0, *ends[:-1]], ends)
-        ]
-        return texts[:: self._devices]
+            return self._texts(text)
 
     @contextlib.contextmanager
     def lost_workers(self) -> Iterator[None]:
         """Context in which the loss of a worker raises one plain error.
+
+        On JAX, the process ends with it.
 
         Raises:
             WorkerLostError: if another worker has ended, or is not reached.
@@ -91,11 +88,9 @@ class Processes:
         except Exception as error:
             if self.count == 1 or not _is_loss(error):
                 raise
-            raise WorkerLostError(
-                "Another worker has ended, stopped answering or cannot be "
-                "reached. Its own last lines say why. Start the same command "
-                "again on all workers: it resumes from the last checkpoint."
-            ) from error
+            if keras.backend.backend() == "jax":
+                lifeline.end()
+            raise WorkerLostError(lifeline.LOST) from error
 
     def wait(self) -> None:
         """Waits for all processes."""
@@ -177,6 +172,9 @@ class Processes:
 
 
 def _is_loss(error):
+    if keras.backend.backend() == "jax":
+        # JAX has several types for it, ValueError among them.
+        return bool(re.search("Gloo|NCCL|UNAVAILABLE|DEADLINE", str(error)))
     import tensorflow as tf
 
     return isinstance(
@@ -207,8 +205,8 @@ def _brief(value):
     return f"{text[: _LONGEST // 2]}... (CRC-32 {zlib.crc32(text.encode())})"
 
 
-def _collectives(strategy):
-    """Makes functions that add, and that gather, vectors of all replicas.
+def _on_tensorflow(strategy):
+    """Makes functions that add numbers, and that gather texts.
 
     float32 is what every collective of TensorFlow takes, and holds a byte.
     """
@@ -246,4 +244,43 @@ def _collectives(strategy):
         )(*vectors)
         return [strategy.experimental_local_results(one)[0] for one in found]
 
-    return add, gather
+    devices = len(strategy.extended.worker_devices)
+
+    def sums(numbers):
+        return [float(total) / devices for total in add(numbers)]
+
+    def texts(text):
+        # TensorFlow crashes where it gathers nothing.
+        codes = [float(code) for code in f"{text}\n".encode()]
+        lengths, codes = gather([float(len(codes))], codes)
+        ends = lengths.numpy().astype(int).cumsum()
+        found = bytes(codes.numpy().astype("uint8"))
+        texts = [
+            found[begin : end - 1].decode()
+            for begin, end in zip([0, *ends[:-1]], ends)
+        ]
+        return texts[::devices]
+
+    return sums, texts
+
+
+def _on_jax(strategy):
+    """Makes functions that add numbers, and that gather texts."""
+    from jax.experimental.multihost_utils import process_allgather
+
+    def sums(numbers):
+        return process_allgather(np.float32(numbers)).sum(axis=0).tolist()
+
+    def texts(text):
+        codes = np.frombuffer(text.encode(), np.uint8)
+        lengths = process_allgather(np.int32(len(codes)))
+        padded = np.pad(codes, (0, lengths.max() + 1 - len(codes)))
+        found = process_allgather(padded)
+        return [
+            bytes(row[:length]).decode() for row, length in zip(found, lengths)
+        ]
+
+    return sums, texts
+
+
+_COLLECTIVES = {"tensorflow": _on_tensorflow, "jax": _on_jax}

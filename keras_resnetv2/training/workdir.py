@@ -127,7 +127,8 @@ class Workdir:
     def save_model(self, model: keras.Model) -> None:
         """Saves the network without its optimizer, atomically."""
         part = self.path / ".part.keras"
-        with replacing(self.model, part):
+        # Keras would make an optimizer on all processes; this is only one.
+        with replacing(self.model, part), devices.no_scope():
             model.save(part, include_optimizer=False)
 
     def read(self) -> tuple[Experiment, DataFacts]:

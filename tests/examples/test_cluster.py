@@ -1,4 +1,4 @@
-"""TF_CONFIG from the variables that SLURM and Kubernetes document."""
+"""TF_CONFIG and Keras's variables from those of SLURM and Kubernetes."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import sys
 import pytest
 
 CLUSTER = pathlib.Path(__file__).parents[2] / "examples" / "cluster"
-SHOW = "import os; print(os.environ['TF_CONFIG'])"
+SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 # What `scontrol show hostnames` prints for a list, by its manual.
 SCONTROL = """#!/bin/sh
 test "$*" = "show hostnames node[9-10]" && printf 'node9\\nnode10\\n'
@@ -56,12 +56,23 @@ def manifest_variables():
         ),
     ],
 )
-def test_tf_config(tmp_path, variables, hosts):
-    done = run(tmp_path, variables)
-    assert json.loads(done.stdout) == {
-        "cluster": {"worker": [f"{host}:12345" for host in hosts]},
+def test_variables(tmp_path, variables, hosts):
+    workers = [f"{host}:12345" for host in hosts]
+    environment = json.loads(run(tmp_path, variables).stdout)
+    assert json.loads(environment["TF_CONFIG"]) == {
+        "cluster": {"worker": workers},
         "task": {"type": "worker", "index": 1},
     }
+    on_jax = run(tmp_path, {**variables, "KERAS_BACKEND": "jax"}).stdout
+    assert (
+        json.loads(on_jax).items()
+        >= {
+            "KERAS_DISTRIBUTION_JOB_ADDRESSES": ",".join(workers),
+            "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
+            "KERAS_DISTRIBUTION_PROCESS_ID": "1",
+        }.items()
+    )
+    assert "TF_CONFIG" not in on_jax
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 
+import keras
+
 from keras_resnetv2 import data, training
 from keras_resnetv2.training import (
     checkpoints,
@@ -89,6 +91,10 @@ training.train(
             "units_per_stage": (1,),
             "widths": (8,),
             "shortcut": "dropout",
+            # On JAX it must be.
+            "batch_normalization": "synchronized"
+            if keras.backend.backend() == "jax"
+            else "per_replica",
         },
         seed=int(SEED),
         replicas=int(REPLICAS) if int(REPLICAS) > 1 else None,

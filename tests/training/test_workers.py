@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from processes import (
     Forked,
+    Started,
     free_addresses,
+    keras_variables,
     run_forked,
     start_workers,
     tf_config,
@@ -25,18 +27,29 @@ HERE = pathlib.Path(__file__).parent
 RUNS = HERE.joinpath("worker_runs.py").read_text()
 INTERRUPTED = HERE.joinpath("interrupted_run.py").read_text()
 # Seconds that nothing here needs: the slowest ends 10 after what it waits for.
-BOUND = 120
+BOUND = 300
 UNDISTURBED = ("", 0)
+
+
+@pytest.fixture(params=["tensorflow", "jax"])
+def backend(request, monkeypatch):
+    pytest.importorskip(request.param)
+    if request.param == "jax":
+        # float64 needs optimizations, which conftest.py turns off.
+        monkeypatch.setenv("XLA_FLAGS", "")
+    return request.param
 
 
 def ended(workers):
     return [worker.wait(BOUND) for worker in workers]
 
 
-def run_all(path, kind, devices, *parts):
+def run_all(path, kind, devices, *parts, backend="tensorflow"):
     arguments = (kind, devices, path, *parts)
     if kind == "workers":
-        started = start_workers(RUNS, [arguments] * 2)
+        started = start_workers(RUNS, [arguments] * 2, backend=backend)
+    elif backend == "jax":
+        started = [Started(RUNS, *arguments, KERAS_BACKEND="jax")]
     else:
         started = [Forked(RUNS, *arguments)]
     for done in [worker.wait(600) for worker in started]:
@@ -70,6 +83,17 @@ def test_two_workers_train_as_one_process(tmp_path):
 
 @pytest.mark.multiprocess
 @pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("backend", ["jax"], indirect=True)
+def test_two_workers_of_jax_as_one_process(tmp_path, devices, backend):
+    one, two = (
+        run_all(tmp_path / kind, kind, devices, "synchronized", backend="jax")
+        for kind in ("one", "workers")
+    )
+    assert_alike(one, two, "synchronized", 1e-12, 20)
+
+
+@pytest.mark.multiprocess
+@pytest.mark.parametrize("devices", [1, 2])
 def test_two_workers_as_one_process_or_as_replicas(tmp_path, devices):
     one = run_all(tmp_path / "one", "one", 1)
     many = run_all(tmp_path / "mirrored", "mirrored", 2 * devices)
@@ -85,7 +109,7 @@ def test_two_workers_as_one_process_or_as_replicas(tmp_path, devices):
         assert "does not split" in str(two[f"refusals/{method}"])
 
 
-def train_together(workdir, interrupted=None, *interruption):
+def train_together(workdir, backend, interrupted=None, *interruption):
     """Trains on two workers, one of which may be interrupted."""
     return start_workers(
         INTERRUPTED,
@@ -93,6 +117,7 @@ def train_together(workdir, interrupted=None, *interruption):
             (workdir, 1, *(interruption if index == interrupted else ("", 0)))
             for index in range(2)
         ],
+        backend=backend,
     )
 
 
@@ -134,11 +159,13 @@ KILLS = [
 
 
 @pytest.mark.multiprocess
-def test_killed_at_ten_moments_ends_as_an_undisturbed_training(tmp_path):
+def test_killed_at_ten_moments_ends_as_an_undisturbed_training(
+    tmp_path, backend
+):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert_all_well(ended(train_together(whole)))
+    assert_all_well(ended(train_together(whole, backend)))
     for victim, moment, number, remains in KILLS:
-        workers = train_together(cut, victim, moment, number)
+        workers = train_together(cut, backend, victim, moment, number)
         killed = workers[victim].wait(BOUND)
         began = time.monotonic()
         survivor = workers[1 - victim].wait(BOUND)
@@ -150,27 +177,27 @@ def test_killed_at_ten_moments_ends_as_an_undisturbed_training(tmp_path):
         assert seconds < 30
         found = list((cut / "checkpoints").glob("step-*.npz"))
         assert (saved(cut)[0][-1] if found else 0) == remains
-    assert_all_well(ended(train_together(cut)))
+    assert_all_well(ended(train_together(cut, backend)))
     assert_same_end(whole, cut)
 
 
 @pytest.mark.multiprocess
 @pytest.mark.parametrize("told", [0, 1])
-def test_sigterm_to_one_ends_all_after_the_step(tmp_path, told):
+def test_sigterm_to_one_ends_all_after_the_step(tmp_path, backend, told):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert_all_well(ended(train_together(whole)))
-    for done in ended(train_together(cut, told, STEP, 5, "SIGTERM")):
+    assert_all_well(ended(train_together(whole, backend)))
+    for done in ended(train_together(cut, backend, told, STEP, 5, "SIGTERM")):
         assert done.returncode == 128 + signal.SIGTERM, done.stderr
         assert "stopped after step 5" in done.stdout
     assert saved(cut)[0][-1] == 5
-    assert_all_well(ended(train_together(cut)))
+    assert_all_well(ended(train_together(cut, backend)))
     assert_same_end(whole, cut)
 
 
 @pytest.mark.multiprocess
 @pytest.mark.parametrize("stopped", [0, 1])
-def test_stopped_worker_is_given_up(tmp_path, stopped):
-    workers = train_together(tmp_path, stopped, STEP, 4, "SIGSTOP")
+def test_stopped_worker_is_given_up(tmp_path, backend, stopped):
+    workers = train_together(tmp_path, backend, stopped, STEP, 4, "SIGSTOP")
     survivor = workers[1 - stopped].wait(BOUND)
     assert survivor.returncode == 1
     assert "stopped answering" in survivor.stderr
@@ -182,12 +209,13 @@ def test_stopped_worker_is_given_up(tmp_path, stopped):
 
 @pytest.mark.multiprocess
 @pytest.mark.parametrize("early", [0, 1])
-def test_worker_that_never_comes(tmp_path, early):
+def test_worker_that_never_comes(tmp_path, backend, early):
     workers = free_addresses(2)
-    worker = Forked(
-        INTERRUPTED,
-        *(tmp_path, 1, "", 0),
-        TF_CONFIG=tf_config(workers, early),
+    arguments = (INTERRUPTED, tmp_path, 1, "", 0)
+    worker = (
+        Started(*arguments, **keras_variables(workers, early))
+        if backend == "jax"
+        else Forked(*arguments, TF_CONFIG=tf_config(workers, early))
     )
     done = worker.wait(BOUND)
     assert done.returncode == 1
@@ -196,18 +224,23 @@ def test_worker_that_never_comes(tmp_path, early):
 
 
 @pytest.mark.multiprocess
-def test_port_is_taken(tmp_path):
+def test_port_is_taken(tmp_path, backend):
     workers = free_addresses(2)
+    # On JAX, only the first one listens.
+    taken = {"tensorflow": 1, "jax": 0}[backend]
     with socket.socket() as holder:
-        host, port = workers[1].split(":")
+        host, port = workers[taken].split(":")
         holder.bind((host, int(port)))
         holder.listen()
-        first, second = ended(
-            start_workers(INTERRUPTED, [(tmp_path, 1, "", 0)] * 2, workers)
+        done = ended(
+            start_workers(
+                INTERRUPTED, [(tmp_path, 1, "", 0)] * 2, workers, backend
+            )
         )
-    assert f"Worker 1 cannot listen on port {port}" in second.stderr
-    assert f"{workers[1]} did not come within 10" in first.stderr
-    assert (first.returncode, second.returncode) == (1, 1)
+    refused, waited = done[taken], done[1 - taken]
+    assert f"Worker {taken} cannot listen on port {port}" in refused.stderr
+    assert f"{workers[taken]} did not come within 10" in waited.stderr
+    assert (refused.returncode, waited.returncode) == (1, 1)
 
 
 JOIN = """
@@ -229,30 +262,41 @@ def test_different_numbers_of_gpus_are_refused_by_all():
 
 
 @pytest.mark.multiprocess
-def test_another_seed_or_work_directory_is_refused_by_all(tmp_path):
+def test_another_seed_or_work_directory_is_refused_by_all(tmp_path, backend):
     arguments = (tmp_path / "one", 1, "", 0)
     other_seed = ended(
-        start_workers(INTERRUPTED, [arguments, (*arguments, "SIGKILL", 4)])
+        start_workers(
+            INTERRUPTED,
+            [arguments, (*arguments, "SIGKILL", 4)],
+            backend=backend,
+        )
     )
     for done in other_seed:
         assert done.returncode == 1
         assert "seed is 3 on worker 0 and 4 on worker 1" in done.stderr
     elsewhere = (tmp_path / "other", *arguments[1:])
-    for done in ended(start_workers(INTERRUPTED, [arguments, elsewhere])):
+    for done in ended(
+        start_workers(INTERRUPTED, [arguments, elsewhere], backend=backend)
+    ):
         assert done.returncode == 1
         assert "is not the same directory here as on worker 0" in done.stderr
     assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.multiprocess
-def test_goes_on_with_another_number_of_workers(tmp_path):
+def test_goes_on_with_another_number_of_workers(tmp_path, backend):
     # 4 steps on two workers, 4 on one, 4 on two.
-    for done in ended(train_together(tmp_path, 1, STEP, 4, "SIGTERM")):
+    for done in ended(train_together(tmp_path, backend, 1, STEP, 4, "SIGTERM")):
         assert done.returncode == 128 + signal.SIGTERM
-    alone = run_forked(INTERRUPTED, tmp_path, 1, STEP, 4, "SIGTERM")
+    arguments = (INTERRUPTED, tmp_path, 1, STEP, 4, "SIGTERM")
+    alone = (
+        Started(*arguments, KERAS_BACKEND="jax").wait()
+        if backend == "jax"
+        else run_forked(*arguments)
+    )
     assert "Resuming at step 4 of 12" in alone.stdout
     assert saved(tmp_path)[0][-1] == 8
-    for done in ended(train_together(tmp_path)):
+    for done in ended(train_together(tmp_path, backend)):
         assert done.returncode == 0, done.stderr
         assert "Resuming at step 8 of 12" in done.stdout
     assert (tmp_path / "metrics.csv").read_text().count("\n") == 4
@@ -307,3 +351,22 @@ def test_searches_and_studies_are_refused(monkeypatch, tmp_path):
 def test_workers_of_tf_config(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", tf_config(["a:1", "b:1"], 1))
     assert of_environment() == (1, ["a:1", "b:1"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"NUM_PROCESSES": ""}, "cannot be read.*NUM_PROCESSES"),
+        ({"JOB_ADDRESSES": "a"}, "do not fit"),
+        ({"JOB_ADDRESSES": "a:1,b:1,c:1"}, "do not fit"),
+        ({"PROCESS_ID": "2"}, "do not fit"),
+        ({}, "Set KERAS_BACKEND=jax, or unset"),
+    ],
+)
+def test_bad_keras_variables(monkeypatch, given, message):
+    for name, value in keras_variables(["a:1", "b:1"], 1).items():
+        monkeypatch.setenv(name, value)
+    for name, value in given.items():
+        monkeypatch.setenv(f"KERAS_DISTRIBUTION_{name}", value)
+    with pytest.raises(ValueError, match=message):
+        of_environment()

@@ -1,8 +1,8 @@
 """Runs in a process of its own: worker_runs.py KIND DEVICES RESULTS [BN].
 
 KIND is "one" device, "mirrored" (one process with so many devices) or
-"workers" (those of TF_CONFIG, with so many devices each). All do the same, and
-leave the comparison to test_workers.py. With BN, one training is all.
+"workers" (those of the environment, with so many devices each). All do the
+same, and leave the comparison to test_workers.py. With BN, one training is all.
 """
 
 import contextlib
@@ -21,6 +21,11 @@ from keras_resnetv2.training.evaluation import predict_logits
 KIND, DEVICES, PATH, *ONLY = sys.argv[1:]
 DEVICES, PATH = int(DEVICES), pathlib.Path(PATH)
 RESULTS = {}
+ON_JAX = keras.backend.backend() == "jax"
+# On JAX, --replicas makes the logical CPUs of workers, too.
+REPLICAS = {"one": None, "mirrored": DEVICES, "workers": None}[KIND]
+if ON_JAX and KIND == "workers":
+    REPLICAS = 2 * DEVICES
 
 
 def load(name, split, **kwargs):
@@ -54,7 +59,7 @@ def trainings():
                 epochs=2,
                 batch_size=60,
                 precision="float64",
-                replicas=DEVICES if KIND == "mirrored" else None,
+                replicas=REPLICAS,
                 options={**UNIT, "batch_normalization": kind},
             ),
             PATH / kind,
@@ -139,7 +144,14 @@ loop.make_strategy = make_strategy = functools.cache(training.make_strategy)
 images.load_arrays = load
 logs.plot_curves = lambda *args, **kwargs: None
 keras.config.set_floatx("float64")  # of the loss and the metrics
-if KIND == "workers" and DEVICES > 1:
+if ON_JAX:
+    import jax
+    from keras.src.backend.common import dtypes
+
+    jax.config.update("jax_enable_x64", True)
+    # Keras on JAX computes in float32 even where everything is float64.
+    dtypes.BIT64_TO_BIT32_DTYPE.clear()
+elif KIND == "workers" and DEVICES > 1:
     several_logical_cpus()
 trainings()
 if not ONLY:
