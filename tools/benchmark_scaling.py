@@ -9,10 +9,7 @@ there are enough. A speed is the highest and, in parentheses, the median of the
 epochs after the first. It needs Linux, and uses no GPU.
 """
 
-import contextlib
-import json
 import pathlib
-import socket
 import statistics
 import subprocess
 import sys
@@ -28,12 +25,19 @@ from keras_resnetv2._processes import (
 )
 from keras_resnetv2.training.logs import read_rows
 
+_TRAIN = pathlib.Path(__file__).with_name("train.py")
+sys.path.append(str(_TRAIN.parents[1] / "tests"))
+from processes import (  # noqa: E402
+    free_addresses,
+    keras_variables,
+    tf_config,
+)
+
 _MODEL = flags.DEFINE_string("model", "PreActResNet20", "A name in MODELS.")
 _IMAGES = flags.DEFINE_integer("images", 64, "Images a step of each device.")
 _EPOCHS = flags.DEFINE_integer("epochs", 4, "Epochs of each training.")
 _DEVICES = flags.DEFINE_list("devices", "1,2,4", "Devices of one process.")
 _WORKERS = flags.DEFINE_list("workers", "2", "Workers of one device each.")
-_TRAIN = pathlib.Path(__file__).with_name("train.py")
 
 
 def measure(workers: int, devices: int, workdir: pathlib.Path) -> list[float]:
@@ -56,7 +60,7 @@ def measure(workers: int, devices: int, workdir: pathlib.Path) -> list[float]:
     ]
     if keras.backend.backend() == "jax":
         command.append("--batch_normalization=synchronized")
-    addresses = _free_addresses(workers)
+    addresses = free_addresses(workers)
     children = [
         subprocess.Popen(
             ["taskset", "--cpu-list", _cores(worker, devices), *command],
@@ -86,24 +90,8 @@ def _variables(addresses, worker):
     if len(addresses) == 1:
         return {}
     if keras.backend.backend() == "jax":
-        return {
-            "KERAS_DISTRIBUTION_JOB_ADDRESSES": addresses[0],
-            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(len(addresses)),
-            "KERAS_DISTRIBUTION_PROCESS_ID": str(worker),
-        }
-    task = {"type": "worker", "index": worker}
-    config = {"cluster": {"worker": addresses}, "task": task}
-    return {"TF_CONFIG": json.dumps(config)}
-
-
-def _free_addresses(count):
-    with contextlib.ExitStack() as taken:
-        ports = []
-        for _ in range(count):
-            holder = taken.enter_context(socket.socket())
-            holder.bind(("127.0.0.1", 0))
-            ports.append(holder.getsockname()[1])
-    return [f"127.0.0.1:{port}" for port in ports]
+        return keras_variables(addresses, worker)
+    return {"TF_CONFIG": tf_config(addresses, worker)}
 
 
 def main(argv):
