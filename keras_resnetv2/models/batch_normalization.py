@@ -12,7 +12,8 @@ BATCH_NORMALIZATIONS = ("per_replica", "synchronized")
 _FUSED_DTYPES = ("float32", "bfloat16", "float16")
 
 
-# Each replica's thread: the statistics to average, or no list.
+# In each replica's thread: id of a variable -> the variable and its value
+# before the replicas average it. Outside of `averaged_at_once` nothing.
 _LATER = threading.local()
 
 
@@ -33,14 +34,14 @@ def averaged_at_once() -> Iterator[None]:
         return
     import tensorflow as tf
 
-    _LATER.updates = []
+    _LATER.updates = {}
     try:
         yield
         updates = _LATER.updates
     finally:
         _LATER.updates = None
     if updates:
-        variables, values = zip(*updates)
+        variables, values = zip(*updates.values())
         means = replica.all_reduce(tf.distribute.ReduceOp.MEAN, list(values))
         replica.merge_call(_assign_all, args=(variables, means))
 
@@ -71,7 +72,13 @@ def _update(variable, value):
     if updates is None or in_stateless_scope():
         variable.assign(value)
     else:
-        updates.append((variable.value, value))
+        updates[id(variable)] = variable.value, value
+
+
+def _current(variable):
+    """Returns a moving statistic, also where a shared layer has updated it."""
+    updates = getattr(_LATER, "updates", None) or {}
+    return updates.get(id(variable), (variable, variable.value))[1]
 
 
 @keras.saving.register_keras_serializable(package="keras_resnetv2")
@@ -195,8 +202,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
                 if self.center
                 else tf.zeros(channels)
             ),
-            mean=tf.cast(self.moving_mean.value, tf.float32),
-            variance=tf.cast(self.moving_variance.value, tf.float32),
+            mean=tf.cast(_current(self.moving_mean), tf.float32),
+            variance=tf.cast(_current(self.moving_variance), tf.float32),
             epsilon=self.epsilon,
             is_training=training,
             exponential_avg_factor=1.0 - self.momentum if training else 1.0,
@@ -227,8 +234,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
             (self.moving_variance, unbiased),
         ):
             value = ops.cast(value, moving.dtype)
+            before = _current(moving)
             _update(
-                moving, moving * self.momentum + value * (1.0 - self.momentum)
+                moving, before * self.momentum + value * (1.0 - self.momentum)
             )
         return ops.cast(outputs, self.compute_dtype)
 

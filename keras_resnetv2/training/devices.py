@@ -40,11 +40,9 @@ def make_strategy(replicas: int | None = None):
     _, others = workers.of_environment()
     if others:
         return workers.make_strategy(replicas)
-    return (
-        None
-        if replicas == 1
-        else _STRATEGIES[keras.backend.backend()](replicas)
-    )
+    if replicas == 1:
+        return None
+    return _STRATEGIES[keras.backend.backend()](replicas)
 
 
 def _on_tensorflow(replicas):

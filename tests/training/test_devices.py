@@ -7,7 +7,8 @@ from keras_resnetv2 import training
 
 TWO_REPLICAS = """
 import keras, numpy as np
-from keras_resnetv2 import ResNetConfig, ResNetV2, training
+from keras_resnetv2 import ResNet, ResNetConfig, ResNetV2, training
+from keras_resnetv2.models.batch_normalization import BatchNormalization
 from keras_resnetv2.export import export_saved_model, self_check
 from keras_resnetv2.data import Standardization
 import tensorflow as tf
@@ -54,6 +55,18 @@ variance = np.mean([s.var((0, 1, 2), ddof=0) * (512 / 511) for s in shards], 0)
 np.testing.assert_allclose(np.array(stem.moving_mean), 0.1 * mean, atol=1e-5)
 np.testing.assert_allclose(
     np.array(stem.moving_variance), 0.9 + 0.1 * variance, rtol=1e-4)
+
+# A layer that is used twice updates its statistics twice.
+with strategy.scope():
+    images = [keras.Input((8, 8, 3)), keras.Input((8, 8, 3))]
+    shared = BatchNormalization()
+    twice = ResNet(images, keras.ops.add(*map(shared, images)))
+    twice.compile("sgd", "mse")
+pair = x[:16], x[16:32]
+twice.fit(pair, pair[0], batch_size=16, shuffle=False, verbose=0)
+first, second = (images.mean((0, 1, 2)) for images in pair)
+np.testing.assert_allclose(
+    np.array(shared.moving_mean), 0.09 * first + 0.1 * second, rtol=1e-4)
 
 model.fit(batches.with_options(options), epochs=2, verbose=0)
 seen = 0
