@@ -152,9 +152,11 @@ def train(
         )
     rows = [r for r in logs.read_rows(workdir.metrics) if r.step <= first_step]
     if first_step >= steps:
-        if processes.is_chief and not workdir.model.exists():
-            with averaged(model):
-                workdir.save_model(model)
+        missing = processes.is_chief and not workdir.model.exists()
+        if any(processes.sums([missing])):
+            with averaged(model):  # on JAX, all must assign
+                if processes.is_chief:
+                    workdir.save_model(model)
         processes.wait()
         return rows
     batches = own_batches(

@@ -300,6 +300,10 @@ def test_goes_on_with_another_number_of_workers(tmp_path, backend):
         assert done.returncode == 0, done.stderr
         assert "Resuming at step 8 of 12" in done.stdout
     assert (tmp_path / "metrics.csv").read_text().count("\n") == 4
+    # Killed after the last checkpoint, before the network is saved.
+    (tmp_path / "model.keras").unlink()
+    assert_all_well(ended(train_together(tmp_path, backend)))
+    assert (tmp_path / "model.keras").exists()
 
 
 @pytest.mark.parametrize(
