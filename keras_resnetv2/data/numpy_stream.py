@@ -105,6 +105,7 @@ def choices(stream: TrainingStream) -> Iterator[tuple[int, np.ndarray]]:
     def permutation(epoch):
         return _rng(stream.seed, _ORDER, epoch).permutation(count)
 
+    ours = places_of(stream)
     for step in range(stream.first_step, stream.steps):
         first = step * stream.batch_size
         epoch, start = divmod(first, count)
@@ -113,7 +114,7 @@ def choices(stream: TrainingStream) -> Iterator[tuple[int, np.ndarray]]:
         if missing:
             rest = permutation(epoch + 1)[:missing]
             chosen = np.concatenate([chosen, rest])
-        yield step, chosen[places_of(stream)]
+        yield step, chosen[ours]
 
 
 def in_order(stream: EvaluationStream) -> Iterator[tuple[int, np.ndarray]]:
@@ -125,9 +126,9 @@ def in_order(stream: EvaluationStream) -> Iterator[tuple[int, np.ndarray]]:
     Yields:
         The step, and the indices of the images to make: int64, (N,).
     """
+    ours = places_of(stream)
     for step in range(stream.steps):
-        first = step * stream.batch_size
-        yield step, (first + places_of(stream)) % len(stream.data)
+        yield step, (step * stream.batch_size + ours) % len(stream.data)
 
 
 def training(stream: TrainingStream) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -222,6 +223,7 @@ def _from_files(stream, choices, rule, draw, standardize):
         images = np.stack([image.result() for image in images])
         return standardize(step, images), stream.data.labels[chosen]
 
+    ours = places_of(stream)
     pool = concurrent.futures.ThreadPoolExecutor(_THREADS)
     waiting = collections.deque()
     try:
@@ -229,7 +231,7 @@ def _from_files(stream, choices, rule, draw, standardize):
             first = step * stream.batch_size
             images = [
                 pool.submit(make_image, first + i, place)
-                for i, place in zip(places_of(stream), chosen)
+                for i, place in zip(ours, chosen)
             ]
             waiting.append((step, chosen, images))
             if len(waiting) > _AHEAD:

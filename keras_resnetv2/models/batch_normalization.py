@@ -3,18 +3,31 @@
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import keras
 from keras.src.backend.common.stateless_scope import in_stateless_scope
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 BATCH_NORMALIZATIONS = ("per_replica", "synchronized")
 
 _FUSED_DTYPES = ("float32", "bfloat16", "float16")
 
 
-# In each replica's thread: id of a variable -> the variable and its value
-# before the replicas average it. Outside of `averaged_at_once` nothing.
-_LATER = threading.local()
+class _Later(threading.local):
+    """What a replica's thread updates at the end of `averaged_at_once`.
+
+    Attributes:
+        updates: id of a variable -> the variable, and its value before the
+            replicas average it. None outside of that context.
+    """
+
+    updates = None
+
+
+_LATER = _Later()
 
 
 def _on_tensorflow():
@@ -28,8 +41,8 @@ def averaged_at_once() -> Iterator[None]:
     They do so in one message. Otherwise they send one for each statistic of
     each layer: 218 in a step of ResNet-110.
     """
-    replica = _replica()
-    if replica is None or getattr(_LATER, "updates", None) is not None:
+    replica = replica_of_several()
+    if replica is None or _LATER.updates is not None:
         yield
         return
     import tensorflow as tf
@@ -46,8 +59,8 @@ def averaged_at_once() -> Iterator[None]:
         replica.merge_call(_assign_all, args=(variables, means))
 
 
-def _replica():
-    """Returns this replica's context, if it is one of several."""
+def replica_of_several() -> "tf.distribute.ReplicaContext | None":
+    """Returns this replica's context; None if it is not one of several."""
     if not _on_tensorflow():
         return None
     import tensorflow as tf
@@ -68,16 +81,15 @@ def _assign(variable, value):
 
 def _update(variable, value):
     """Updates a moving statistic; within `averaged_at_once`, at its end."""
-    updates = getattr(_LATER, "updates", None)
-    if updates is None or in_stateless_scope():
+    if _LATER.updates is None or in_stateless_scope():
         variable.assign(value)
     else:
-        updates[id(variable)] = variable.value, value
+        _LATER.updates[id(variable)] = variable.value, value
 
 
 def _current(variable):
     """Returns a moving statistic, also where a shared layer has updated it."""
-    updates = getattr(_LATER, "updates", None) or {}
+    updates = _LATER.updates or {}
     return updates.get(id(variable), (variable, variable.value))[1]
 
 
@@ -255,7 +267,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         count = ops.cast(1, inputs.dtype)
         for axis in self._reduction_axes:
             count = count * ops.cast(shape[axis], inputs.dtype)
-        if self.synchronized and (replica := _replica()):
+        if self.synchronized and (replica := replica_of_several()):
             import tensorflow as tf
 
             count = replica.all_reduce(tf.distribute.ReduceOp.SUM, count)

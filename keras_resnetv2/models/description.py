@@ -7,6 +7,7 @@ code to run.
 import contextlib
 import dataclasses
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -171,7 +172,7 @@ class Description:
         Raises:
             ValueError: if a value does not fit.
         """
-        with _dtype_policy(self.dtype):
+        with dtype_policy(self.dtype):
             model = ResNetV2(
                 self.network,
                 include_top=self.include_top,
@@ -340,7 +341,12 @@ def _activation_of(layer):
 
 
 @contextlib.contextmanager
-def _dtype_policy(name):
+def dtype_policy(name: str) -> Iterator[None]:
+    """Context that sets a dtype policy for new layers.
+
+    Args:
+        name: the policy's name.
+    """
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:

@@ -8,7 +8,10 @@ import math
 
 import keras
 
-from keras_resnetv2.models.batch_normalization import BatchNormalization
+from keras_resnetv2.models.batch_normalization import (
+    BatchNormalization,
+    replica_of_several,
+)
 from keras_resnetv2.models.specs import BatchNormSpec
 
 # Untruncated, like Caffe's "msra" and torch's kaiming_normal_.
@@ -224,7 +227,7 @@ class Dropout(keras.layers.Dropout):
     def call(self, inputs, training=False):
         """Drops in training; otherwise returns `inputs`, of any shape."""
         training = training and self.trainable
-        replica = _replica()
+        replica = replica_of_several()
         if not training or not self.rate or replica is None:
             return super().call(inputs, training=training)
         import tensorflow as tf
@@ -235,21 +238,9 @@ class Dropout(keras.layers.Dropout):
         return tf.nn.experimental.stateless_dropout(
             inputs,
             self.rate,
-            seed + tf.stack([replica, 0]),
+            seed + tf.stack([replica.replica_id_in_sync_group, 0]),
             noise_shape=[
                 tf.shape(inputs)[axis] if size is None else size
                 for axis, size in enumerate(shape)
             ],
         )
-
-
-def _replica():
-    """Returns the replica's number as a tensor; None on a single device."""
-    if keras.backend.backend() != "tensorflow":
-        return None
-    import tensorflow as tf
-
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return None
-    return context.replica_id_in_sync_group

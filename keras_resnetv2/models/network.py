@@ -66,6 +66,8 @@ def replicas_in(strategy) -> int:
 
 def is_spread(strategy) -> bool:
     """Returns whether a strategy has replicas in other processes."""
+    if strategy is None:
+        return False
     if keras.backend.backend() == "jax":
         import jax
 
@@ -75,8 +77,7 @@ def is_spread(strategy) -> bool:
 
 
 def _is_on_several_workers(model):
-    strategy = strategy_of(model)
-    return strategy is not None and is_spread(strategy)
+    return is_spread(strategy_of(model))
 
 
 @keras.saving.register_keras_serializable(package="keras_resnetv2")

@@ -8,6 +8,7 @@ import keras
 
 from keras_resnetv2._checks import check_choice, check_count
 from keras_resnetv2._processes import available_cores, processor
+from keras_resnetv2.models.description import dtype_policy
 from keras_resnetv2.models.network import replicas_in
 from keras_resnetv2.training import workers
 from keras_resnetv2.training.experiment import CHOICES
@@ -179,8 +180,7 @@ def no_scope():
         keras.distribution.set_distribution(before)
 
 
-@contextlib.contextmanager
-def precision(name: str):
+def precision(name: str) -> contextlib.AbstractContextManager:
     """Sets a dtype policy for new layers, and restores the old one at exit.
 
     Args:
@@ -190,12 +190,7 @@ def precision(name: str):
         ValueError: for another name.
     """
     check_choice("precision", name, CHOICES["precision"])
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
+    return dtype_policy(name)
 
 
 def has_accelerator() -> bool:

@@ -45,7 +45,7 @@ class Processes:
 
     def __init__(self, strategy=None):
         self.index, self.count = 0, 1
-        if strategy is not None and is_spread(strategy):
+        if is_spread(strategy):
             self.index, workers = of_environment()
             self.count = len(workers)
             make = _COLLECTIVES[keras.backend.backend()]

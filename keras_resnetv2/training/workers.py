@@ -222,7 +222,7 @@ def _join():
     )
     for connection in connections:
         connection.close()
-    _check_gpus(gpus)
+    _check_equal_gpus(gpus)
     # One of those that came may still end before it has joined.
     faulthandler.dump_traceback_later(
         START_SECONDS, exit=True, file=sys.__stderr__
@@ -280,11 +280,11 @@ def _join_on_jax(cpus):
         ) from error
     lifeline.hold(connections, 2 * _SILENT_SECONDS, is_chief=not index)
     of_worker = [device.process_index for device in jax.devices()]
-    _check_gpus([of_worker.count(i) for i in range(len(workers))])
+    _check_equal_gpus([of_worker.count(i) for i in range(len(workers))])
     return keras.distribution.DataParallel(auto_shard_dataset=False)
 
 
-def _check_gpus(gpus):
+def _check_equal_gpus(gpus):
     if len(set(gpus)) > 1:
         numbers = ", ".join(f"{n} on worker {i}" for i, n in enumerate(gpus))
         raise ValueError(
@@ -386,7 +386,7 @@ def own_batches(strategy, make: Callable[[Part | None], Any]):
         What `make` returns; with several processes of TensorFlow, a
         distributed dataset.
     """
-    if strategy is None or not is_spread(strategy):
+    if not is_spread(strategy):
         return make(None)
     if keras.backend.backend() == "jax":
         index, workers = of_environment()
