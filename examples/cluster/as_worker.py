@@ -2,10 +2,10 @@
 
     srun python as_worker.py keras-resnetv2-train --workdir=/shared/runs/one ...
 
-It sets TF_CONFIG, or with KERAS_BACKEND=jax Keras's own variables, and
-becomes the command. SLURM: one task on each node
-(--ntasks-per-node=1). Kubernetes: a Job with completionMode Indexed, whose
-manifest sets WORKERS, JOB_NAME and SERVICE; see job.yaml.
+It sets TF_CONFIG, or with KERAS_BACKEND=jax Keras's own variables, and becomes
+the command. SLURM: one task on each node (--ntasks-per-node=1). Kubernetes: a
+Job with completionMode Indexed, whose manifest sets WORKERS, JOB_NAME and
+SERVICE; see job.yaml.
 """
 
 import json
