@@ -37,6 +37,7 @@ def settings(folder, **changes):
 def test_a_work_directory_in_the_folder_is_no_class(folder, capsys, caplog):
     training.train(settings(folder), folder / "run")
     said = capsys.readouterr().out
+    assert said.startswith(f"Reading the images of {folder}.\n")
     assert "Images: 2 classes, 16 to train on, 4 to test on." in said
     assert re.search(r"Network: \w+, [\d,]+ parameters, 2 steps, on", said)
     stored = json.loads((folder / "run" / "experiment.json").read_text())
