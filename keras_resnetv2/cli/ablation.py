@@ -12,6 +12,12 @@ from keras_resnetv2.cli import common
 from keras_resnetv2.studies.paper import STUDIES
 from keras_resnetv2.training.experiment import CHOICES
 
+
+def _defaults(setting):
+    values = {name: getattr(study, setting) for name, study in STUDIES.items()}
+    return ", ".join(f"{name}: {v}" for name, v in values.items() if v)
+
+
 _STUDY = flags.DEFINE_enum(
     "study",
     None,
@@ -22,15 +28,14 @@ _EPOCHS = flags.DEFINE_integer(
     "epochs",
     None,
     "Passes over the training images in each run; the schedule is scaled to "
-    "them. Default: the study's (64,000 steps; quick: 10; "
-    "recipes_quick: 20).",
+    f"them. Default: the study's ({_defaults('epochs')}; else the recipe's "
+    "64,000 steps).",
 )
 _SEEDS = flags.DEFINE_integer(
     "seeds",
     None,
     "Number of runs of each row, with the seeds 0, 1, ... Default: the study's "
-    "(5; quick: 1; resnet20, recipes and recipes_quick: 3). The same command "
-    "with a larger number adds runs.",
+    f"({_defaults('seeds')}). The same command with a larger number adds runs.",
 )
 _ROWS = flags.DEFINE_list(
     "rows",

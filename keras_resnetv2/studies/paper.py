@@ -27,7 +27,10 @@ _STANDARDIZATION_NOTE = (
     "Images are standardized by per-channel mean and standard deviation. The "
     "paper subtracts the per-pixel mean."
 )
-
+_DEPTH_NOTE = (
+    "The published errors are those of 110 layers. What fails there need not "
+    "fail at 56."
+)
 _SAMPLE_NOTE = (
     "With 2,560 training and 500 test images, this shows that the study runs, "
     "not which network is best (a test error of 50% has a standard error of "
@@ -295,6 +298,22 @@ resnet20 = Study(
     seeds=3,
 )
 
+resnet56 = dataclasses.replace(
+    table1,
+    name="resnet56",
+    title="The shortcuts of Table 1 on a ResNet-56, CIFAR-10",
+    rows=tuple(
+        dataclasses.replace(
+            row, model="PreActResNet56", published={_PAPER: figure}
+        )
+        for row in table1.rows
+        for figure in row.published.values()
+    ),
+    sources=(_PAPER,),
+    notes=(*table1.notes, _DEPTH_NOTE),
+    seeds=3,
+)
+
 
 def _on_the_sample(study, name, epochs, seeds):
     return dataclasses.replace(
@@ -353,6 +372,7 @@ STUDIES = {
         table2,
         table3,
         resnet20,
+        resnet56,
         quick,
         recipes,
         recipes_quick,

@@ -384,18 +384,12 @@ def _own_values(base):
     weight_decay = base.weight_decay
     if weight_decay is None:
         weight_decay = recipe.weight_decay
-    return own | {
+    settings = {name: getattr(base, name) for name in _SETTINGS}
+    return own | settings | {
         depth: config.depth,
         "width": config.widths[0],
         "dimension_change": config.effective_dimension_change,
         "learning_rate": recipe.rate(base.learning_rate, base.batch_size),
         "weight_decay": weight_decay,
         "batch_size": base.images_per_step,
-        "augmentation": base.augmentation,
-        "label_smoothing": base.label_smoothing,
-        "schedule": base.schedule,
-        "ema": base.ema,
-        "rand_augment": base.rand_augment,
-        "mixup": base.mixup,
-        "cutmix": base.cutmix,
     }

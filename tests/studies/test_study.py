@@ -43,6 +43,7 @@ def test_rows_are_different_networks_in_tables(study):
         ("table2", 10, 64_000),
         ("table3", 12, 64_000),
         ("resnet20", 11, 64_000),
+        ("resnet56", 11, 64_000),
         ("quick", 11, 400),
         ("recipes", 8, 64_000),
         ("recipes_quick", 8, 800),
