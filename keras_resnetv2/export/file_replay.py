@@ -12,8 +12,10 @@ import zipfile
 
 import numpy as np
 
-# Where the class names are: in ONNX's metadata, in LiteRT's archive.
-CLASS_NAMES, LABELS = "class_names", "labels.txt"
+from keras_resnetv2.export import class_labels
+
+# The key of the class names, in ONNX's metadata and in the answers.
+CLASS_NAMES = "class_names"
 
 
 def _read_onnx(path):
@@ -35,8 +37,8 @@ def _read_litert(path):
     from ai_edge_litert.interpreter import Interpreter
 
     ask = Interpreter(path).get_signature_runner()
-    labels = zipfile.ZipFile(path).read(LABELS).decode()
-    return labels.split("\n")[:-1], lambda inputs: ask(**inputs)
+    labels = zipfile.ZipFile(path).read(class_labels.FILE).decode()
+    return class_labels.read(labels), lambda inputs: ask(**inputs)
 
 
 # By a file's ending.

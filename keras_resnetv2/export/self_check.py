@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from keras_resnetv2._processes import run_on_cpu
+from keras_resnetv2.export import class_labels
 from keras_resnetv2.export.signatures import (
     CLASSES,
     FEATURES,
@@ -89,13 +90,10 @@ def check(
     Raises:
         ExportError: if an answer differs or is missing.
     """
-    labels = (version / "assets" / "labels.txt").read_text("utf-8")
-    if labels.split("\n") != [*class_names, ""]:
-        raise ExportError(
-            "assets/labels.txt does not contain the given classes. Nothing was "
-            "exported."
-        )
-    answers = _replay(version)
+    labels = version / "assets" / class_labels.FILE
+    named = class_labels.read(labels.read_text("utf-8"))
+    check_class_names("assets/labels.txt", named, class_names)
+    answers = replayed("keras_resnetv2.export.replay", version)
     worst = 0.0
     for i, request in enumerate(requests):
         found = {
@@ -109,14 +107,11 @@ def check(
                 f"{sorted(found) or 'nothing'}. Nothing was exported."
             )
         off = _difference(found, expected, request.valid, class_names)
-        if not off <= tolerance:  # also refuses NaN
-            raise ExportError(
-                f"The signature {request.signature!r} of the export differs "
-                f"from the model by {off:.2g}; {tolerance:.2g} is allowed. "
-                "Nothing was exported."
-            )
-        worst = max(worst, float(off))
-    report = {"largest_difference": worst, "allowed": float(tolerance)}
+        check_difference(
+            f"The signature {request.signature!r} of the export", off, tolerance
+        )
+        worst = max(worst, off)
+    report = report_of(worst, tolerance)
     (version / _REPORT).write_text(json.dumps(report, indent=2) + "\n")
 
 
@@ -132,10 +127,22 @@ def read_report(version: pathlib.Path) -> dict[str, float]:
     return json.loads((version / _REPORT).read_text())
 
 
-def _replay(version):
+def replayed(module: str, *arguments: pathlib.Path) -> dict[str, np.ndarray]:
+    """Runs a module that asks an export, in a new process.
+
+    Args:
+        module: its name. Its last argument is the .npz file to write.
+        *arguments: the other ones.
+
+    Returns:
+        The arrays of the file.
+
+    Raises:
+        ExportError: if the module fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "answers.npz")
-        failed = run_on_cpu("keras_resnetv2.export.replay", version, path)
+        failed = run_on_cpu(module, *arguments, path)
         if failed:
             raise ExportError(
                 "The export does not work in a new process, so nothing was "
@@ -143,6 +150,41 @@ def _replay(version):
             )
         with np.load(path) as answers:
             return dict(answers)
+
+
+def check_class_names(
+    where: str, found: Sequence[str], class_names: Sequence[str]
+) -> None:
+    """Checks the class names in an export.
+
+    Raises:
+        ExportError: if they are not the given ones.
+    """
+    if list(found) != list(class_names):
+        raise ExportError(
+            f"{where} does not contain the given classes. Nothing was exported."
+        )
+
+
+def check_difference(what: str, difference: float, tolerance: float) -> None:
+    """Checks the largest difference of an export's answers from the model's.
+
+    Raises:
+        ExportError: if it is larger than the tolerance, or NaN.
+    """
+    if not difference <= tolerance:  # also refuses NaN
+        raise ExportError(
+            f"{what} differs from the model by {difference:.2g}; "
+            f"{tolerance:.2g} is allowed. Nothing was exported."
+        )
+
+
+def report_of(difference: float, tolerance: float) -> dict[str, float]:
+    """Returns what a check found, for users."""
+    return {
+        "largest_difference": float(difference),
+        "allowed": float(tolerance),
+    }
 
 
 def _off(found, expected, key):

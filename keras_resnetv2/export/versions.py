@@ -11,7 +11,9 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from keras_resnetv2._directories import check_no_file
 from keras_resnetv2.export import (
+    class_labels,
     prediction_log,
     self_check,
     server_files,
@@ -68,8 +70,7 @@ def add(
     Raises:
         ValueError: if `directory` is a file.
     """
-    if directory.exists() and not directory.is_dir():
-        raise ValueError(f"{str(directory)!r} is a file. Give a directory.")
+    check_no_file("directory", directory)
     is_new = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(directory)
@@ -148,9 +149,8 @@ def write_graph(
     """
     module, served = signatures.make(model, serving)
     path.mkdir(parents=True)
-    labels = path / "labels.txt"
-    lines = "".join(f"{name}\n" for name in serving.class_names)
-    labels.write_text(lines, "utf-8")
+    labels = path / class_labels.FILE
+    labels.write_text(class_labels.text_of(serving.class_names), "utf-8")
     module.labels = tf.saved_model.Asset(str(labels))
     tf.saved_model.save(module, str(path), signatures=served)
     labels.unlink()  # saving has copied it into assets/

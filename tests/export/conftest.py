@@ -46,14 +46,14 @@ def export(model, pictures, standardization, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / "keras_resnetv2").mkdir()
     (elsewhere / "keras_resnetv2" / "__init__.py").write_text("1 / 0")
-    replay, replayed = self_check._replay, []
+    replay, replayed = self_check.replayed, []
 
-    def keep(version):
-        replayed.append(replay(version))
+    def keep(module, version):
+        replayed.append(replay(module, version))
         return replayed[0]
 
     with pytest.MonkeyPatch.context() as patch, contextlib.chdir(elsewhere):
-        patch.setattr(self_check, "_replay", keep)
+        patch.setattr(self_check, "replayed", keep)
         version = export_saved_model(
             model,
             tmp_path_factory.mktemp("serving") / "small",

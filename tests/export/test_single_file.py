@@ -115,7 +115,7 @@ def refused(files, standardization, tmp_path, monkeypatch):
 
 
 def test_a_file_of_other_weights_is_refused(refused):
-    says = "probabilities differ .* Nothing was exported"
+    says = "The file differs .* Nothing was exported"
     refused(".onnx", sharp(seed=1), says, shutil.copy)
 
 
