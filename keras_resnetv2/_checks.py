@@ -18,6 +18,8 @@ class Number(NamedTuple):
     expected: str
 
 
+FINITE = Number(math.isfinite, "a finite number")
+POSITIVE = Number(lambda value: 0 < value < math.inf, "a number larger than 0")
 COUNT = Number(lambda value: value >= 1, "a whole number, at least 1")
 NOT_NEGATIVE = Number(
     lambda value: 0 <= value < math.inf, "a number, at least 0"
@@ -63,14 +65,15 @@ def check_number(
     Raises:
         ValueError: names the received and the expected values.
     """
-    if (
-        not isinstance(value, kinds)
-        or isinstance(value, bool)
-        or not number.fits(value)
-    ):
+    if not _is_number(value, number, kinds):
         raise ValueError(
             f"{what} must be {number.expected}; received {value!r}."
         )
+
+
+def _is_number(value, number, kinds):
+    is_kind = isinstance(value, kinds) and not isinstance(value, bool)
+    return is_kind and number.fits(value)
 
 
 def check_finite(what: str, value) -> None:
@@ -79,7 +82,7 @@ def check_finite(what: str, value) -> None:
     Raises:
         ValueError: names the received value.
     """
-    check_number(what, value, Number(math.isfinite, "a finite number"))
+    check_number(what, value, FINITE)
 
 
 def check_count(what: str, value) -> None:
@@ -97,11 +100,7 @@ def check_count(what: str, value) -> None:
 
 def is_count(value) -> bool:
     """Returns whether a value is a whole number of at least 1."""
-    return (
-        isinstance(value, numbers.Integral)
-        and not isinstance(value, bool)
-        and value > 0
-    )
+    return _is_number(value, COUNT, numbers.Integral)
 
 
 def check_positive(what: str, value) -> None:

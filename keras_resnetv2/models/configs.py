@@ -3,12 +3,11 @@
 import dataclasses
 import itertools
 import json
-import math
 import numbers
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from keras_resnetv2._checks import is_count
+from keras_resnetv2._checks import FINITE, check_count, is_count
 from keras_resnetv2._options import (
     Number,
     check_options,
@@ -66,16 +65,13 @@ _DEPTH_MULTIPLES = {"single": 6, "basic": 6, "bottleneck": 9}
 SIZE_FIELDS = ("depth", "units_per_stage", "widths", "classes")
 
 
-_FINITE = Number(math.isfinite, "a finite number")
-
-
 def _fraction(of, name):
     return Number(
         lambda value: 0 <= value < 1, f"the fraction {of}, 0 <= {name} < 1"
     )
 
 
-def _shortcut_option(name, help, number=_FINITE):
+def _shortcut_option(name, help, number=FINITE):
     users = shortcuts_with(name)
     default = SHORTCUT_OPTIONS[users[0]][name]
     return option(
@@ -387,10 +383,7 @@ def _check_size(config):
             )
     else:
         _check_depth(config)
-    if not is_count(config.classes):
-        raise ValueError(
-            f"classes must be a positive integer; received {config.classes!r}."
-        )
+    check_count("classes", config.classes)
 
 
 def _check_depth(config):
@@ -402,8 +395,9 @@ def _check_depth(config):
         )
     multiple = _DEPTH_MULTIPLES[config.unit]
     depth = config.depth
-    if not is_count(depth) or depth <= 2 or (depth - 2) % multiple:
-        below = depth - (depth - 2) % multiple if is_count(depth) else 2
+    check_count("depth", depth)
+    if depth <= 2 or (depth - 2) % multiple:
+        below = depth - (depth - 2) % multiple
         nearest = [str(d) for d in (below, below + multiple) if d > 2]
         raise ValueError(
             f"With {config.unit} units the depth must be {multiple}n+2; "

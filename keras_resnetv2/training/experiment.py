@@ -11,6 +11,7 @@ from keras_resnetv2._checks import (
     COUNT,
     FRACTION,
     NOT_NEGATIVE,
+    POSITIVE,
     PROPER_FRACTION,
     Number,
 )
@@ -56,7 +57,6 @@ _FROM_RECIPE = (
     "mixup",
     "cutmix",
 )
-_RATE = Number(lambda value: 0 < value < math.inf, "a number larger than 0")
 
 
 def _of_recipes(field):
@@ -135,7 +135,7 @@ class Experiment:
         "learning rate after the warm-up, before it falls",
         unset=_of_recipes("learning_rate")
         + ", imagenet's per 256 images of the batch",
-        number=_RATE,
+        number=POSITIVE,
     )
     schedule: ScheduleName | None = option(
         None,
@@ -147,7 +147,7 @@ class Experiment:
         None,
         "learning rate of all layers except the classifier",
         unset="the learning rate",
-        number=_RATE,
+        number=POSITIVE,
     )
     weight_decay: float | None = option(
         None,
@@ -183,7 +183,7 @@ class Experiment:
         "0 freezes the weights and statistics of the stem; k also those of "
         "stages 1 to k",
         unset="all are trained",
-        number=Number(lambda value: value >= 0, "0 or more"),
+        number=NOT_NEGATIVE,
     )
     standardization: StandardizationName | None = option(
         None,
