@@ -1,6 +1,7 @@
 """Expands users' paths, and writes files atomically."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -20,15 +21,18 @@ def absolute_path(path: str | os.PathLike[str]) -> str:
     return os.path.abspath(user_path(path))
 
 
+def file_sha256(path: pathlib.Path) -> str:
+    """Returns the SHA-256 of a file's content, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
     """Writes a file completely or not at all; text is encoded as UTF-8."""
     if isinstance(content, str):
         content = content.encode()
-    part = path.with_name(f".{path.name}.part")
-    with replacing(path, part), open(part, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    with replacing(path) as part:
+        part.write_bytes(content)
 
 
 def write_json(path: pathlib.Path, values: Any) -> None:
@@ -37,13 +41,19 @@ def write_json(path: pathlib.Path, values: Any) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: pathlib.Path, part: pathlib.Path):
-    """Context in which `part` is written; then it takes the place of `path`.
+def replacing(path: pathlib.Path):
+    """Context in which a hidden file is written, which then replaces `path`.
 
     On an error it is removed, so that a disk is freed.
+
+    Yields:
+        The hidden file's path. It has the ending of `path`.
     """
+    part = path.with_name(f".part-{path.name}")
     try:
-        yield
+        yield part
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
         os.replace(part, path)
     except Exception:
         part.unlink(missing_ok=True)

@@ -99,6 +99,5 @@ def draw_epochs(axes, epochs: Sequence[int], rates: Sequence[float]) -> None:
 
 def save_figure(figure, path: pathlib.Path, dpi: int) -> None:
     """Writes a figure atomically, in the format given by the suffix."""
-    part = path.with_name(f".{path.name}")
-    with replacing(path, part):
+    with replacing(path) as part:
         figure.savefig(part, dpi=dpi)

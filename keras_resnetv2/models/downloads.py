@@ -1,13 +1,13 @@
 """Finds published files: bundled, in Keras's cache, or to be downloaded."""
 
 import contextlib
-import hashlib
 import os
 import pathlib
 from urllib.parse import quote, urlsplit
 
 import keras
 
+from keras_resnetv2._files import file_sha256
 from keras_resnetv2.models.published import PublishedWeights
 from keras_resnetv2.models.published_elsewhere import File
 
@@ -106,7 +106,7 @@ def _downloaded(row):
 
 def _hash(path):
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return file_sha256(path)
     except OSError:
         return "no file"
 

@@ -80,8 +80,7 @@ def save_weights_as(
             f"{' or '.join(FORMATS[project])}; received {str(path)!r}."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{path.name}")
-    with replacing(path, part):
+    with replacing(path) as part:
         _WRITERS[end](model, config, part)
 
 

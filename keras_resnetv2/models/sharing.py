@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import math
 import os
 import pathlib
@@ -13,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_resnetv2._files import user_path
+from keras_resnetv2._files import file_sha256, user_path
 from keras_resnetv2._origin import network_of
 from keras_resnetv2.models import hub, published
 from keras_resnetv2.models import weights as weights_lib
@@ -81,7 +80,7 @@ def save_pretrained(
     with _staging(target, folder) as staging:
         copy = description.copy(network)
         copy.save_weights(staging / WEIGHTS)
-        sha256 = _sha256(staging / WEIGHTS)
+        sha256 = file_sha256(staging / WEIGHTS)
         known = _known_card(model, copy, description)
         card = dataclasses.replace(known, **(card.known() if card else {}))
         text = card_text(card, description, _parameters(copy), WEIGHTS, sha256)
@@ -160,7 +159,7 @@ def from_pretrained(
     description, sha256 = read_description(
         (path / CONFIG).read_bytes(), os.path.join(source, CONFIG)
     )
-    if (found := _sha256(path / WEIGHTS)) != sha256:
+    if (found := file_sha256(path / WEIGHTS)) != sha256:
         raise ValueError(
             f"{os.path.join(source, WEIGHTS)} is not the file that {CONFIG} "
             f"describes: expected SHA-256 {sha256}; received {found}. The "
@@ -193,11 +192,6 @@ def _lack(path, file):
     if not path.exists():
         return "does not exist"
     return f"has no {file}" if path.is_dir() else "is a file"
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _target(folder, overwrite):

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import pathlib
 import re
 import zlib
@@ -58,11 +57,8 @@ def save(
     arrays = check(model, step)
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"step-{step:09d}.npz"
-    part = directory / ".part.npz"
-    with replacing(path, part), open(part, "wb") as file:
-        np.savez(file, **arrays, **{_STATE: json.dumps(state)})
-        file.flush()
-        os.fsync(file.fileno())
+    with replacing(path) as part:
+        np.savez(part, **arrays, **{_STATE: json.dumps(state)})
     for path, _ in _find(directory)[_KEPT:]:
         path.unlink()
 

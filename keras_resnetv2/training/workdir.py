@@ -126,9 +126,8 @@ class Workdir:
 
     def save_model(self, model: keras.Model) -> None:
         """Saves the network without its optimizer, atomically."""
-        part = self.path / ".part.keras"
         # Keras would make an optimizer on all processes; this is only one.
-        with replacing(self.model, part), devices.no_scope():
+        with replacing(self.model) as part, devices.no_scope():
             model.save(part, include_optimizer=False)
 
     def read(self) -> tuple[Experiment, DataFacts]:
