@@ -14,6 +14,7 @@ import tensorflow as tf
 from benchmark_side import LEARNING_RATE, MOMENTUM, WEIGHT_DECAY, initial
 
 from keras_resnetv2 import ResNetConfig, ResNetV2, __version__, training
+from keras_resnetv2._autotuning import without_autotuning
 from keras_resnetv2.models import builder, layer_names, layers
 
 
@@ -33,10 +34,7 @@ def build(task, images, labels):
     )
     for variable in model.weights:
         variable.assign(initial(task, variable.path, variable.shape))
-    # Otherwise fit waits at its end for the thread that tunes.
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    batch = tf.data.Dataset.from_tensors((images, labels)).with_options(options)
+    batch = without_autotuning(tf.data.Dataset.from_tensors((images, labels)))
 
     def train(steps):
         """Trains; returns the mean loss."""

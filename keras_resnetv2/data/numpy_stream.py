@@ -6,12 +6,12 @@ Pillow reads files in a few threads. TFDS's encoded images are read by tf.data.
 import collections
 import concurrent.futures
 import functools
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from keras_resnetv2._processes import available_cores
 from keras_resnetv2.data import crops, mixing, rand_augment
 from keras_resnetv2.data.batches import (
     EvaluationStream,
@@ -26,7 +26,7 @@ from keras_resnetv2.data.image_folder import FolderImages
 # a step, or of a file's position, and of the mixing and RandAugment of a step.
 _ORDER, _AUGMENTATION, _MIXING, _RAND_AUGMENT = range(4)
 # Pillow lets other threads run while it decodes and scales.
-_THREADS = min(8, os.cpu_count() or 1)
+_THREADS = min(8, available_cores())
 # Batches prepared ahead of the one in use.
 _AHEAD = 2
 

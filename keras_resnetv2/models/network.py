@@ -427,6 +427,13 @@ _OPTIMIZER_OPTIONS = {
 _MEANS = ("sum_over_batch_size", "mean")
 
 
+def unscaled(
+    optimizer: keras.optimizers.Optimizer,
+) -> keras.optimizers.Optimizer:
+    """Returns an optimizer without Keras's loss scaling around it."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
 def _check_compiled(model: keras.Model, replicas: int) -> None:
     """Checks for options with results that depend on the number of replicas.
 
@@ -437,8 +444,7 @@ def _check_compiled(model: keras.Model, replicas: int) -> None:
     Raises:
         ValueError: if there is one; names it, the problem and what to do.
     """
-    optimizer = model.optimizer
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer = unscaled(model.optimizer)
     for option, reason in _OPTIMIZER_OPTIONS.items():
         value = getattr(optimizer, option, None)
         if value:

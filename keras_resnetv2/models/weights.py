@@ -13,6 +13,7 @@ from keras_resnetv2._origin import CLASS_NAMES, Origin, origin_of
 from keras_resnetv2._standardization import STANDARDIZATIONS
 from keras_resnetv2._text import one_line
 from keras_resnetv2.models import (
+    hub,
     layer_names,
     published,
     weight_files,
@@ -127,7 +128,7 @@ def _state_of(weights, config):
     """Reads weights without a tag."""
     if isinstance(weights, str | os.PathLike):
         weights = os.path.expanduser(weights)
-        if os.path.isdir(weights) or weights.startswith("hf:"):
+        if os.path.isdir(weights) or hub.is_address(weights):
             raise ValueError(
                 f"weights={weights!r} is not a file of weights. For a network "
                 "that save_pretrained wrote, call from_pretrained; for a work "

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_resnetv2._checks import check_count
+from keras_resnetv2.models.network import unscaled
 
 
 def averages_of(model: keras.Model) -> dict[str, keras.Variable]:
@@ -16,8 +17,7 @@ def averages_of(model: keras.Model) -> dict[str, keras.Variable]:
         model: a compiled network; the dict is empty if its optimizer has no
             `use_ema`.
     """
-    # Keras's loss scaling may wrap the optimizer.
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    optimizer = unscaled(model.optimizer)
     if not optimizer.use_ema or not optimizer.built:
         return {}
     return {

@@ -11,6 +11,7 @@ from keras_resnetv2._checks import (
 )
 from keras_resnetv2.models.classifier import gives_logits
 from keras_resnetv2.models.layer_names import CLASSIFIER
+from keras_resnetv2.models.network import unscaled
 from keras_resnetv2.training.losses import crossentropy
 from keras_resnetv2.training.optimizers import SGD
 from keras_resnetv2.training.recipes import Recipe, find_recipe
@@ -141,9 +142,8 @@ def schedule_of(
     Args:
         optimizer: made by `optimizer`; Keras's loss scaling may wrap it.
     """
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     return keras.optimizers.schedules.deserialize(
-        optimizer.get_config()["learning_rate"]
+        unscaled(optimizer).get_config()["learning_rate"]
     )
 
 

@@ -1,7 +1,6 @@
 """The work between steps: tests, logs, checkpoints, the progress bar."""
 
 import dataclasses
-import datetime
 import math
 import sys
 import time
@@ -11,6 +10,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from keras_resnetv2._text import duration
 from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.training import checkpoints, errors, evaluation
 from keras_resnetv2.training import logs as logs_lib
@@ -437,5 +437,5 @@ class Monitor(keras.callbacks.Callback):
             f"{self._tested_on} loss {row.test_loss:.3f} "
             f"error {row.test_error:.1%}  "
             f"{row.images_per_second:,.0f} images/s  "
-            f"left {datetime.timedelta(seconds=round(left))}"
+            f"left {duration(left)}"
         )

@@ -11,6 +11,7 @@ import numpy as np
 from keras_resnetv2._checks import check_count
 from keras_resnetv2.data import EncodedImages, ImageData
 from keras_resnetv2.models.builder import ResNetV2
+from keras_resnetv2.models.network import unscaled
 from keras_resnetv2.training.averaging import set_averages, take_averages
 from keras_resnetv2.training.data_facts import DataFacts, shape_of
 from keras_resnetv2.training.devices import precision
@@ -229,9 +230,9 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
             compile_model(model, experiment, epochs * steps_per_epoch)
             model.optimizer.build(model.trainable_variables)
             set_averages(model)
-            optimizer = model.optimizer
-            optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-            optimizer.iterations.assign(initial_epoch * steps_per_epoch)
+            unscaled(model.optimizer).iterations.assign(
+                initial_epoch * steps_per_epoch
+            )
         batches = experiment_batches(
             experiment,
             train,

@@ -385,11 +385,15 @@ def _own_values(base):
     if weight_decay is None:
         weight_decay = recipe.weight_decay
     settings = {name: getattr(base, name) for name in _SETTINGS}
-    return own | settings | {
-        depth: config.depth,
-        "width": config.widths[0],
-        "dimension_change": config.effective_dimension_change,
-        "learning_rate": recipe.rate(base.learning_rate, base.batch_size),
-        "weight_decay": weight_decay,
-        "batch_size": base.images_per_step,
-    }
+    return (
+        own
+        | settings
+        | {
+            depth: config.depth,
+            "width": config.widths[0],
+            "dimension_change": config.effective_dimension_change,
+            "learning_rate": recipe.rate(base.learning_rate, base.batch_size),
+            "weight_decay": weight_decay,
+            "batch_size": base.images_per_step,
+        }
+    )
