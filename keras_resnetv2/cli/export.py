@@ -22,7 +22,7 @@ from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.cli import common, network_flags
 from keras_resnetv2.data.crops import EVALUATION_RESIZE
 from keras_resnetv2.export import single_file
-from keras_resnetv2.export.saved_model import PIXEL_LIMIT, PRECISIONS
+from keras_resnetv2.export.saved_model import PRECISIONS, REQUEST_PIXEL_LIMIT
 
 _SAVED_MODEL = "saved_model"
 _FORMAT = flags.DEFINE_enum(
@@ -51,7 +51,7 @@ _TOP_K = flags.DEFINE_integer(
 )
 _PIXEL_LIMIT = flags.DEFINE_integer(
     "pixel_limit",
-    PIXEL_LIMIT,
+    REQUEST_PIXEL_LIMIT,
     "Pictures with more pixels are not decoded by a SavedModel.",
 )
 _RESIZE = flags.DEFINE_integer(

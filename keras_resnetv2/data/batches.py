@@ -324,6 +324,20 @@ def _fitting_resize(
     return resize
 
 
+def check_divides(batch_size: int, replicas: int) -> None:
+    """Checks that the replicas get equal parts of a batch.
+
+    Raises:
+        ValueError: if `batch_size` is not a multiple of `replicas`.
+    """
+    if batch_size % replicas:
+        raise ValueError(
+            f"batch_size={batch_size} cannot be divided equally among "
+            f"replicas={replicas}. Choose a batch_size that is a multiple of "
+            f"{replicas}."
+        )
+
+
 def _fitting_part(
     part: Part | None, batch_size: int, framework: str, in_pairs: bool = False
 ) -> Part | None:
@@ -336,11 +350,7 @@ def _fitting_part(
             f"framework={framework!r} makes one element of a part; received "
             f"{part}. Use 'tensorflow', or as many replicas as processes."
         )
-    if part is not None and batch_size % part.replicas:
-        raise ValueError(
-            f"batch_size={batch_size} cannot be divided equally among "
-            f"{part.replicas} replicas. Choose a multiple of {part.replicas}."
-        )
+    check_divides(batch_size, part.replicas if part else 1)
     if part is not None and in_pairs and batch_size // part.replicas % 2:
         raise ValueError(
             "mixup and cutmix mix pairs of images, but batch_size="

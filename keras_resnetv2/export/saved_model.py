@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 # The dtype policy by the precision of an export.
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-PIXEL_LIMIT = 50_000_000
+# Of a picture in a request; smaller than when reading files, as anyone may ask.
+REQUEST_PIXEL_LIMIT = 50_000_000
 
 
 def export_saved_model(
@@ -29,7 +30,7 @@ def export_saved_model(
     resize: int | None = None,
     top_k: int = 5,
     precision: str = "float32",
-    pixel_limit: int = PIXEL_LIMIT,
+    pixel_limit: int = REQUEST_PIXEL_LIMIT,
 ) -> pathlib.Path:
     """Writes the next version of a SavedModel for TF Serving.
 

@@ -104,7 +104,7 @@ def describe_data(
     images, tested = load_training(experiment, data_dir)
     return {
         "classes": images.classes,
-        "input_shape": shape_of(images, experiment.stream_size),
+        "input_shape": shape_of(images, experiment.encoded_size),
         "images": len(images),
         "tested": len(tested),
     }

@@ -22,7 +22,7 @@ from keras_resnetv2.models.description import Description
 _UNKNOWN = "not known"
 _SHOWN_CLASSES = 20
 
-# Data set -> its identifier on the Hugging Face hub.
+# Dataset -> its identifier on the Hugging Face hub.
 _ON_THE_HUB = {"cifar10": "uoft-cs/cifar10", "cifar100": "uoft-cs/cifar100"}
 
 
@@ -84,7 +84,7 @@ class ModelCard:
 
 
 def on_the_hub(dataset: str) -> tuple[str, ...] | None:
-    """Returns a data set's identifiers on the hub; None if it is not known.
+    """Returns a dataset's identifiers on the hub; None if it is not known.
 
     Args:
         dataset: its name.

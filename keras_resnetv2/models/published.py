@@ -20,12 +20,12 @@ class PublishedWeights:
 
     Attributes:
         model: a name in `MODELS`.
-        tag: name of the training data set, for `weights=`, `preprocess_input`
+        tag: name of the training dataset, for `weights=`, `preprocess_input`
             and `decode_predictions`.
         file: name of the file.
         sha256: hash of the file, in hexadecimal.
         size: size of the file in bytes.
-        test_error: fraction of errors on the data set's test images (CIFAR-10:
+        test_error: fraction of errors on the dataset's test images (CIFAR-10:
             10,000), in float32, with this file and `preprocess_input`.
         steps: number of training steps.
         seed: seed of the training.

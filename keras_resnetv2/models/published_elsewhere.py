@@ -55,7 +55,7 @@ class File(NamedTuple):
         model: a name in `MODELS`.
         file: name of the file in the project's address.
         error: top-1 test error in percent, as published; None if none is.
-        tag: the data set.
+        tag: the dataset.
         options: further `ResNetConfig` fields, by name.
         resize: shorter side of a picture before the centre crop, in pixels;
             None if it is not stated.
@@ -117,7 +117,7 @@ _PYTORCHCV_IMAGENET = (
     (152, "conv2", "v0.0.523/preresnet152b-0459-42c9fbcf", 19.23),
     (200, "conv2", "v0.0.529/preresnet200b-0468-f82215f3", 19.07),
 )
-# Depth, data set, release and name, error.
+# Depth, dataset, release and name, error.
 _PYTORCHCV_SMALL = (
     (20, "cifar10", "v0.0.164/preresnet20_cifar10-0651-76cec68d", 6.51),
     (56, "cifar10", "v0.0.164/preresnet56_cifar10-0449-e9124fcf", 4.49),

@@ -40,7 +40,7 @@ class DataFacts:
         cls,
         data: ImageData | EncodedImages,
         standardization: str | Standardization,
-        stream_size: int | None = None,
+        encoded_size: int | None = None,
         folder_rule: int = RULE,
     ) -> "DataFacts":
         """Gathers the facts of training images.
@@ -49,7 +49,7 @@ class DataFacts:
             data: the images.
             standardization: a name that `Experiment` takes, or a
                 `Standardization`.
-            stream_size: side of encoded images, in pixels.
+            encoded_size: side of encoded images, in pixels.
             folder_rule: the rule by which they were loaded.
 
         Raises:
@@ -71,7 +71,7 @@ class DataFacts:
             standardization = STANDARDIZATIONS[standardization]
         return cls(
             class_names=tuple(data.class_names),
-            image_shape=shape_of(data, stream_size),
+            image_shape=shape_of(data, encoded_size),
             standardization=standardization,
             images=len(data),
             folder_rule=folder_rule,
@@ -96,14 +96,14 @@ class DataFacts:
 
 
 def shape_of(
-    data: ImageData | EncodedImages, stream_size: int | None
+    data: ImageData | EncodedImages, encoded_size: int | None
 ) -> tuple[int, int, int]:
     """Returns the shape (H, W, C) of a network's input images.
 
     Args:
         data: the images.
-        stream_size: side of encoded images, in pixels.
+        encoded_size: side of encoded images, in pixels.
     """
     if isinstance(data, ImageData):
         return tuple(data.image_shape)
-    return (stream_size, stream_size, 3)
+    return (encoded_size, encoded_size, 3)

@@ -25,6 +25,7 @@ from keras_resnetv2._options import (
 )
 from keras_resnetv2._text import brief
 from keras_resnetv2.data import AUGMENTATIONS, DATASETS
+from keras_resnetv2.data.batches import check_divides
 from keras_resnetv2.data.image_files import PIXEL_LIMIT
 from keras_resnetv2.data.mixing import Mixing
 from keras_resnetv2.data.rand_augment import MAGNITUDE
@@ -291,8 +292,8 @@ class Experiment:
         return dataclasses.replace(find_config(self.model), **options)
 
     @property
-    def streams(self) -> bool:
-        """Whether images are decoded as they are needed."""
+    def is_encoded(self) -> bool:
+        """Whether images stay encoded, and are decoded as they are needed."""
         return not AUGMENTATIONS[self.augmentation].in_memory
 
     @property
@@ -307,9 +308,9 @@ class Experiment:
         return os.path.isabs(self.dataset) and os.path.isdir(self.dataset)
 
     @property
-    def stream_size(self) -> int | None:
-        """Side of streamed images in pixels; None for images in memory."""
-        if not self.streams:
+    def encoded_size(self) -> int | None:
+        """Side of encoded images in pixels; None for images in memory."""
+        if not self.is_encoded:
             return None
         return self.image_size or self.config().input_size
 
@@ -367,20 +368,6 @@ def without_recipe(settings: dict[str, Any]) -> dict[str, Any]:
         for name, value in settings.items()
         if name not in _FROM_RECIPE or value != getattr(recipe, name)
     }
-
-
-def check_divides(batch_size: int, replicas: int) -> None:
-    """Checks that the replicas get equal parts of a batch.
-
-    Raises:
-        ValueError: if `batch_size` is not a multiple of `replicas`.
-    """
-    if batch_size % replicas:
-        raise ValueError(
-            f"batch_size={batch_size} cannot be divided equally among "
-            f"replicas={replicas}. Choose a batch_size that is a multiple of "
-            f"{replicas}."
-        )
 
 
 def changed_settings(experiment: Experiment) -> dict:

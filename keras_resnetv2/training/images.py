@@ -151,7 +151,7 @@ def load_training(
 def _load_whole(experiment, split, *, dataset=None, image_size=None, **options):
     name = dataset or experiment.dataset
     options["pixel_limit"] = experiment.pixel_limit
-    if experiment.streams:
+    if experiment.is_encoded:
         return open_images(name, split, **options)
     size = image_size or experiment.image_size
     return load_arrays(name, split, image_size=size, **options)
@@ -242,7 +242,7 @@ def experiment_batches(
         rand_augment=experiment.rand_augment,
         mixup=experiment.mixup,
         cutmix=experiment.cutmix,
-        image_size=experiment.stream_size,
+        image_size=experiment.encoded_size,
         seed=experiment.seed,
         first_step=first_step,
         steps=steps,
@@ -306,7 +306,7 @@ def check_same_data(
         ValueError: if number, size or classes differ.
     """
     now = DataFacts.of(
-        data, facts.standardization, experiment.stream_size, facts.folder_rule
+        data, facts.standardization, experiment.encoded_size, facts.folder_rule
     )
     if now != facts:
         raise ValueError(

@@ -9,6 +9,7 @@ from absl import logging
 
 from keras_resnetv2._checks import check_count
 from keras_resnetv2._requirements import check_installed
+from keras_resnetv2.data.batches import check_divides
 from keras_resnetv2.data.image_folder import RULE
 from keras_resnetv2.models.network import replicas_in
 from keras_resnetv2.models.remat import check_remat
@@ -24,7 +25,7 @@ from keras_resnetv2.training.devices import (
     scope_of_fit,
 )
 from keras_resnetv2.training.errors import plain_errors
-from keras_resnetv2.training.experiment import Experiment, check_divides
+from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.fine_tuning import (
     freeze,
     initial_standardization,
@@ -255,7 +256,7 @@ def _data(experiment, workdir, data_dir, check_images):
     if facts:
         check_same_data(experiment, facts, images)
     else:
-        facts = DataFacts.of(images, standardization, experiment.stream_size)
+        facts = DataFacts.of(images, standardization, experiment.encoded_size)
     return facts, images, test
 
 

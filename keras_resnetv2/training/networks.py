@@ -49,7 +49,7 @@ def build_model(experiment: Experiment, facts: DataFacts) -> keras.Model:
         weights=experiment.data_name,
         standardization=facts.standardization,
         class_names=facts.class_names,
-        resize=evaluation_resize(size) if experiment.streams else size,
+        resize=evaluation_resize(size) if experiment.is_encoded else size,
     )
     set_origin(model, origin)
     return model

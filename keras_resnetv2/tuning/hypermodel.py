@@ -215,11 +215,11 @@ class ResNetV2HyperModel(keras_tuner.HyperModel):
             validation_data = (validation_data, None)
         held_out = _image_data(*validation_data, space.classes)
         for data in (train, held_out):
-            _check_fits(data, experiment.stream_size, space)
+            _check_fits(data, experiment.encoded_size, space)
         facts = DataFacts.of(
             train,
             initial_standardization(experiment),
-            experiment.stream_size,
+            experiment.encoded_size,
         )
         steps_per_epoch = experiment.steps_per_epoch(len(train))
         if epochs is None:
@@ -351,8 +351,8 @@ def _scope_of(model):
     return model.distribute_strategy.scope()
 
 
-def _check_fits(data, stream_size, space):
-    shape = shape_of(data, stream_size)
+def _check_fits(data, encoded_size, space):
+    shape = shape_of(data, encoded_size)
     if shape != space.input_shape or data.classes > space.classes:
         raise ValueError(
             "The networks of this search take images of shape "

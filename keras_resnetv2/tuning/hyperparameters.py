@@ -116,8 +116,8 @@ def resolve(name: str, space: Mapping, base: Experiment):
     """
     row = HYPERPARAMETERS[name]
     if name == "augmentation" and name not in space:
-        streams = base.streams
-        values = [n for n, a in AUGMENTATIONS.items() if a.in_memory != streams]
+        encoded = base.is_encoded
+        values = [n for n, a in AUGMENTATIONS.items() if a.in_memory != encoded]
         return dataclasses.replace(row, values=values)
     if name not in space:
         return row

@@ -28,7 +28,7 @@ def test_train_evaluate_export(tmp_path):
         *("--batch_size=128", "--shortcut=dropout", "--dropout_rate=0.2"),
     )
     assert done.returncode == 0, done.stderr
-    assert "images/s" in done.stdout and "left 0:00:00" in done.stdout
+    assert "images/s" in done.stdout and "left 0:00\n" in done.stdout
     error = done.stdout.split("test error ")[-1].split("%")[0]
 
     done = run_command("evaluate", f"--workdir={workdir}")

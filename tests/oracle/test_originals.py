@@ -225,7 +225,7 @@ def test_pytorchcv_s_archive_and_nested_checkpoints(tmp_path):
         np.testing.assert_array_equal(
             np.array(net.get_layer("predictions").bias), state["output.bias"]
         )
-    assert net.origin.class_names is None  # the name of a data set is missing
+    assert net.origin.class_names is None  # the name of a dataset is missing
     load_backbone(net, tmp_path / f"{name}.zip")
     named = _ours(
         "pytorchcv", None, "PreActResNet20", 32, {}, tmp_path / f"{name}.zip"
