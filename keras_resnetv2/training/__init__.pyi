@@ -8,6 +8,7 @@ from .data_facts import DataFacts as DataFacts
 from .devices import make_strategy as make_strategy
 from .devices import precision as precision
 from .errors import DivergedError as DivergedError
+from .evaluation import evaluate as evaluate
 from .experiment import Experiment as Experiment
 from .fine_tuning import freeze as freeze
 from .loop import train as train
@@ -16,5 +17,4 @@ from .optimizers import SGD as SGD
 from .recipes import RECIPES as RECIPES
 from .recipes import Recipe as Recipe
 from .settings_file import read_settings as read_settings
-from .trained import evaluate as evaluate
 from .trained import load_trained as load_trained

@@ -10,10 +10,7 @@ from keras_resnetv2._files import write_atomically
 from keras_resnetv2._origin import CLASS_NAMES
 from keras_resnetv2._plots import picture, save_figure
 from keras_resnetv2._text import csv_table
-from keras_resnetv2.data.predictions import softmax
 
-TOP = 5
-_BINS = 15
 # Names of the same classes.
 _IMAGENET = (CLASS_NAMES["imagenet"], CLASS_NAMES["imagenet_ids"])
 # With more classes, the plot's names and counts are too small to read.
@@ -87,44 +84,6 @@ def outputs_of(
 
 def _some(names):
     return ", ".join(names[:3]) + ", ..." * (len(names) > 3)
-
-
-def top_error(logits: np.ndarray, labels: np.ndarray, top: int = TOP) -> float:
-    """Returns the fraction of images whose class is not among the `top` best.
-
-    Among equal logits the lower label comes first, as in `decode_predictions`.
-    So equal logits for all classes are not a hit for every image.
-
-    Args:
-        logits: (N, classes).
-        labels: (N,).
-        top: number of classes that count as a hit.
-    """
-    likeliest = np.argsort(-logits, axis=1, kind="stable")[:, :top]
-    return float(np.mean((likeliest != labels[:, None]).all(axis=1)))
-
-
-def calibration_error(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the expected calibration error (ECE) with 15 bins.
-
-    Images are put into 15 bins of equal width by their confidence. The error
-    is the mean over images of |accuracy - mean confidence| of their bin.
-
-    Reference: Guo et al., On Calibration of Modern Neural Networks, 2017,
-    eq. (3).
-
-    Args:
-        logits: (N, classes).
-        labels: (N,).
-
-    Returns:
-        A fraction; NaN if a logit is NaN.
-    """
-    confidence = softmax(logits.astype(np.float64)).max(axis=1)
-    right = logits.argmax(axis=1) == labels
-    bins = np.searchsorted(np.arange(1, _BINS) / _BINS, confidence)
-    gaps = np.bincount(bins, right - confidence, _BINS)
-    return float(np.abs(gaps).sum() / len(labels))
 
 
 def confusion_matrix(

@@ -1,4 +1,4 @@
-"""Rebuilds trained networks, and evaluates these and others."""
+"""Rebuilds trained networks."""
 
 import contextlib
 import dataclasses
@@ -8,12 +8,8 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from absl import logging
 
-from keras_resnetv2._directories import check_no_file
-from keras_resnetv2._files import user_path, write_json
 from keras_resnetv2._origin import get_standardization, network_of, origin_of
-from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._text import brief
 from keras_resnetv2.data import EncodedImages, ImageData, Standardization
 from keras_resnetv2.models.classifier import gives_logits
@@ -21,11 +17,8 @@ from keras_resnetv2.models.model_card import ModelCard, on_the_hub
 from keras_resnetv2.training import checkpoints, classes, logs
 from keras_resnetv2.training.data_facts import DataFacts
 from keras_resnetv2.training.devices import precision
-from keras_resnetv2.training.errors import plain_errors
-from keras_resnetv2.training.evaluation import loss_and_error, predict_logits
 from keras_resnetv2.training.experiment import Experiment, training_command
 from keras_resnetv2.training.images import (
-    found,
     load_for,
     load_split,
     side_of,
@@ -235,122 +228,4 @@ def _check_network(model, image_size):
             "standardized. Build it with weights that say so or with "
             "include_preprocessing=, or load it with load_trained or "
             "from_pretrained."
-        )
-
-
-def evaluate(
-    network: str | os.PathLike | keras.Model,
-    *,
-    dataset: str | None = None,
-    split: str = "test",
-    data_dir: str | os.PathLike | None = None,
-    image_size: int | None = None,
-    resize: int | None = None,
-    output: str | os.PathLike | None = None,
-) -> dict:
-    """Evaluates a network, and writes the results.
-
-    The files are evaluation.json (the returned values), classes.csv (errors by
-    class), confusion.csv and confusion.png (the confusion matrix). For a
-    training, settings other than its own test are part of the names:
-    classes-train.csv, classes-image_size=320.csv.
-
-    Args:
-        network: the work directory of a training; or a network with published
-            weights, or from `load_trained` or `from_pretrained`.
-        dataset: another dataset than the training's, see `load_arrays`; needed
-            for a network. Its classes are found by their names among the
-            network's. It may lack some of these. The images are resized to the
-            network's input.
-        split: "test", "train" (without the held-out images), or "held_out" of
-            a training. Another dataset is split by the same rule.
-        data_dir: where TensorFlow Datasets keeps its data; None for the
-            training's setting.
-        image_size: side of the images in pixels; None for the training's or
-            the network's. The paper tests ImageNet at 224 and at 320.
-        resize: for images that are decoded as needed, their shorter side
-            before the centre crop, in pixels; see `data.evaluation_batches`.
-        output: directory for the files; None for the work directory. Without
-            either, no files are written.
-
-    Returns:
-        {"loss" (nats), "error" (a fraction), "top5_error" (with more than five
-        classes), "calibration_error" (ECE), "images", "step" of a training or
-        "weights" of a network, ...}.
-
-    Raises:
-        ValueError: if the network or the data do not fit.
-        ImportError: if matplotlib is missing; says what to install.
-
-    Example::
-
-        network = keras_resnetv2.PreActResNet20(weights="cifar10")
-        result = training.evaluate(network, dataset="cifar10_sample")
-        error = result["error"]
-    """
-    is_training = isinstance(network, str | os.PathLike)
-    folder = output or (network if is_training else None)
-    if folder is not None:
-        check_installed("An evaluation")
-    if output is not None:
-        check_no_file("output", user_path(output))
-    subject = load_subject(
-        network,
-        dataset=dataset,
-        split=split,
-        data_dir=data_dir,
-        image_size=image_size,
-        resize=resize,
-    )
-    model, data, labels = subject.model, subject.data, subject.labels
-    print(found({f"in {split}": data}, subject.name, model))
-    with plain_errors():
-        logits = predict_logits(
-            model, data, subject.standardization, resize=subject.resize
-        )
-    if not gives_logits(model):
-        # A probability that has become 0 counts as the smallest number.
-        logits = np.log(np.maximum(logits, np.finfo(logits.dtype).tiny))
-    result = {
-        "model": subject.name,
-        "dataset": subject.dataset,
-        "split": split,
-        "image_size": model.input_shape[1],
-        "images": len(data),
-        **subject.source,
-        **loss_and_error(logits, labels),
-        "calibration_error": classes.calibration_error(logits, labels),
-    }
-    count = len(subject.class_names)
-    if count > classes.TOP:
-        result["top5_error"] = classes.top_error(logits, labels)
-    if folder is None:
-        return result
-    suffix = ""
-    if is_training:
-        asked = {"dataset": dataset, "image_size": image_size, "resize": resize}
-        suffix = f"-{split}" if split != "test" else ""
-        for setting, value in asked.items():
-            if value is not None:
-                suffix += f"-{setting}={value}".replace("/", "_")
-    matrix = classes.confusion_matrix(logits.argmax(axis=1), labels, count)
-    title = f"{subject.name}: {len(data):,} {split} images of {subject.dataset}"
-    _write(
-        user_path(folder), result, matrix, subject.class_names, title, suffix
-    )
-    return result
-
-
-def _write(folder, result, matrix, class_names, title, suffix):
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / f"evaluation{suffix}.json", result)
-        classes.write_class_files(folder, matrix, class_names, title, suffix)
-    except OSError as error:
-        logging.warning("The results were not written: %s", error)
-    else:
-        print(
-            f"Errors by class: {folder}/classes{suffix}.csv. Confusion "
-            f"matrix: confusion{suffix}.csv and confusion{suffix}.png in the "
-            "same directory."
         )

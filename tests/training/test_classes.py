@@ -1,4 +1,4 @@
-"""Numbers by class, against sklearn's or by hand."""
+"""Errors by class and over all images, against sklearn's or by hand."""
 
 import csv
 
@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from sklearn import metrics
 
-from keras_resnetv2.training import classes
+from keras_resnetv2.training import classes, evaluation
 
 NAMES = [f"c{i}" for i in range(7)]
 
@@ -27,7 +27,7 @@ def test_top_5(answers):
         accuracy = metrics.top_k_accuracy_score(
             labels, logits, k=top, labels=range(7)
         )
-        found = classes.top_error(logits, labels, top)
+        found = evaluation.top_error(logits, labels, top)
         np.testing.assert_allclose(found, 1 - accuracy)
 
 
@@ -35,15 +35,15 @@ def test_top_5(answers):
 def test_a_network_that_knows_nothing_has_no_hits_but_by_chance(logit):
     labels = np.arange(10).repeat(3)
     logits = np.full((30, 10), logit, "float32")
-    assert classes.top_error(logits, labels) == 0.5
+    assert evaluation.top_error(logits, labels) == 0.5
     expected = pytest.approx(0 if logit == 0 else np.nan, nan_ok=True)
-    assert classes.calibration_error(logits, labels) == expected
+    assert evaluation.calibration_error(logits, labels) == expected
 
 
 def test_the_lower_label_comes_first_among_many_equal_ones():
     """NumPy's own sort only keeps the order of a few."""
     logits, labels = np.zeros((100, 100), "float32"), np.arange(100)
-    assert classes.top_error(logits, labels) == 0.95
+    assert evaluation.top_error(logits, labels) == 0.95
 
 
 def test_calibration_by_hand():
@@ -52,11 +52,11 @@ def test_calibration_by_hand():
     logits = np.log(np.stack([likely, 1 - likely], axis=1))
     labels = np.array([0, 0, 0, 1, 0, 1])
     expected = (4 * (0.9 - 0.75) + 2 * (0.6 - 0.5)) / 6
-    found = classes.calibration_error(logits, labels)
+    found = evaluation.calibration_error(logits, labels)
     np.testing.assert_allclose(found, expected)
     sure = np.array([[9e3, 0.0], [0.0, 9e3]], "float32")
-    assert classes.calibration_error(sure, np.array([0, 1])) == 0
-    assert classes.calibration_error(sure, np.array([1, 0])) == 1
+    assert evaluation.calibration_error(sure, np.array([0, 1])) == 0
+    assert evaluation.calibration_error(sure, np.array([1, 0])) == 1
 
 
 def test_every_class_is_told(answers, tmp_path):
