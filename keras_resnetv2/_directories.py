@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import pathlib
 
@@ -132,20 +133,22 @@ class LockedError(ValueError):
 
 
 @contextlib.contextmanager
-def locked(directory: pathlib.Path, wait: bool = False):
+def locked(directory: pathlib.Path, wait: float = 0, file: str = ".lock"):
     """Locks a directory for one process; a killed process releases the lock.
 
     The lock is on the file ".lock", as in 0.1.0: both versions respect it.
 
     Args:
         directory: created if missing.
-        wait: whether to wait until the lock is free.
+        wait: how long to wait for the lock, in seconds; may be infinite.
+        file: the file that is locked.
 
     Raises:
-        LockedError: if another process has the lock and `wait` is false.
+        LockedError: if another process has the lock after that time.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(directory / ".lock", blocking=wait)
+    timeout = -1 if math.isinf(wait) else wait
+    lock = filelock.FileLock(directory / file, timeout)
     try:
         held = lock.acquire()
     except filelock.Timeout as error:

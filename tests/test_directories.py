@@ -1,3 +1,4 @@
+import math
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ def test_a_lock_can_be_waited_for(tmp_path):
 
     def wait():
         inside.set()
-        with locked(tmp_path, wait=True):
+        with locked(tmp_path, wait=math.inf):
             entered.append("second")
 
     with locked(tmp_path):

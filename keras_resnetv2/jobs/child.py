@@ -8,6 +8,7 @@ written as JSON to the pipe given as the argument: its "result", or its
 
 import errno
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -72,7 +73,7 @@ def _do(job):
     if isinstance(job, DescribeData):
         return describe_data(job.experiment, job.data_dir)
     # A child whose parent was killed may still be writing its checkpoint.
-    with locked(pathlib.Path(job.workdir), wait=True):
+    with locked(pathlib.Path(job.workdir), wait=math.inf):
         if isinstance(job, Evaluate):
             return training.evaluate(job.workdir, data_dir=job.data_dir)
         if job.begin_from is not None:

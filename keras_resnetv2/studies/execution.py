@@ -1,11 +1,10 @@
 """`run_study`: does a study's missing runs, and resumes interrupted ones."""
 
-import contextlib
 import functools
 import os
 
 from keras_resnetv2._checks import check_count
-from keras_resnetv2._directories import locked
+from keras_resnetv2._directories import LockedError
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2.data.datasets import check_readable
 from keras_resnetv2.jobs import parent
@@ -34,6 +33,11 @@ def run_study(
     result, and the next call resumes it. A run's line is written to
     results.jsonl as soon as the run has ended.
 
+    The same call in several processes, on one machine or on several with a
+    shared directory, divides the runs: a lock makes a run one process's own
+    until it has ended. What another process is doing is left to it. At the end
+    such runs are tried once more, because that process may have been killed.
+
     Args:
         plan: the study, and how it is run.
         workdir: directory of studies, see `Studydir`.
@@ -51,8 +55,8 @@ def run_study(
         KeyboardInterrupt: after Ctrl-C; no finished step is lost.
         OSError: for errors that every other run would also hit; no finished
             step is lost.
-        ValueError: if the directory holds something else, another process is
-            using it, or an argument does not fit.
+        ValueError: if the directory holds something else, or an argument does
+            not fit.
     """
     check_installed("A study")
     refuse_several("A study")
@@ -68,62 +72,78 @@ def run_study(
             f"{', '.join(unknown)}; expected some of {', '.join(names)}."
         )
     directory = Studydir(workdir)
-    directory.check(plan)
-    with locked(directory.path):
-        directory.claim(plan)
-        results = directory.results()
-        missing = {
-            run_name(experiment): experiment
-            for (row, _), experiment in plan.runs().items()
-            if (rows is None or row in rows)
-            and run_name(experiment) not in results
-        }
-        done = sum(map(len, plan.results(results).values()))
-        parent.tell(
-            f"{plan.study.name}: {done} of {len(plan.runs())} runs have a "
-            f"result; {len(missing)} left to do."
+    directory.claim(plan)
+    results = directory.results()
+    missing = {
+        run_name(experiment): experiment
+        for (row, _), experiment in plan.runs().items()
+        if (rows is None or row in rows) and run_name(experiment) not in results
+    }
+    done = sum(map(len, plan.results(results).values()))
+    parent.tell(
+        f"{plan.study.name}: {done} of {len(plan.runs())} runs have a "
+        f"result; {len(missing)} left to do."
+    )
+    tasks = {
+        name: Task(
+            Train(
+                str(directory.run(name).path),
+                experiment,
+                data_dir and str(data_dir),
+                checkpoint_steps=checkpoint_steps,
+            ),
+            directory.log(name),
+            echo=functools.partial(parent.tell_progress, f"{name}  "),
         )
-        tasks = {
-            name: Task(
-                Train(
-                    str(directory.run(name).path),
-                    experiment,
-                    data_dir and str(data_dir),
-                    checkpoint_steps=checkpoint_steps,
-                ),
-                directory.log(name),
-                echo=functools.partial(parent.tell_progress, f"{name}  "),
-            )
-            for name, experiment in missing.items()
-        }
-        return _train(tasks, pool, directory, results)
-
-
-def _train(tasks, pool, directory, results):
-    """Writes each run's result when it ends; returns crashes and reasons."""
-    crashed = {}
-    # Closed here, so that all runs have ended before this function returns.
-    with contextlib.closing(pool.run(tasks)) as ended:
-        for name, failure in ended:
-            try:
-                result = _result(directory.run(name), failure)
-            except (parent.TrainingFailedError, ValueError) as error:
-                crashed[name] = str(error)
-                parent.tell(f"{name}: crashed: {error}")
-                continue
-            results[result.run] = result
-            directory.write_results(results)
-            parent.tell(_line(result))
+        for name, experiment in missing.items()
+    }
+    crashed, elsewhere = _train(tasks, pool, directory)
+    if elsewhere:
+        tasks = {name: tasks[name] for name in elsewhere}
+        crashed_again, elsewhere = _train(tasks, pool, directory)
+        crashed |= crashed_again
+    if elsewhere:
+        parent.tell(f"Other processes are doing: {', '.join(elsewhere)}")
     return crashed
 
 
-def _result(workdir, failure):
-    diverged = None
-    if isinstance(failure, parent.TrainingDivergedError):
-        diverged = str(failure)
-    elif failure is not None:
-        raise failure
-    return result_of(workdir, diverged)
+def _train(tasks, pool, directory):
+    """Does the runs that no other process is doing.
+
+    Returns:
+        The crashed runs with the reasons, and the runs of other processes.
+    """
+    crashed, elsewhere = {}, []
+    calls = {
+        name: functools.partial(_do, task, name, pool, directory)
+        for name, task in tasks.items()
+    }
+    for name, failure in pool.call(calls):
+        if isinstance(failure, LockedError):
+            elsewhere.append(name)
+        elif failure is not None:
+            crashed[name] = str(failure)
+            parent.tell(f"{name}: crashed: {failure}")
+    return crashed, elsewhere
+
+
+def _do(task, name, pool, directory):
+    """Returns None after writing the run's result, or why there is none."""
+    try:
+        with directory.claimed(name):
+            if name in directory.results():  # written in the meantime
+                return None
+            diverged = None
+            try:
+                pool.do(task)
+            except parent.TrainingDivergedError as failure:
+                diverged = str(failure)
+            result = result_of(directory.run(name), diverged)
+            directory.add(result)
+    except (parent.TrainingFailedError, ValueError) as failure:
+        return failure  # a LockedError is a ValueError
+    parent.tell(_line(result))
+    return None
 
 
 def _line(result: Result):

@@ -1,14 +1,17 @@
 """A directory of studies: its files."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
+import threading
 
 from keras_resnetv2._directories import (
     STUDY,
     check_free,
     check_same,
+    locked,
     refused_unless_settings,
 )
 from keras_resnetv2._files import user_path, write_json
@@ -20,6 +23,9 @@ from keras_resnetv2.studies.results import (
 )
 from keras_resnetv2.studies.study import Study, run_name
 from keras_resnetv2.training.workdir import Workdir
+
+# Writing takes moments. Version 0.1.0 locks the directory for a whole study.
+_WAIT = 60
 
 
 class Studydir:
@@ -40,6 +46,7 @@ class Studydir:
         self.results_file = self.path / "results.jsonl"
         self.html = self.path / "report.html"
         self.markdown = self.path / "report.md"
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         """Its path."""
@@ -79,13 +86,17 @@ class Studydir:
         runs per row, the plan keeps the larger number.
 
         Raises:
+            LockedError: if another process keeps the directory locked.
             ValueError: see `check`.
         """
-        if before := self.check(plan):
-            seeds = max(plan.seeds, before.seeds)
-            plan = dataclasses.replace(plan, seeds=seeds)
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_json(self._settings(plan.study.name), dataclasses.asdict(plan))
+        self.check(plan)  # without making the directory
+        with self._alone():
+            if before := self.check(plan):
+                seeds = max(plan.seeds, before.seeds)
+                plan = dataclasses.replace(plan, seeds=seeds)
+            write_json(
+                self._settings(plan.study.name), dataclasses.asdict(plan)
+            )
 
     def plans(self) -> list[Plan]:
         """Returns the plans that were begun here, sorted by study name.
@@ -105,9 +116,28 @@ class Studydir:
         """Returns the existing results by run name."""
         return read_results(self.results_file)
 
-    def write_results(self, results: dict[str, Result]) -> None:
-        """Replaces the results."""
-        write_results(self.results_file, results.values())
+    def add(self, *added: Result) -> None:
+        """Adds results to those that are there, and writes all of them."""
+        with self._alone():
+            results = self.results() | {result.run: result for result in added}
+            write_results(self.results_file, results.values())
+
+    def claimed(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Context in which a run is this process's own.
+
+        Raises:
+            LockedError: if it is another process's.
+        """
+        # The training itself locks the run's directory. It may outlive its
+        # parent by a step.
+        return locked(self.run(name).path, file=".claim")
+
+    @contextlib.contextmanager
+    def _alone(self):
+        """Context in which only this thread writes results and settings."""
+        # On NFS a lock is the whole process's.
+        with self._lock, locked(self.path, wait=_WAIT):
+            yield
 
     def _settings(self, name):
         return self.path / STUDY.format(name)

@@ -109,5 +109,5 @@ def studydir(path, *plans_and_results):
         directory.claim(plan)
         found |= of_plan
     if found:
-        directory.write_results(found)
+        directory.add(*found.values())
     return directory

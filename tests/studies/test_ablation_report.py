@@ -182,7 +182,7 @@ def test_the_page_holds_the_pictures(directory, page):
 
 
 def test_written_again_it_is_the_same(directory, tmp_path):
-    names = [path.name for path in directory.path.iterdir()]
+    names = [path.name for path in directory.path.glob("[!.]*")]
     for name in names:
         if name.endswith((".json", ".jsonl")):
             shutil.copy(directory.path / name, tmp_path)

@@ -1,19 +1,25 @@
 """Runs of a study: which are done, and what becomes of those that fail."""
 
+import contextlib
 import dataclasses
+import pathlib
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import keras
 import pytest
+from processes import Started
 from small_study import PLAN, TINY, FakeTrainings
 
 from keras_resnetv2._directories import locked
 from keras_resnetv2.jobs import parent
 from keras_resnetv2.jobs.pool import Pool
-from keras_resnetv2.studies import Studydir, run_study
+from keras_resnetv2.studies import Studydir, run_study, studydir
 
+BACKEND = keras.backend.backend()
 GOOD, EXPLODING = (
     f"PreActResNet20-fake-depth=8-widths=(4, 8, 16){options}-epochs=3"
     "-batch_size=128-seed="
@@ -65,8 +71,7 @@ def test_trainings_that_learn_and_diverge(tmp_path, monkeypatch):
         "rates": None,
     }
     assert good.config["depth"] == 8 and good.experiment["dataset"] == "fake"
-    backend = keras.backend.backend()
-    assert good.versions["backend"] == backend and good.versions[backend]
+    assert good.versions["backend"] == BACKEND and good.versions[BACKEND]
     assert "cores" in good.device and good.seconds > 0
     assert exploding.status == "diverged"
     assert exploding.reason.startswith("DivergedError: ")
@@ -233,7 +238,113 @@ def test_one_that_begins_too_late_is_asked_as_well():
         process.wait(timeout=60)
 
 
-def test_two_processes_do_not_share_a_directory(trainings, tmp_path):
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_processes_share_the_runs(trainings, tmp_path, parallel):
+    """Locks are the same between threads as between processes."""
+    studies = [
+        threading.Thread(
+            target=run_study,
+            args=(plan(seeds=4), tmp_path),
+            kwargs={"parallel": parallel},
+        )
+        for _ in range(3)
+    ]
+    for study in studies:
+        study.start()
+    for study in studies:
+        study.join(60)
+    runs = [name + str(s) for s in range(4) for name in (GOOD, EXPLODING)]
+    assert sorted(trainings.jobs) == sorted(names(tmp_path)) == sorted(runs)
+
+
+def test_a_run_of_another_process_is_left_to_it(trainings, tmp_path, capsys):
+    elsewhere = Studydir(tmp_path)
+    elsewhere.claim(PLAN)
+    with elsewhere.claimed(GOOD + "0"):
+        assert run_study(PLAN, tmp_path) == {}
+    assert trainings.jobs == names(tmp_path) == [EXPLODING + "0"]
+    told = capsys.readouterr().out
+    assert told.endswith(f"Other processes are doing: {GOOD}0\n")
+    run_study(PLAN, tmp_path)
+    assert trainings.jobs == [EXPLODING + "0", GOOD + "0"]
+
+
+def test_a_run_of_a_killed_process_is_taken_over(
+    trainings, tmp_path, monkeypatch
+):
+    elsewhere, claim = Studydir(tmp_path), contextlib.ExitStack()
+    elsewhere.claim(PLAN)
+    claim.enter_context(elsewhere.claimed(GOOD + "0"))
+
+    def train(job, *args, **kwargs):
+        claim.close()  # the other process is killed in the meantime
+        return trainings(job, *args, **kwargs)
+
+    monkeypatch.setattr(parent, "run", train)
+    assert run_study(PLAN, tmp_path) == {}
+    assert trainings.jobs == [EXPLODING + "0", GOOD + "0"]
+
+
+SHARING = """
+import sys
+sys.path.append(sys.argv[2])
+import test_execution
+from keras_resnetv2.studies import run_study
+assert run_study(test_execution.LONGER, sys.argv[1], checkpoint_steps=1) == {}
+"""
+LONGER = plan(
+    study=dataclasses.replace(TINY, rows=TINY.rows[:1], tables={}), seeds=3
+)
+
+
+@pytest.mark.multiprocess
+def test_processes_end_the_study_of_a_killed_one(tmp_path):
+    """Three; one of them is killed when there is a checkpoint."""
+    here = pathlib.Path(__file__).parent
+    studies = [
+        Started(SHARING, tmp_path / "shared", here, KERAS_BACKEND=BACKEND)
+        for _ in range(3)
+    ]
+    runs = tmp_path / "shared" / "runs"
+    deadline = time.monotonic() + 120
+    while not list(runs.glob("*/checkpoints/step-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    studies[0].send(signal.SIGKILL)
+    ended = [study.wait(seconds=240) for study in studies]
+    assert [one.returncode for one in ended] == [-signal.SIGKILL, 0, 0], ended
+    shared = Studydir(tmp_path / "shared").results()
+    run_study(LONGER, tmp_path / "alone")
+    alone = Studydir(tmp_path / "alone").results()
+    assert shared.keys() == alone.keys() and len(alone) == 3
+    for name, result in alone.items():
+        assert shared[name].test_error == result.test_error
+        log = Studydir(tmp_path / "shared").log(name).read_text()
+        assert log.count("epoch 3  ") == 1  # no other process did it again
+
+
+def test_results_of_other_processes_are_kept(trainings, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    run_study(plan(seeds=2), elsewhere)
+    [*others, last] = Studydir(elsewhere).results().values()
+    trainings.jobs.clear()
+
+    def train(*args, **kwargs):
+        for result in others:
+            Studydir(tmp_path / "here").add(result)
+        return trainings(*args, **kwargs)
+
+    monkeypatch.setattr(parent, "run", train)
+    # The first is done twice: its result is written while it trains.
+    run_study(plan(seeds=2), tmp_path / "here")
+    assert trainings.jobs == [GOOD + "0", last.run]
+    assert len(names(tmp_path / "here")) == 4
+
+
+def test_a_study_of_version_0_1_keeps_the_directory(
+    trainings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(studydir, "_WAIT", 0.1)
     with locked(tmp_path):
         with pytest.raises(ValueError, match="Another process is using"):
             run_study(PLAN, tmp_path)

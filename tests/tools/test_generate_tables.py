@@ -68,7 +68,7 @@ def test_another_result_is_missed(tool, monkeypatch, tmp_path):
     found = directory.results()
     [run] = [run for run in found if "shortcut=dropout" in run]
     found[run] = dataclasses.replace(found[run], last=0.1234)
-    directory.write_results(found)
+    directory.add(*found.values())
     monkeypatch.setattr("tables.results.RESULTS", tmp_path)
     [row] = new_lines(tool)
     assert row.startswith("| dropout 0.5 | 12.34 |")
