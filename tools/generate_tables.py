@@ -9,6 +9,7 @@ from tables import (
     formats,
     models,
     options,
+    propagation,
     references,
     results,
     weights,
@@ -30,8 +31,13 @@ _TABLES = {
     "formats": formats.table,
     **{
         name: functools.partial(results.table, name)
-        for name in ("resnet20-10-epochs", "recipes_quick")
+        for name in (
+            "resnet20-10-epochs",
+            "resnet56-4-epochs",
+            "recipes_quick",
+        )
     },
+    "propagation": functools.partial(propagation.table, "resnet56-4-epochs"),
     "benchmark": benchmark.table,
 }
 

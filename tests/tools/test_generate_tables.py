@@ -72,3 +72,18 @@ def test_another_result_is_missed(tool, monkeypatch, tmp_path):
     monkeypatch.setattr("tables.results.RESULTS", tmp_path)
     [row] = new_lines(tool)
     assert row.startswith("| dropout 0.5 | 12.34 |")
+
+
+def test_measurements_are_read_as_they_were_written(tool):
+    from tables import propagation
+
+    found = propagation.measured("resnet56-4-epochs")
+    folder = ROOT / "results" / "resnet56-4-epochs" / "propagation"
+    for whole in found.values():
+        text = (folder / f"{whole.model}.csv").read_text()
+        assert whole.csv() == text
+    assert {whole.model for whole in found.values()} == {
+        path.stem for path in folder.glob("*.csv")
+    }
+    labels = [label.split(": ")[-1] for label in found]
+    assert labels == ["45.04", "54.70", "56.50", "55.33", "fail"]
