@@ -283,6 +283,27 @@ def test_another_seed_or_work_directory_is_refused_by_all(tmp_path, backend):
     assert not any(tmp_path.iterdir())
 
 
+OF_VERSION = """
+import sys
+from small_training import UNIT, experiment
+from keras_resnetv2 import training
+from keras_resnetv2.training import loop
+versions = loop.versions
+loop.versions = lambda: {**versions(), "keras": sys.argv[2]}
+options = {**UNIT, "batch_normalization": "synchronized"}
+training.train(experiment(options=options), sys.argv[1])
+"""
+
+
+@pytest.mark.multiprocess
+def test_another_version_is_refused_by_all(tmp_path, backend):
+    arguments = [(tmp_path, "3.14.0"), (tmp_path, "3.15.0")]
+    for done in ended(start_workers(OF_VERSION, arguments, backend=backend)):
+        assert done.returncode == 1
+        assert 'keras is "3.14.0" on worker 0 and "3.15.0" on' in done.stderr
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.multiprocess
 def test_goes_on_with_another_number_of_workers(tmp_path, backend):
     # 4 steps on two workers, 4 on one, 4 on two.
