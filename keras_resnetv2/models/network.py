@@ -210,6 +210,21 @@ class ResNet(keras.Model):
         _check_one_process(self, "train_on_batch")
         return super().train_on_batch(*args, **kwargs)
 
+    def predict(self, x, *args, **kwargs):
+        """See Keras; refuses an array on several workers of JAX.
+
+        There, what a worker gives is its own part of each batch. With the same
+        array on all workers, Keras would return each image several times.
+        """
+        on_jax = keras.backend.backend() == "jax"
+        if on_jax and hasattr(x, "shape") and _is_on_several_workers(self):
+            raise ValueError(
+                "On several workers of JAX, predict does not divide an array "
+                f"among them; received one of shape {tuple(x.shape)}. Predict "
+                "in one process, or call training.evaluate."
+            )
+        return super().predict(x, *args, **kwargs)
+
     def predict_on_batch(self, *args, **kwargs):
         """See Keras; refused on several workers."""
         _check_one_process(self, "predict_on_batch")
@@ -475,8 +490,8 @@ def _check_one_process(model: keras.Model, method: str) -> None:
     """
     if _is_on_several_workers(model):
         raise ValueError(
-            f"{method} does not split a batch among workers. Call fit, "
-            "evaluate or predict, which split it."
+            f"{method} does not split a batch among workers. On TensorFlow, "
+            "fit, evaluate and predict do; on JAX, call training.train."
         )
 
 

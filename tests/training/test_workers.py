@@ -86,10 +86,22 @@ def test_two_workers_train_as_one_process(tmp_path):
 @pytest.mark.parametrize("backend", ["jax"], indirect=True)
 def test_two_workers_of_jax_as_one_process(tmp_path, devices, backend):
     one, two = (
-        run_all(tmp_path / kind, kind, devices, "synchronized", backend="jax")
+        run_all(
+            tmp_path / kind,
+            kind,
+            devices,
+            "synchronized",
+            "methods",
+            backend="jax",
+        )
         for kind in ("one", "workers")
     )
     assert_alike(one, two, "synchronized", 1e-12, 20)
+    assert_alike(one, two, "fit", 1e-12, 40)
+    assert_alike(one, two, "methods", 1e-12, 3)
+    for method in ("train_on_batch", "predict_on_batch"):
+        assert "does not split" in str(two[f"refusals/{method}"])
+    assert "does not divide an array" in str(two["refusals/predict"])
 
 
 @pytest.mark.multiprocess

@@ -1,11 +1,11 @@
-"""Runs in a process of its own: worker_runs.py KIND DEVICES RESULTS [BN].
+"""Runs in a process of its own: worker_runs.py KIND DEVICES RESULTS [ONLY...].
 
 KIND is "one" device, "mirrored" (one process with so many devices) or
 "workers" (those of the environment, with so many devices each). All do the
-same, and leave the comparison to test_workers.py. With BN, one training is all.
+same, and leave the comparison to test_workers.py. ONLY is a kind of batch
+normalization, for one training, or "methods".
 """
 
-import contextlib
 import functools
 import pathlib
 import sys
@@ -15,7 +15,7 @@ import numpy as np
 from small_training import UNIT, experiment, keep_variables, train_and_keep
 
 from keras_resnetv2 import ResNetConfig, ResNetV2, data, training
-from keras_resnetv2.training import images, logs, loop
+from keras_resnetv2.training import devices, images, logs, loop
 from keras_resnetv2.training.evaluation import predict_logits
 
 KIND, DEVICES, PATH, *ONLY = sys.argv[1:]
@@ -51,7 +51,8 @@ def several_logical_cpus():
 
 def trainings():
     """Six steps each."""
-    for kind in ONLY or ("synchronized", "per_replica"):
+    kinds = ("synchronized", "per_replica")
+    for kind in [kind for kind in kinds if kind in (ONLY or kinds)]:
         train_and_keep(
             RESULTS,
             kind,
@@ -79,6 +80,14 @@ def build(scope, optimizer=lambda: training.SGD(0.1), **options):
     return model
 
 
+def own_places(count, size):
+    """On JAX, Keras takes what a worker gives as its part of each batch."""
+    worker, workers = jax.process_index(), jax.process_count()
+    batches = np.split(np.arange(count), range(size, count, size))
+    parts = [np.split(batch, workers)[worker] for batch in batches]
+    return np.concatenate(parts), size // workers
+
+
 def keras_methods(scope):
     """`fit`, `evaluate` and `predict` on arrays, which Keras distributes."""
     random = np.random.default_rng(0)
@@ -86,10 +95,18 @@ def keras_methods(scope):
     y = (np.arange(70) * 7 % 10).astype("int32")
     with training.precision("float64"):
         model = build(scope, batch_normalization="synchronized")
-    model.fit(x[:55], y[:55], batch_size=16, shuffle=False, verbose=0)
+    options = {"batch_size": 16, "verbose": 0}
+    if ON_JAX:
+        ours, options["batch_size"] = own_places(56, 16)
+        model.fit(x[ours], y[ours], shuffle=False, **options)
+        RESULTS["methods/evaluate"] = np.array(
+            model.evaluate(x[ours], y[ours], **options)
+        )
+    else:
+        model.fit(x[:55], y[:55], shuffle=False, **options)
     keep_variables(RESULTS, "fit", model)
-    for size in (7, 16, 500):
-        options = {"batch_size": size, "verbose": 0}
+    for size in () if ON_JAX else (7, 16, 500):
+        options["batch_size"] = size
         RESULTS[f"methods/evaluate {size}"] = np.array(
             model.evaluate(x, y, **options)
         )
@@ -131,8 +148,8 @@ def overflow(scope):
 
 
 def refusals(scope):
-    model = build(scope)
-    for name in ("train_on_batch", "predict_on_batch"):
+    model = build(scope, batch_normalization="synchronized")
+    for name in ("train_on_batch", "predict_on_batch", "predict"):
         try:
             getattr(model, name)(np.ones((4, 8, 8, 3), "float32"))
         except ValueError as error:
@@ -154,11 +171,14 @@ if ON_JAX:
 elif KIND == "workers" and DEVICES > 1:
     several_logical_cpus()
 trainings()
-if not ONLY:
-    strategy = make_strategy(DEVICES if KIND == "mirrored" else None)
-    scope = strategy.scope if strategy else contextlib.nullcontext
-    keras_methods(scope)
-    if KIND == "workers":
+if not ONLY or "methods" in ONLY:
+    strategy = make_strategy(DEVICES if KIND == "mirrored" else REPLICAS)
+    scope = functools.partial(devices.scope, strategy)
+    with devices.scope_of_fit(strategy):
+        keras_methods(scope)
+        if ON_JAX and KIND == "workers":
+            refusals(scope)
+    if KIND == "workers" and not ON_JAX:
         keras.config.set_floatx("float32")
         overflow(scope)
         refusals(scope)
