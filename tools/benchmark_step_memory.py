@@ -1,6 +1,6 @@
 """Compares a training step's memory per image with that of `complexity`.
 
-    python tools/benchmark_activations.py
+    python tools/benchmark_step_memory.py
 
 It subtracts the peaks of two processes, one of which trains on twice as many
 images: weights, program and optimizer cancel out. Linux, float32, without XLA.

@@ -1,6 +1,6 @@
 """Compares the memory of a keras-tuner search, with ours and Keras's SGD.
 
-benchmark_memory.py --trials=20
+benchmark_search_memory.py --trials=20
 
 Both train the same small networks for one epoch each, in one process. It prints
 the resident memory after the third and the last trial.
