@@ -3,7 +3,6 @@
 import collections
 import concurrent.futures
 import contextlib
-import functools
 import os
 import pathlib
 import shutil
@@ -55,28 +54,6 @@ class Pool:
         self._live = weakref.WeakSet()  # ended processes are dropped
         self._stopped = threading.Event()
         self._lock = threading.Lock()
-
-    def run(
-        self, tasks: Mapping[str, Task]
-    ) -> Iterator[tuple[str, parent.TrainingFailedError | None]]:
-        """Does all jobs.
-
-        Args:
-            tasks: tasks by name.
-
-        Yields:
-            A job's name when it ends, and its error if it failed.
-
-        Raises:
-            KeyboardInterrupt: after Ctrl-C; no completed step is lost.
-            AllStoppedError: if any other job would fail in the same way; no
-                completed step is lost.
-        """
-        calls = {
-            name: functools.partial(self._failure, task)
-            for name, task in tasks.items()
-        }
-        yield from self.call(calls)
 
     def call(
         self, functions: Mapping[str, Callable[[], _T]]
@@ -143,12 +120,6 @@ class Pool:
                 begun=self._begun,
                 environment=environment,
             )
-
-    def _failure(self, task):
-        try:
-            self.do(task)
-        except parent.TrainingFailedError as failure:
-            return failure
 
     def _begun(self, process):
         with self._lock:

@@ -1,5 +1,6 @@
 """`run_study`: does a study's missing runs, and resumes interrupted ones."""
 
+import contextlib
 import functools
 import os
 
@@ -118,12 +119,14 @@ def _train(tasks, pool, directory):
         name: functools.partial(_do, task, name, pool, directory)
         for name, task in tasks.items()
     }
-    for name, failure in pool.call(calls):
-        if isinstance(failure, LockedError):
-            elsewhere.append(name)
-        elif failure is not None:
-            crashed[name] = str(failure)
-            parent.tell(f"{name}: crashed: {failure}")
+    # Closed here, so that all runs have ended before this function returns.
+    with contextlib.closing(pool.call(calls)) as ended:
+        for name, failure in ended:
+            if isinstance(failure, LockedError):
+                elsewhere.append(name)
+            elif failure is not None:
+                crashed[name] = str(failure)
+                parent.tell(f"{name}: crashed: {failure}")
     return crashed, elsewhere
 
 
