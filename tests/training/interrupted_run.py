@@ -59,8 +59,7 @@ def half(file, **arrays):
         return savez(file, **arrays)
     whole = io.BytesIO()
     savez(whole, **arrays)
-    file.write(whole.getvalue()[: len(whole.getvalue()) // 2])
-    file.flush()
+    file.write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
     interrupt()
 
 
