@@ -34,6 +34,7 @@ _TABLES = {
         for name in (
             "resnet20-10-epochs",
             "resnet56-4-epochs",
+            "quick-164-epochs",
             "recipes_quick",
         )
     },

@@ -1,23 +1,76 @@
-"""Draws results/*/propagation.png: errors beside the measured propagation."""
+"""Draws the pictures of docs/evidence.md that are no report's.
 
+python tools/plot_results.py
+"""
+
+import numpy as np
 from absl import app
+from matplotlib.figure import Figure
 from tables.propagation import measured
-from tables.results import RESULTS
+from tables.results import RESULTS, read, told
 
+from keras_resnetv2._plots import draw_epochs, line_styles, save_figure
 from keras_resnetv2.analysis import plot_propagation
 
-PANELS = ("signal", "product", "direct", "cancelled")
+_PANELS = ("signal", "product", "direct", "cancelled")
+# What is drawn by epoch, in %.
+_ERRORS = {
+    "train error": lambda run: 100 * np.array(run.train_error),
+    "test error": lambda run: 100 * np.array(run.test_error),
+    "test error - train error": lambda run: (
+        100 * (np.array(run.test_error) - np.array(run.train_error))
+    ),
+}
+
+
+def draw_propagation(name: str) -> None:
+    """Draws propagation.png: errors beside the measured propagation."""
+    plot_propagation(
+        measured(name),
+        RESULTS / name / "propagation.png",
+        panels=_PANELS,
+        title="In the legend: the test error, in %",
+    )
+
+
+def draw_gap(name: str) -> None:
+    """Draws gap.png: train error, test error and their difference by epoch.
+
+    A line is the mean over the runs, and the band behind it their range.
+    """
+    directory, plan, results = read(name)
+    rows = [row for row in plan.study.rows if results[row.name]]
+    figure = Figure(figsize=(12, 4.3), layout="constrained")
+    for axes, (title, error) in zip(figure.subplots(1, 3), _ERRORS.items()):
+        for row, style in zip(rows, line_styles(len(rows), thinnest=1.8)):
+            runs = results[row.name]
+            errors = np.stack([error(run) for run in runs])
+            epochs = range(1, errors.shape[1] + 1)
+            label = f"{row.label}: {told(runs)} (median of {len(runs)})"
+            axes.plot(epochs, errors.mean(axis=0), label=label, **style)
+            axes.fill_between(
+                epochs,
+                errors.min(axis=0),
+                errors.max(axis=0),
+                color=style["color"],
+                alpha=0.15,
+                lw=0,
+            )
+        draw_epochs(axes, epochs, runs[0].schedule["rates"])
+        axes.set_title(f"{title}, in %")
+        axes.grid(alpha=0.3)
+    figure.legend(
+        *figure.axes[1].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=3,
+    )
+    save_figure(figure, directory.path / "gap.png", dpi=110)
 
 
 def main(argv):
-    """Draws one picture for each directory that has measurements."""
-    for folder in sorted(RESULTS.glob("*/propagation")):
-        plot_propagation(
-            measured(folder.parent.name),
-            folder.with_suffix(".png"),
-            panels=PANELS,
-            title="In the legend: the test error, in %",
-        )
+    """Draws all of them."""
+    draw_propagation("resnet56-4-epochs")
+    draw_gap("quick-164-epochs")
 
 
 if __name__ == "__main__":
