@@ -40,7 +40,10 @@ def test_depth_arithmetic(depth, unit, units):
         ({"depth": 32, "unit": "bottleneck"}, r"9n\+2.*depth=32.*29 or 38"),
         ({"depth": 22, "unit": "single"}, r"6n\+2"),
         ({"depth": 2}, r"6n\+2.*Nearest: 8"),
-        ({"depth": "20"}, r"depth='20'"),
+        (
+            {"depth": "20"},
+            r"depth must be a whole number, at least 1; received '20'",
+        ),
         ({}, "exactly one of depth"),
         ({"depth": 20, "units_per_stage": (3, 3, 3)}, "exactly one of depth"),
         ({"units_per_stage": (3, 3)}, "one entry per stage"),
