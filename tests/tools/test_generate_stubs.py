@@ -1,5 +1,4 @@
 import dataclasses
-import runpy
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,8 @@ TOOL = Path(__file__).parents[2] / "tools" / "generate_stubs.py"
 
 
 @pytest.fixture(scope="module")
-def tool():
-    return runpy.run_path(str(TOOL))
+def tool(load_tool):
+    return load_tool(TOOL)
 
 
 def test_the_stubs_are_those_of_now(tool):

@@ -1,7 +1,6 @@
 """Documents, code and results say the same."""
 
 import dataclasses
-import runpy
 import shutil
 from pathlib import Path
 
@@ -16,10 +15,10 @@ TOOL = ROOT / "tools" / "generate_tables.py"
 
 
 @pytest.fixture(scope="module")
-def tool():
+def tool(load_tool):
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.syspath_prepend(TOOL.parent)  # as Python does for a script
-        yield runpy.run_path(str(TOOL))
+        yield load_tool(TOOL)
 
 
 def new_lines(tool):
