@@ -7,18 +7,20 @@ import numpy as np
 from absl import app
 from matplotlib.figure import Figure
 from tables.propagation import measured
-from tables.results import RESULTS, read, told
+from tables.results import RESULTS, read
 
 from keras_resnetv2._plots import draw_epochs, line_styles, save_figure
 from keras_resnetv2.analysis import plot_propagation
+from keras_resnetv2.studies.curves import ERROR_OF
+from keras_resnetv2.studies.results import error_text, summarize
 
 _PANELS = ("signal", "product", "direct", "cancelled")
-# What is drawn by epoch, in %.
+# What is drawn by epoch, as fractions.
 _ERRORS = {
-    "train error": lambda run: 100 * np.array(run.train_error),
-    "test error": lambda run: 100 * np.array(run.test_error),
-    "test error - train error": lambda run: (
-        100 * (np.array(run.test_error) - np.array(run.train_error))
+    "train error": ERROR_OF["train"],
+    "test error": ERROR_OF["test"],
+    "test error - train error": lambda run: np.subtract(
+        run.test_error, run.train_error
     ),
 }
 
@@ -36,7 +38,7 @@ def draw_propagation(name: str) -> None:
 def draw_gap(name: str) -> None:
     """Draws gap.png: train error, test error and their difference by epoch.
 
-    A line is the mean over the runs, and the band behind it their range.
+    A line is the median over the runs, and the band behind it their range.
     """
     directory, plan, results = read(name)
     rows = [row for row in plan.study.rows if results[row.name]]
@@ -44,10 +46,11 @@ def draw_gap(name: str) -> None:
     for axes, (title, error) in zip(figure.subplots(1, 3), _ERRORS.items()):
         for row, style in zip(rows, line_styles(len(rows), thinnest=1.8)):
             runs = results[row.name]
-            errors = np.stack([error(run) for run in runs])
+            errors = 100 * np.stack([error(run) for run in runs])
             epochs = range(1, errors.shape[1] + 1)
-            label = f"{row.label}: {told(runs)} (median of {len(runs)})"
-            axes.plot(epochs, errors.mean(axis=0), label=label, **style)
+            last = error_text(summarize(runs).median)
+            label = f"{row.label}: {last} (median of {len(runs)})"
+            axes.plot(epochs, np.median(errors, axis=0), label=label, **style)
             axes.fill_between(
                 epochs,
                 errors.min(axis=0),

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_resnetv2._plots import LITERAL, draw_epochs, line_styles
-from keras_resnetv2.studies.results import Result, summarize
-from keras_resnetv2.studies.study import FAIL
+from keras_resnetv2.studies.results import Result, error_text, summarize
 
 ERROR_OF = {
     "test": lambda result: result.test_error,
@@ -63,8 +62,7 @@ def error_curves(
         for (label, runs, band), style in zip(
             bands, line_styles(len(bands), 2.2, 1.4)
         ):
-            last = _LAST[split](summarize(runs))
-            last = last if last == FAIL else f"{last:.2f}"
+            last = error_text(_LAST[split](summarize(runs)))
             _draw(axes, f"{last}  {label}", band, style)
         rates = max(
             (run.schedule["rates"] for _, runs in rows for run in runs), key=len

@@ -232,6 +232,13 @@ def summarize(results: Sequence[Result]) -> Summary:
     )
 
 
+def error_text(error: float | str | None) -> str:
+    """Writes an error in %; "fail" stays, and None becomes empty."""
+    if error is None or error == FAIL:
+        return error or ""
+    return f"{error:.2f}"
+
+
 def last_errors(results: Sequence[Result]) -> list[float]:
     """Returns the final test errors in %; infinite for diverged runs."""
     return [

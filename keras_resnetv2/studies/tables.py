@@ -4,15 +4,20 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from keras_resnetv2._text import duration
-from keras_resnetv2.studies.results import Result, Summary, summarize
+from keras_resnetv2.studies.results import (
+    Result,
+    Summary,
+    error_text,
+    summarize,
+)
 from keras_resnetv2.studies.study import FAIL, Study
 
 _SUMMARY_COLUMNS = {
     "runs": lambda summary: _runs(summary),
-    "median": lambda summary: _error(summary.median),
-    "mean": lambda summary: _error(summary.mean),
-    "spread": lambda summary: _error(summary.spread),
-    "train": lambda summary: _error(summary.train),
+    "median": lambda summary: error_text(summary.median),
+    "mean": lambda summary: error_text(summary.mean),
+    "spread": lambda summary: error_text(summary.spread),
+    "train": lambda summary: error_text(summary.train),
 }
 # With a single run, median and mean are the same number.
 _ONE_RUN_COLUMNS = {
@@ -76,7 +81,7 @@ def comparison_table(
             (
                 row.label,
                 *_cells(columns, summary),
-                *(_error(row.published.get(source)) for source in sources),
+                *(error_text(row.published.get(source)) for source in sources),
             )
             for row, summary in zip(rows, summaries)
         ),
@@ -111,11 +116,5 @@ def _runs(summary: Summary):
     return str(summary.runs) if summary.runs else ""
 
 
-def _error(error):
-    if error is None or error == FAIL:
-        return error or ""
-    return f"{error:.2f}"
-
-
 def _percent(result, errors):
-    return FAIL if result.last is None else _error(100 * errors[-1])
+    return FAIL if result.last is None else error_text(100 * errors[-1])

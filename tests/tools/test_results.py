@@ -61,3 +61,5 @@ def test_the_runs_are_the_shipped_studies(path):
         if result.status == "completed":
             assert len(result.test_error) == result.schedule["epochs"]
             assert result.last == result.test_error[-1]
+        else:
+            assert (result.status, result.last) == ("diverged", None)

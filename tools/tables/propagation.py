@@ -5,7 +5,8 @@ import csv
 from keras_resnetv2._text import markdown_table
 from keras_resnetv2.analysis import Propagation, UnitRow
 from keras_resnetv2.analysis.equations import ratio
-from tables.results import read, told
+from keras_resnetv2.studies.results import error_text, summarize
+from tables.results import read
 
 _HEAD = (
     "",
@@ -28,7 +29,9 @@ def measured(name: str) -> dict[str, Propagation]:
     """
     directory, plan, results = read(name)
     return {
-        f"{row.label}: {told(results[row.name])}": _propagation(file)
+        f"{row.label}: {error_text(summarize(results[row.name]).median)}": (
+            _propagation(file)
+        )
         for row in plan.study.rows
         if (file := directory.path / "propagation" / f"{row.name}.csv").exists()
     }

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from keras_resnetv2.studies import Plan, Result, Studydir
 from keras_resnetv2.studies.report import captioned_table
-from keras_resnetv2.studies.results import summarize
 from keras_resnetv2.studies.sections import schedule_line
 from keras_resnetv2.studies.tables import comparison_table
 
@@ -29,9 +28,3 @@ def read(name: str) -> tuple[Studydir, Plan, dict[str, list[Result]]]:
     directory = Studydir(RESULTS / name)
     [plan] = directory.plans()
     return directory, plan, plan.results(directory.results())
-
-
-def told(runs: list[Result]) -> str:
-    """Returns the median test error in %, or "fail"."""
-    median = summarize(runs).median
-    return median if isinstance(median, str) else f"{median:.2f}"
