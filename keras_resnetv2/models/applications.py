@@ -13,6 +13,7 @@ import keras
 
 from keras_resnetv2._options import attribute
 from keras_resnetv2._standardization import Standardization
+from keras_resnetv2.models import weights
 from keras_resnetv2.models.builder import ResNetV2
 from keras_resnetv2.models.configs import (
     MODELS,
@@ -36,7 +37,8 @@ Args:
         standardized pixels (see `preprocess_input`), unless it includes its
         preprocessing.
     pooling: output without the top: None (a map), "avg" or "max" (a vector).
-    classes: number of classes; defaults to {classes}.
+    classes: number of classes. Defaults to the number of the weights, if they
+        have one; otherwise to {classes}.
     classifier_activation: activation of the classifier; None gives logits.
     name: the model's name.
     include_preprocessing: whether the network takes pixels, 0 to 255, and
@@ -78,7 +80,7 @@ def _keras_arguments(
     input_tensor: Any = None,
     input_shape: tuple[int | None, int | None, int] | None = None,
     pooling: str | None = None,
-    classes: int = ...,
+    classes: int | None = None,
     classifier_activation: Any = "softmax",
     name: str = ...,
     *,
@@ -90,12 +92,9 @@ def _keras_arguments(
 
 
 def _signature(name, config):
-    own = {"classes": config.classes, "name": name.lower()}
     arguments = inspect.signature(_keras_arguments)
-    parameters = [
-        parameter.replace(default=own.get(parameter.name, parameter.default))
-        for parameter in arguments.parameters.values()
-    ]
+    own_name = arguments.parameters["name"].replace(default=name.lower())
+    parameters = [*{**arguments.parameters, "name": own_name}.values()]
     parameters += [
         inspect.Parameter(
             option.name,
@@ -120,7 +119,12 @@ def _named_builder(model_name: str) -> Callable[..., keras.Model]:
         bound.apply_defaults()
         arguments = bound.arguments
         options = {row.name: arguments.pop(row.name) for row in _OPTIONS}
-        return ResNetV2(dataclasses.replace(config, **options), **arguments)
+        network = dataclasses.replace(config, **options)
+        if arguments["classes"] is None:
+            found = weights.find(arguments["weights"], network)
+            arguments["weights"] = found
+            network = weights.with_classes(network, found)
+        return ResNetV2(network, **arguments)
 
     builder.__signature__ = signature
     builder.__annotations__ = {

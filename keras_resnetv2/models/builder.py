@@ -75,7 +75,8 @@ def ResNetV2(
             includes its preprocessing.
         pooling: output without the top: None (a map), "avg" or "max" (a
             vector).
-        classes: number of classes; defaults to `config.classes`.
+        classes: number of classes. Defaults to `config.classes`; with a name
+            as config, to the number of the weights, if they have one.
         classifier_activation: activation of the classifier; None gives logits.
         name: the model's name. Defaults to the name given as `config`, in
             lower case, or "resnetv2".
@@ -104,7 +105,8 @@ def ResNetV2(
         >>> ResNetV2(ResNetConfig(depth=26, widths=(32, 64, 128))).output_shape
         (None, 10)
     """
-    if isinstance(config, str):
+    by_name = isinstance(config, str)
+    if by_name:
         name = name or config.lower()
         config = find_config(config)
     check_config(config)
@@ -118,6 +120,8 @@ def ResNetV2(
     if include_preprocessing is None:
         include_preprocessing = False
     found = weights_lib.find(weights, config)
+    if by_name and classes is None:
+        config = weights_lib.with_classes(config, found)
     origin = with_preprocessing(
         found.origin if found else Origin(),
         include_preprocessing,

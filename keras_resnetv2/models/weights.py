@@ -55,7 +55,8 @@ def find(weights: Any, config: ResNetConfig) -> Weights | None:
 
     Args:
         weights: None, the tag of published weights, the path of a file (see
-            `weight_files.FORMATS`), a `keras.Model` or a PyTorch module.
+            `weight_files.FORMATS`), a `keras.Model` or a PyTorch module; or
+            what this function returned.
         config: the network.
 
     Returns:
@@ -66,8 +67,8 @@ def find(weights: Any, config: ResNetConfig) -> Weights | None:
         ImportError: if the file needs a package that is not installed.
         OSError: if published weights cannot be found or downloaded.
     """
-    if weights is None:
-        return None
+    if weights is None or isinstance(weights, Weights):
+        return weights
     if published.is_tag(weights):
         return _tagged(weights, published.find(weights, config))
     state = _state_of(weights, config)
@@ -83,6 +84,17 @@ def find(weights: Any, config: ResNetConfig) -> Weights | None:
     if own != Origin():
         return found._replace(origin=own, is_certain=True)
     return found._replace(origin=_presumed_origin(found, file, config))
+
+
+def with_classes(config: ResNetConfig, weights: Weights | None) -> ResNetConfig:
+    """Returns a config with the number of classes of weights, if they have one.
+
+    Args:
+        config: the network otherwise.
+        weights: made by `find`.
+    """
+    classes = weights and _classes(weights)
+    return dataclasses.replace(config, classes=classes or config.classes)
 
 
 def fitting_config(

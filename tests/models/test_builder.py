@@ -39,7 +39,8 @@ def test_signature_is_visible_and_true(name):
     parameters = inspect.signature(builder).parameters
     positional = [p for p in parameters.values() if p.kind != p.KEYWORD_ONLY]
     assert [p.name for p in positional] == KERAS_SIGNATURE
-    assert parameters["classes"].default == MODELS[name].classes
+    assert parameters["classes"].default is None
+    assert f"otherwise to {MODELS[name].classes}." in builder.__doc__
     assert parameters["name"].default == name.lower()
     # Every option of a unit that a config has.
     options = {p.name for p in parameters.values() if p.kind == p.KEYWORD_ONLY}

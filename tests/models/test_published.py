@@ -33,6 +33,7 @@ from keras_resnetv2.models import (
     published_elsewhere,
     save_as,
 )
+from keras_resnetv2.models.network_configs import config_of
 
 RECORDS = json.loads(
     pathlib.Path(__file__).with_name("published_predictions.json").read_text()
@@ -204,6 +205,25 @@ def test_another_head_another_input(agree):
     np.testing.assert_array_equal(
         larger.get_weights()[0], whole.get_weights()[0]
     )
+
+
+def test_without_classes_a_named_network_has_those_of_its_weights(tmp_path):
+    own = PreActResNet20(classes=7, input_shape=(16, 16, 3))
+    own.save_weights(tmp_path / "own.weights.h5")
+    body = PreActResNet20(classes=7, include_top=False)
+    for weights, classes in (
+        (own, 7),
+        (tmp_path / "own.weights.h5", 7),
+        (body, 10),
+        (None, 10),
+    ):
+        built = PreActResNet20(weights=weights, include_top=weights != body)
+        assert config_of(built).classes == classes
+    model = ResNetV2("PreActResNet20", weights=own)
+    for mine, theirs in zip(model.weights, own.weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    with pytest.warns(UserWarning, match="7 classes and this network 10"):
+        ResNetV2(ResNetConfig(depth=20), weights=own)
 
 
 def test_a_backbone_of_published_weights():
