@@ -249,6 +249,11 @@ STANDARDIZATIONS: dict[str, Standardization] = {
         mean=[125.306918046875, 122.950394140625, 113.86538318359375],
         std=[62.99321927773775, 62.08870764036511, 66.70489964065086],
     ),
+    # Stated by others for its 50,000 training images; not measured here.
+    "cifar100": Standardization(
+        mean=[129.304165605469, 124.069962695312, 112.434050058594],
+        std=[68.1702428992064, 65.3918080438575, 70.4183701880494],
+    ),
     # Those of torchvision and fb.resnet.torch, which divide pixels by 255.
     "imagenet": Standardization(
         mean=np.multiply([0.485, 0.456, 0.406], 255),

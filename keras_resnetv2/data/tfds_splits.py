@@ -27,6 +27,7 @@ _OTHERWISE = (
     "Prepare it on a machine with network access and copy its folder, or set "
     "data_dir to the folder of datasets that contains it."
 )
+_SHOWN = 3  # The most hosts or files in a message.
 # The names that a dataset's splits may have.
 _SPLITS = {"train": ("train",), "test": ("test", "validation")}
 
@@ -119,21 +120,33 @@ def find_builder(name: str, data_dir: str | os.PathLike[str] | None):
         raise ValueError(f"TFDS cannot open {name!r}: {error}") from error
 
 
-def _not_there(builder, tried: str) -> FileNotFoundError:
+def _not_there(builder, tried: str, other_way: str = "") -> FileNotFoundError:
     how = _HOW_TO_PREPARE.get(builder.name, _OTHERWISE)
     return FileNotFoundError(
         f"The dataset {builder.name!r} is not prepared in "
-        f"{builder.data_dir}, {tried}. {how}"
+        f"{builder.data_dir}, {tried}. {how}{other_way}"
     )
 
 
 def _prepare(builder) -> None:
+    # TFDS takes files from here before it downloads them, and checks their
+    # SHA-256.
+    root = builder.data_path.parents[builder.info.full_name.count("/")]
+    folder = root / "downloads" / "manual"
     # TFDS itself would retry for minutes. It knows no URLs of a dataset that
     # needs no download, or that does not register its checksums.
-    hosts = _unreachable_hosts(builder.url_infos or ())
+    missing = [
+        url
+        for url, info in (builder.url_infos or {}).items()
+        if not (info.filename and (folder / info.filename).exists())
+    ]
+    hosts = _unreachable_hosts(missing)
     if hosts:
         raise _not_there(
-            builder, f"and cannot be downloaded: no answer from {hosts}"
+            builder,
+            f"and cannot be downloaded: no answer from {hosts}",
+            f" Or put {', '.join(missing[:_SHOWN])}"
+            f"{' and the others' if missing[_SHOWN:] else ''} into {folder}.",
         )
     try:
         builder.download_and_prepare()
@@ -148,9 +161,9 @@ def _prepare(builder) -> None:
 
 
 def _unreachable_hosts(urls) -> str:
-    """Returns the names of the first three hosts if none of them answers."""
+    """Returns the names of the first hosts if none of them answers."""
     one_each = {urlsplit(url).hostname: url for url in urls}
-    tried = list(one_each.items())[:3]
+    tried = list(one_each.items())[:_SHOWN]
     if any(_answers(url) for _, url in tried):
         return ""
     return ", ".join(host for host, _ in tried)

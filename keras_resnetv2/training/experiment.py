@@ -43,7 +43,12 @@ from keras_resnetv2.training.recipes import RECIPES, find_recipe
 RecipeName = Literal["paper", "torch", "imagenet", "modern", "modern_imagenet"]
 ScheduleName = Literal["steps", "cosine"]
 StandardizationName = Literal[
-    "per_channel", "per_pixel_mean", "cifar10", "imagenet", "inception"
+    "per_channel",
+    "per_pixel_mean",
+    "cifar10",
+    "cifar100",
+    "imagenet",
+    "inception",
 ]
 AugmentationName = Literal["crop_flip", "scale", "scale_aspect_ratio", "none"]
 PrecisionName = Literal["float32", "mixed_bfloat16", "mixed_float16", "float64"]
@@ -189,8 +194,8 @@ class Experiment:
     standardization: StandardizationName | None = option(
         None,
         "how pixels are standardized: per_channel and per_pixel_mean are "
-        "measured on the training images, cifar10, imagenet and inception (-1 "
-        "to 1) are constants",
+        "measured on the training images, cifar10, cifar100, imagenet and "
+        "inception (-1 to 1) are constants",
         unset="that of the initial weights, if they have one; else "
         + _of_recipes("standardization"),
     )
