@@ -2,9 +2,9 @@
 
     python tools/benchmark.py --output=benchmark --torch_python=PATH
 
-Each run is a process that trains a network on one batch of random images. The
-sides take turns. They start from the same weights, and their numbers of
-parameters and first losses must be equal. It needs Linux, and uses no GPU.
+Each process trains a network on one batch of random images. The sides take
+turns. They start from the same weights, and their numbers of parameters and
+first losses must be equal. It needs Linux, and uses no GPU.
 
 Other work on the machine slows the sides unequally: measure on a quiet one.
 """
@@ -192,7 +192,7 @@ def _run(*command, backend="tensorflow"):
 
 def _measure(name, config, images, pythons, report):
     """Returns a network's part of the report; adds versions to the report."""
-    task = {
+    case = {
         "config": dataclasses.asdict(config),
         "terms": terms_of(config),
         "last_conv": f"conv{len(UNITS[config.unit])}",
@@ -202,34 +202,34 @@ def _measure(name, config, images, pythons, report):
         "precision": _PRECISION.value,
         "seconds": _SECONDS.value,
     }
-    runs = {side: [] for side in pythons}
+    results = {side: [] for side in pythons}
     failures, difference = {}, 0.0
     for repeat, side in itertools.product(range(_REPEATS.value), pythons):
         if side in failures:
             continue
         print(f"{name}, {side}, {repeat + 1} of {_REPEATS.value}", flush=True)
         child = _TOOLS / "benchmark_side.py"
-        asked = json.dumps({**task, "side": side})
+        asked = json.dumps({**case, "side": side})
         backend = "jax" if side == "jax" else "tensorflow"
         try:
             printed = _run(pythons[side], child, asked, backend=backend)
-            run = json.loads(printed.splitlines()[-1])
+            result = json.loads(printed.splitlines()[-1])
         except ValueError as error:
             failures[side] = str(error)
             continue
-        report["versions"] |= run["versions"]
-        runs[side].append(run)
-        difference = _difference(name, runs)
+        report["versions"] |= result["versions"]
+        results[side].append(result)
+        difference = _difference(name, results)
     sides = {
         side: {"failure": failures[side]}
         if side in failures
-        else _summary(runs[side], runs.get("torch"))
+        else _summary(results[side], results.get("torch"))
         for side in pythons
     }
-    first = next(itertools.chain(*runs.values()), {})
+    first = next(itertools.chain(*results.values()), {})
     return {
         "name": name,
-        "depth": sum(config.units) * len(UNITS[config.unit]) + 2,
+        "depth": config.layers,
         "batch_size": images,
         "parameters": first.get("parameters"),
         "losses": first.get("losses"),
@@ -238,21 +238,23 @@ def _measure(name, config, images, pythons, report):
     }
 
 
-def _difference(name, runs):
-    """Returns the largest relative difference of losses to the first run's."""
-    (_, first), *others = ((side, run) for side in runs for run in runs[side])
+def _difference(name, results):
+    """Returns the largest relative difference of losses to the first ones."""
+    (_, first), *others = (
+        (side, result) for side in results for result in results[side]
+    )
     largest = 0.0
-    for side, run in others:
-        pairs = zip(run["losses"], first["losses"], strict=True)
+    for side, result in others:
+        pairs = zip(result["losses"], first["losses"], strict=True)
         found = max(abs(loss - of) / abs(of) for loss, of in pairs)
         compares = found <= _LOSS_TOLERANCE or (
             _PRECISION.value != "float32" and math.isfinite(found)
         )
-        if run["parameters"] != first["parameters"] or not compares:
+        if result["parameters"] != first["parameters"] or not compares:
             raise ValueError(
                 f"{name}: {side} trains another network, so the times say "
-                f"nothing. It has {run['parameters']:,} parameters and the "
-                f"losses {run['losses']}; expected {first['parameters']:,} "
+                f"nothing. It has {result['parameters']:,} parameters and the "
+                f"losses {result['losses']}; expected {first['parameters']:,} "
                 f"and {first['losses']}, within {_LOSS_TOLERANCE} of them. "
                 "Correct the side."
             )
@@ -260,11 +262,11 @@ def _difference(name, runs):
     return largest
 
 
-def _summary(runs, of_torch):
+def _summary(results, of_torch):
     """Returns each measure of a side, over all of its processes."""
     summary = {}
-    for measure in runs[0]["measures"]:
-        values = _values(runs, measure)
+    for measure in results[0]["measures"]:
+        values = _values(results, measure)
         summary[measure] = {
             "lowest": min(values),
             "median": statistics.median(values),
@@ -276,8 +278,10 @@ def _summary(runs, of_torch):
     return summary
 
 
-def _values(runs, measure):
-    return [value for run in runs for value in run["measures"][measure]]
+def _values(results, measure):
+    return [
+        value for result in results for value in result["measures"][measure]
+    ]
 
 
 def _plot(report, path):

@@ -18,14 +18,14 @@ from keras_resnetv2._autotuning import without_autotuning
 from keras_resnetv2.models import builder, layer_names, layers
 
 
-def build(task, images, labels):
+def build(case, images, labels):
     """Returns the number of trained parameters, and a function of steps."""
-    keras.config.set_dtype_policy(task["precision"])
-    config = ResNetConfig(**task["config"])
-    if task["side"] == "keras":
+    keras.config.set_dtype_policy(case["precision"])
+    config = ResNetConfig(**case["config"])
+    if case["side"] == "keras":
         model, sgd = _plain(config), keras.optimizers.SGD
     else:
-        remat = "unit" if task["side"] == "remat_unit" else "none"
+        remat = "unit" if case["side"] == "remat_unit" else "none"
         model = ResNetV2(config, classifier_activation=None, remat=remat)
         sgd = training.SGD
     model.compile(
@@ -33,7 +33,7 @@ def build(task, images, labels):
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     for variable in model.weights:
-        variable.assign(initial(task, variable.path, variable.shape))
+        variable.assign(initial(case, variable.path, variable.shape))
     batch = without_autotuning(tf.data.Dataset.from_tensors((images, labels)))
 
     def train(steps):

@@ -1,7 +1,7 @@
 """Measures one side of tools/benchmark.py in a process of its own.
 
 PyTorch's interpreter runs it, too: it needs only NumPy and the side's module.
-The argument is a task as JSON; the last line of its output is the result.
+The argument is a case as JSON; the last line of its output is the result.
 """
 
 import importlib
@@ -20,14 +20,14 @@ _COMPARED = 5  # first steps, whose losses are compared
 _GROUPS = 5  # of steps, which are timed after them
 
 
-def initial(task: dict, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def initial(case: dict, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Returns a weight's first value, by its name the same on all sides.
 
     F begins small. Otherwise a network of 1,001 layers makes of a rounding a
     difference of 3% in its next losses, and they show nothing.
 
     Args:
-        task: see `benchmark.py`.
+        case: see `benchmark.py`.
         name: layer and weight.
         shape: its shape, of kernels (height, width, in, out).
     """
@@ -37,30 +37,30 @@ def initial(task: dict, name: str, shape: tuple[int, ...]) -> np.ndarray:
         return np.full(shape, is_one, "float32")
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     scale = math.sqrt(2 / math.prod(shape[:-1]))
-    if name.endswith(f"{task['last_conv']}/kernel"):
+    if name.endswith(f"{case['last_conv']}/kernel"):
         scale *= 0.03
     return np.float32(scale) * rng.standard_normal(shape, "float32")
 
 
-def measure(task: dict) -> dict:
+def measure(case: dict) -> dict:
     """Builds a network, trains it on one batch, and returns what that took.
 
     Args:
-        task: see `benchmark.py`.
+        case: see `benchmark.py`.
     """
     rng = np.random.default_rng(0)
-    sizes = task["batch_size"], task["image_size"], task["image_size"], 3
+    sizes = case["batch_size"], case["image_size"], case["image_size"], 3
     images = rng.standard_normal(sizes, "float32")
-    labels = rng.integers(task["classes"], size=task["batch_size"])
-    name = "torch" if task["side"] == "torch" else "keras"
+    labels = rng.integers(case["classes"], size=case["batch_size"])
+    name = "torch" if case["side"] == "torch" else "keras"
     side = importlib.import_module(f"benchmark_{name}_side")
 
     start = time.perf_counter()
-    parameters, train = side.build(task, images, labels)
+    parameters, train = side.build(case, images, labels)
     build = time.perf_counter() - start
     first, *others = (_timed(train, 1) for _ in range(_COMPARED))
     fastest = min(wall for wall, _, _ in others)
-    steps = max(1, round(task["seconds"] / fastest))
+    steps = max(1, round(case["seconds"] / fastest))
     groups = [_timed(train, steps) for _ in range(_GROUPS)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {

@@ -13,19 +13,19 @@ sys.path.append(str(pathlib.Path(__file__).parents[1] / "tests" / "oracle"))
 import torch_net  # noqa: E402
 
 
-def build(task, images, labels):
+def build(case, images, labels):
     """Returns the number of trained parameters, and a function of steps."""
-    settings = torch_net.Settings(**task["terms"])
+    settings = torch_net.Settings(**case["terms"])
     images, labels = torch.from_numpy(images), torch.from_numpy(labels)
     parameters, statistics = {}, {}
 
     def weight(name, shape):
         if "/moving_" in name:
             if name not in statistics:
-                statistics[name] = torch.from_numpy(initial(task, name, shape))
+                statistics[name] = torch.from_numpy(initial(case, name, shape))
             return statistics[name]
         if name not in parameters:
-            parameters[name] = _parameter(initial(task, name, shape))
+            parameters[name] = _parameter(initial(case, name, shape))
         value = parameters[name]
         # The net permutes a kernel back.
         return value.permute(2, 3, 1, 0) if value.ndim == 4 else value
@@ -38,7 +38,7 @@ def build(task, images, labels):
         momentum=MOMENTUM,
         weight_decay=WEIGHT_DECAY,
     )
-    autocast = task["precision"] == "mixed_bfloat16"
+    autocast = case["precision"] == "mixed_bfloat16"
 
     def train(steps):
         """Trains; returns the last step's loss."""

@@ -246,6 +246,14 @@ class ResNetConfig:
         return self.traits.input_size or STEMS[self.stem].input_size
 
     @property
+    def layers(self) -> int:
+        """The number in the paper's names: convolutions, and the classifier.
+
+        A stem counts as one; shortcuts do not count.
+        """
+        return sum(self.units) * len(UNITS[self.unit]) + 2
+
+    @property
     def strides(self) -> int:
         """Input pixels per pixel of the last stage's map, along one side."""
         return STEMS[self.stem].strides * 2 ** (len(self.widths) - 1)

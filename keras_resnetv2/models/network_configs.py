@@ -186,8 +186,9 @@ def _with_depth(config):
     counts = config.units_per_stage
     if config.stem != "cifar" or len(counts) != 3 or len(set(counts)) > 1:
         return config
-    depth = sum(counts) * len(UNITS[config.unit]) + 2
     try:
-        return dataclasses.replace(config, depth=depth, units_per_stage=None)
+        return dataclasses.replace(
+            config, depth=config.layers, units_per_stage=None
+        )
     except ValueError:  # an odd number of single units
         return config

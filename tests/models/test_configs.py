@@ -183,3 +183,9 @@ def test_the_docstring_has_every_option_with_its_values():
         assert f" {field.name}: {field.metadata['help']}." in doc
     assert '"pooled_projection". Default: the reference' in doc
     assert "{attributes}" not in doc
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_network_has_the_layers_that_its_name_says(name):
+    number = name.removeprefix("PreAct").removeprefix("ResNet")
+    assert MODELS[name].layers == int(number.removesuffix("V2"))

@@ -4,7 +4,6 @@ import dataclasses
 
 from keras_resnetv2 import MODELS, complexity
 from keras_resnetv2._text import markdown_table
-from keras_resnetv2.models.specs import UNITS
 
 _HEAD = (
     "model",
@@ -38,7 +37,7 @@ def short_table() -> str:
     rows = (
         (
             f"`{name}`",
-            f"{_layers(config)}",
+            f"{config.layers}",
             f"{complexity(config).parameters:,}",
             f"{config.input_size}",
             _PAPERS_ERRORS.get(name, ""),
@@ -48,17 +47,13 @@ def short_table() -> str:
     return markdown_table(head, rows) + "\n"
 
 
-def _layers(config):
-    return sum(config.units) * len(UNITS[config.unit]) + 2
-
-
 def _row(name, config):
     a, b = (_parameters(config, option) for option in ("padding", "projection"))
     count = complexity(config)
     megabytes = 4 * count.activations / 1e6  # float32
     return (
         f"`{name}`",
-        f"{_layers(config)}",
+        f"{config.layers}",
         config.unit,
         f"{config.input_size}",
         a,
