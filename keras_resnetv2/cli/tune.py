@@ -6,7 +6,7 @@ keras-resnetv2-tune --dataset=cifar10 --tuner=hyperband \
 
 A flag of the experiment or of the network fixes a hyper-parameter, so it is
 not searched. Some defaults differ from those listed below:
---model=PreActResNet20 --epochs=10 --held_out=0.1.
+--model={model} --epochs={epochs} --held_out={held_out}.
 """
 
 import itertools
@@ -16,10 +16,15 @@ from absl import flags
 from keras_resnetv2.cli import common, experiment_flags
 from keras_resnetv2.cli.option_flags import given
 from keras_resnetv2.tuning.hyperparameters import (
+    HELD_OUT,
     HYPERPARAMETERS,
     SEARCHED,
+    TRIAL_EPOCHS,
     TUNER_NAMES,
 )
+
+_MODEL = "PreActResNet20"
+__doc__ = __doc__.format(model=_MODEL, epochs=TRIAL_EPOCHS, held_out=HELD_OUT)
 
 _TUNER = flags.DEFINE_enum(
     "tuner", "random", TUNER_NAMES, "Method that chooses the trials."
@@ -62,7 +67,7 @@ def main(argv):
     """Runs the search that the flags describe."""
     from keras_resnetv2 import tuning
 
-    base = experiment_flags.read_experiment(model="PreActResNet20")
+    base = experiment_flags.read_experiment(model=_MODEL)
     fixed = given(itertools.chain(*experiment_flags.GROUPS.values()))
     # None: fixed at the base's value
     space = {name: None for name in tuning.HYPERPARAMETERS if name in fixed}

@@ -15,6 +15,9 @@ from keras_resnetv2.training.experiment import Experiment
 
 # keras-tuner's methods; `oracles.TUNERS` implements them.
 TUNER_NAMES = ("random", "hyperband", "bayesian", "grid")
+# Defaults of a search, where an experiment has others.
+TRIAL_EPOCHS = 10
+HELD_OUT = 0.1
 
 
 @dataclasses.dataclass(frozen=True)

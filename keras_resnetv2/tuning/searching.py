@@ -23,6 +23,7 @@ from keras_resnetv2.jobs.pool import Pool
 from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.workers import refuse_several
 from keras_resnetv2.tuning import distributed
+from keras_resnetv2.tuning.hyperparameters import HELD_OUT, TRIAL_EPOCHS
 from keras_resnetv2.tuning.oracles import (
     FAILURES_IN_A_ROW,
     check_tuner,
@@ -33,8 +34,6 @@ from keras_resnetv2.tuning.space import SearchSpace
 from keras_resnetv2.tuning.trial_runner import TrialRunner
 from keras_resnetv2.tuning.trials import OBJECTIVE, TrialRow, best
 
-_TRIAL_EPOCHS = 10
-_HELD_OUT = 0.1
 _IDLE_SECONDS = 1.0
 
 
@@ -120,8 +119,8 @@ def search(
     check_readable(base.dataset)
     base = dataclasses.replace(
         base,
-        epochs=base.epochs or _TRIAL_EPOCHS,
-        held_out=base.held_out or _HELD_OUT,
+        epochs=base.epochs or TRIAL_EPOCHS,
+        held_out=base.held_out or HELD_OUT,
     )
     pool = Pool(parallel)
     role = distributed.role()
