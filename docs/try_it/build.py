@@ -63,7 +63,7 @@ def build(folder):
 
 
 def copy_runtime(npm, folder):
-    """Copies the runtime and its licence out of the npm packages."""
+    """Copies the runtime and its license out of the npm packages."""
     with tempfile.TemporaryDirectory() as work:
         shutil.copy(HERE / "package.json", work)
         options = "--ignore-scripts", "--no-audit", "--no-fund", "--silent"
@@ -86,14 +86,14 @@ def copy_runtime(npm, folder):
 
 
 def write_license(modules, folder):
-    """Writes what the runtime is, and its licence, which npm leaves out."""
+    """Writes what the runtime is, and its license, which npm leaves out."""
     lines = ["LiteRT for the web, from these npm packages:", ""]
     for name in (CORE, UTILS):
         package = json.loads((modules / name / "package.json").read_text())
         if package["license"] != "Apache-2.0":
             sys.exit(
                 f"{name} is under {package['license']} now, not Apache-2.0: "
-                "copy the text of that licence instead."
+                "copy the text of that license instead."
             )
         lines.append(f"{name} {package['version']}")
         lines.append(package["repository"]["url"])

@@ -31,7 +31,7 @@ class ModelCard:
     """What a model card says of a network's training; None is not known.
 
     Attributes:
-        license: the weights' licence, as the hub names it: "apache-2.0".
+        license: the weights' license, as the hub names it: "apache-2.0".
         data: the training data.
         datasets: their identifiers on the Hugging Face hub.
         recipe: the recipe of the training.
