@@ -150,7 +150,9 @@ def _do(task, name, pool, directory):
 
 
 def _line(result: Result):
-    told = "fail (diverged)"
-    if result.last is not None:
-        told = f"test error {result.last:.2%}"
-    return f"{result.run}: {told} after {result.seconds:,.0f} s"
+    if result.last is None:  # perhaps in its first epoch, which has no time
+        return f"{result.run}: fail (diverged)"
+    return (
+        f"{result.run}: test error {result.last:.2%} after "
+        f"{result.seconds:,.0f} s"
+    )
