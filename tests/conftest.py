@@ -10,18 +10,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # the time; here and in the processes that the tests start.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
-import keras
 import pytest
-from processes import without_grappler
-from small_training import cut_fake
-
-# The million objects of TensorFlow and Keras stay: collecting the garbage of
-# a test need not visit them.
-gc.freeze()
-gc.set_threshold(10_000)
 
 pytest_plugins = ["differences", "jpeg_fixtures"]
 
+
+def pytest_collection_finish():
+    """The million objects of TensorFlow and Keras stay.
+
+    Collecting the garbage of a test need not visit them.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000)
+
+
+# Keras is imported below: the process that only hands out tests needs none.
 
 # Directories whose tests run graphs that others optimize: of exports.
 _OPTIMIZED = {"export", "serving", "examples"}
@@ -30,12 +33,16 @@ _OPTIMIZED = {"export", "serving", "examples"}
 @pytest.fixture(autouse=True)
 def traced_graphs(request):
     """Only tests of exports run graphs that are worth optimizing."""
+    from processes import without_grappler
+
     without_grappler(not _OPTIMIZED & set(request.path.parts))
 
 
 @pytest.fixture(autouse=True)
 def fresh_keras():
     """Every test starts with no global Keras state and a fixed seed."""
+    import keras
+
     with pytest.MonkeyPatch.context() as patch:
         if keras.backend.backend() == "tensorflow":
             from tensorflow.python import pywrap_tfe
@@ -53,6 +60,8 @@ def fresh_keras():
 @pytest.fixture
 def small_fake(monkeypatch):
     """The `fake` data, cut to 200 training and 70 test images."""
+    from small_training import cut_fake
+
     return cut_fake(monkeypatch)
 
 

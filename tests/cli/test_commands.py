@@ -151,9 +151,3 @@ def test_bad_input_is_one_message(tool, args, says, tmp_path):
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
-
-
-def test_help_shows_the_flags_and_an_example():
-    done = run_command("train", "--help")
-    assert "--gate_bias" in done.stdout
-    assert "--model=PreActResNet20" in done.stdout

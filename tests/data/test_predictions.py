@@ -27,18 +27,13 @@ def test_what_ranks_nothing_is_refused(scores):
         decode_predictions(scores, 1, ["a", "b"])
 
 
-@pytest.mark.parametrize("of", ["tag", "network", "trained", "array"])
-def test_names_are_in_the_order_of_the_labels(of):
+def test_names_are_in_the_order_of_the_labels():
     names = CLASS_NAMES["cifar10"]
     network = PreActResNet20(weights="cifar10")
-    given = {
-        "tag": "cifar10",
-        "network": network,
-        "trained": Trained(network, None, None, 0),
-        "array": np.array(names),
-    }
-    named = decode_predictions(np.eye(10, dtype="float32"), 1, given[of])
-    assert named == [[(i, names[i], 1.0)] for i in range(10)]
+    trained = Trained(network, None, None, 0)
+    for given in ("cifar10", network, trained, np.array(names)):
+        named = decode_predictions(np.eye(10, dtype="float32"), 1, given)
+        assert named == [[(i, names[i], 1.0)] for i in range(10)]
 
 
 def test_no_names_are_guessed():

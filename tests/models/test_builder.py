@@ -68,6 +68,9 @@ def test_signature_is_visible_and_true(name):
 def test_arguments_are_taken_as_a_function_takes_them(args, kwargs, says):
     with pytest.raises(TypeError, match=rf"PreActResNet20\(\) .*{says}"):
         PreActResNet20(*args, **kwargs)
+
+
+def test_arguments_have_an_order():
     model = PreActResNet20(False, None, None, (64, 32, 3), "max", 7)
     assert model.output_shape == (None, 64)
     model = PreActResNet20(True, None, None, None, None, 7, None, "seven")

@@ -22,6 +22,8 @@ from keras_resnetv2.models.activations import ACTIVATION_ORDERS
 from keras_resnetv2.models.shortcuts import DIMENSION_CHANGES, SHORTCUTS
 from keras_resnetv2.models.specs import UNITS
 
+LARGE = pytest.mark.large
+
 
 def tiny_config(order, shortcut, unit, change):
     return ResNetConfig(
@@ -53,24 +55,6 @@ def half_of_all():
         yield *values, changes[sum(numbers) % len(changes)]
 
 
-@pytest.mark.parametrize("order, shortcut, unit, change", list(half_of_all()))
-def test_every_combination_reaches_and_counts_every_weight(
-    order, shortcut, unit, change
-):
-    model = tiny(order, shortcut, unit, change)
-    config = tiny_config(order, shortcut, unit, change)
-    counts = complexity(config, input_shape=(8, 8, 3))
-    assert counts == counted(model)
-    labels = np.arange(16) % 10
-    loss = keras.losses.SparseCategoricalCrossentropy()
-    with tf.GradientTape() as tape:
-        value = loss(labels, model(images(16), training=True))
-    weights = [w.value for w in model.trainable_weights]
-    for weight, grad in zip(weights, tape.gradient(value, weights)):
-        assert grad is not None, weight.name
-        assert np.any(np.array(grad)), weight.name
-
-
 def pairwise(*factors):
     """Rows in which every pair of values of two factors stands together."""
     wanted = {
@@ -95,6 +79,43 @@ def pairwise(*factors):
 PAIRS = pairwise(ACTIVATION_ORDERS, SHORTCUTS, UNITS, DIMENSION_CHANGES)
 
 
+# Every value of each option.
+EACH = list(
+    zip(
+        itertools.cycle(ACTIVATION_ORDERS),
+        SHORTCUTS,
+        itertools.cycle(UNITS),
+        itertools.cycle(DIMENSION_CHANGES),
+    )
+)
+
+
+def with_others(rows, others):
+    """Rows, and others that are large: together they take a minute."""
+    others = [row for row in others if row not in rows]
+    return [*rows, *(pytest.param(*row, marks=LARGE) for row in others)]
+
+
+@pytest.mark.parametrize(
+    "order, shortcut, unit, change", with_others(PAIRS, half_of_all())
+)
+def test_every_combination_reaches_and_counts_every_weight(
+    order, shortcut, unit, change
+):
+    model = tiny(order, shortcut, unit, change)
+    config = tiny_config(order, shortcut, unit, change)
+    counts = complexity(config, input_shape=(8, 8, 3))
+    assert counts == counted(model)
+    labels = np.arange(16) % 10
+    loss = keras.losses.SparseCategoricalCrossentropy()
+    with tf.GradientTape() as tape:
+        value = loss(labels, model(images(16), training=True))
+    weights = [w.value for w in model.trainable_weights]
+    for weight, grad in zip(weights, tape.gradient(value, weights)):
+        assert grad is not None, weight.name
+        assert np.any(np.array(grad)), weight.name
+
+
 def test_pairs_cover_all_options():
     assert len(PAIRS) < 40
     for factor, values in enumerate(
@@ -112,7 +133,10 @@ def with_statistics(model):
     return model
 
 
-@pytest.mark.parametrize("order, shortcut, unit, change", PAIRS)
+# Layers do not see each other's options.
+@pytest.mark.parametrize(
+    "order, shortcut, unit, change", with_others(EACH, PAIRS)
+)
 def test_saved_models_give_equal_outputs(
     order, shortcut, unit, change, tmp_path
 ):
@@ -130,15 +154,6 @@ def test_saved_models_give_equal_outputs(
         order, shortcut, unit, change, weights=str(tmp_path / "w.weights.h5")
     )
     np.testing.assert_allclose(np.array(other(x)), expected, atol=1e-6)
-
-
-# Every value of each option: as graphs, layers do not see each other's.
-EACH = zip(
-    itertools.cycle(ACTIVATION_ORDERS),
-    SHORTCUTS,
-    itertools.cycle(UNITS),
-    itertools.cycle(DIMENSION_CHANGES),
-)
 
 
 @pytest.mark.parametrize("order, shortcut, unit, change", EACH)
@@ -175,12 +190,13 @@ def test_graphs_give_equal_outputs(
 
 @pytest.mark.parametrize(
     "order, shortcut",
-    [(order, "identity") for order in ACTIVATION_ORDERS]
-    + [
-        ("original", shortcut)
-        for shortcut in SHORTCUTS
-        if shortcut != "identity"
-    ],
+    with_others(
+        [("full_preactivation", "identity"), ("original", "exclusive_gating")],
+        [
+            *itertools.product(ACTIVATION_ORDERS, ["identity"]),
+            *itertools.product(["original"], SHORTCUTS),
+        ],
+    ),
 )
 def test_overfits_32_images(order, shortcut):
     data = load_arrays("cifar10_sample")

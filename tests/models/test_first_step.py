@@ -6,7 +6,7 @@ from tensorflow.python.ops import resource_variable_ops
 
 from keras_resnetv2 import ResNet, ResNetConfig, ResNetV2, training
 
-CONFIG = ResNetConfig(depth=8, widths=(4, 8, 8))
+CONFIG = ResNetConfig(units_per_stage=(1,), widths=(4,))
 IMAGES = np.random.default_rng(0).normal(size=(10, 8, 8, 3)).astype("float32")
 LABELS = np.arange(10)
 

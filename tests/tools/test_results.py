@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from keras_resnetv2.models import downloads
 from keras_resnetv2.models.published import PUBLISHED
@@ -17,17 +18,20 @@ DIRECTORIES = sorted(path.parent for path in RESULTS.glob("*/results.jsonl"))
 
 
 @pytest.mark.parametrize("path", DIRECTORIES, ids=lambda path: path.name)
-def test_the_report_is_of_these_results(path, tmp_path):
+def test_the_report_is_of_these_results(path, tmp_path, monkeypatch):
+    # Plots are not compared: their bytes are those of a version of matplotlib.
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, file, **kwargs: file.write("plot")
+    )
     for file in ("results.jsonl", *(one.name for one in path.glob("study-*"))):
         shutil.copy(path / file, tmp_path)
     write_report(tmp_path)
-    # The page holds pictures, whose bytes are a version of matplotlib's.
     assert (tmp_path / "report.md").read_text("utf-8") == (
         path / "report.md"
     ).read_text("utf-8"), (
         f"python tools/report.py --workdir=results/{path.name}"
     )
-    assert (tmp_path / "report.html").stat().st_size > 10_000
+    assert (tmp_path / "report.html").stat().st_size > 5_000
 
 
 @pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: row.file)

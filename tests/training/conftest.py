@@ -4,7 +4,7 @@ from small_training import cut_fake, experiment
 from keras_resnetv2 import training
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A finished training of 12 steps; to be copied, not changed."""
     workdir = tmp_path_factory.mktemp("trained")

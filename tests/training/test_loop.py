@@ -165,7 +165,7 @@ def test_evaluation_counts_every_image_once(small_fake):
     standardization = data.Standardization.from_images(
         images.images, "per_channel"
     )
-    for batch_size in (64, 70, 7, 500):
+    for batch_size in (64, 70, 7, 1, 500):
         flat = evaluation.predict_logits(
             model, images, standardization, batch_size
         )

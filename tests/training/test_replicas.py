@@ -10,10 +10,6 @@ import numpy as np
 import pytest
 from processes import run_python
 
-from keras_resnetv2 import ResNetConfig, ResNetV2
-from keras_resnetv2.data import ImageData, Standardization
-from keras_resnetv2.training.evaluation import predict_logits
-
 SCRIPT = pathlib.Path(__file__).with_name("replica_runs.py")
 
 
@@ -94,21 +90,3 @@ def test_refused(results, name, message):
     assert f"refusal/{name}" in results, "not refused"
     with pytest.raises(ValueError, match=message):
         raise ValueError(str(results[f"refusal/{name}"]))
-
-
-@pytest.mark.parametrize("batch_size", [1, 7, 64, 500])
-def test_predict_logits_takes_every_image_once(batch_size):
-    rng = np.random.default_rng(0)
-    data = ImageData(
-        images=rng.integers(0, 256, (70, 8, 8, 3), dtype=np.uint8),
-        labels=np.zeros(70, "int32"),
-        class_names=("a", "b"),
-    )
-    as_is = Standardization(np.zeros(3, "float32"), np.ones(3, "float32"))
-    config = ResNetConfig(units_per_stage=(1,), widths=(4,))
-    model = ResNetV2(config, input_shape=(8, 8, 3), classes=2)
-    np.testing.assert_allclose(
-        predict_logits(model, data, as_is, batch_size),
-        np.array(model(data.images.astype("float32"))),
-        atol=1e-5,
-    )

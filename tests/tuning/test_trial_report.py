@@ -189,8 +189,14 @@ def test_plot(tmp_path, drawn):
         assert axes.texts[0].get_text() == "trial 2: 10.00%"
 
 
-@pytest.mark.parametrize("errors", [(0.0, 0.9), (0.1, 0.9), (0.1, 0.12)])
-@pytest.mark.parametrize("sizes", [(10**5, 10**6), (10**6, 10**5), (1, 1)])
+@pytest.mark.parametrize(
+    "errors, sizes",
+    [
+        ((0.0, 0.9), (10**5, 10**6)),
+        ((0.1, 0.9), (10**6, 10**5)),
+        ((0.1, 0.12), (1, 1)),
+    ],
+)
 def test_the_bests_label_is_within_the_axes(errors, sizes, tmp_path, drawn):
     rows = [
         completed("0123456789" * 9, error, size, 10**4 * size)
