@@ -15,7 +15,7 @@ class Plan:
 
     Attributes:
         study: the study.
-        epochs: epochs of every run; None for the recipe's length.
+        epochs: epochs of every run; None for the study's own length.
         precision: precision of every run.
         seeds: number of runs per row.
 
@@ -32,7 +32,16 @@ class Plan:
 
     def __post_init__(self):
         check_count("seeds", self.seeds)
-        self.runs()
+        of_name = {}
+        for (row, _), experiment in self.runs().items():
+            name = run_name(experiment)
+            if of_name.setdefault(name, experiment) != experiment:
+                raise ValueError(
+                    f"Row {row!r} of study {self.study.name!r} would use the "
+                    f"directory {name!r}, like a row with another dataset: "
+                    f"{experiment.dataset!r} and {of_name[name].dataset!r}. "
+                    "Rename one of the folders."
+                )
 
     @property
     def length(self) -> int | None:

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import hashlib
 import numbers
 import re
 
@@ -181,6 +182,10 @@ class Study:
         )
 
 
+# Bytes: file names end at 255, and the run's log adds ".txt".
+_LONGEST = 251
+
+
 def run_name(experiment: Experiment) -> str:
     """Returns a run's unique name, made of its settings that are not default.
 
@@ -205,4 +210,9 @@ def run_name(experiment: Experiment) -> str:
     settings["seed"] = experiment.seed
     parts = [f"{name}={value}" for name, value in settings.items()]
     name = "-".join([experiment.model, experiment.dataset, *parts])
-    return name.replace("/", "_")  # a folder of images is a path
+    name = name.replace("/", "_")  # a folder of images is a path
+    if len(name.encode()) <= _LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    kept = name.encode()[: _LONGEST - len(digest) - 1].decode(errors="ignore")
+    return f"{kept}-{digest}"

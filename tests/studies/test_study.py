@@ -151,6 +151,34 @@ def test_the_order_of_options_makes_no_other_run():
     assert run_name(one) == run_name(other)
 
 
+def of_folder(name, folder):
+    return dataclasses.replace(row(name), dataset=folder)
+
+
+def test_long_names_are_file_names_and_differ(tmp_path):
+    names = set()
+    for last in "ab":
+        folder = "/".join(["é" * 40] * 5 + [last])
+        study = dataclasses.replace(
+            TINY, rows=(of_folder("good", folder),), tables={}
+        )
+        [experiment] = Plan(study).runs().values()
+        name = run_name(experiment)
+        (tmp_path / f"{name}.txt").touch()
+        names.add(name)
+    assert len(names) == 2
+
+
+def test_two_folders_of_one_name_are_refused():
+    study = dataclasses.replace(
+        TINY,
+        rows=(of_folder("one", "a/b_c"), of_folder("other", "a/b/c")),
+        tables={},
+    )
+    with pytest.raises(ValueError, match="'a/b/c' and 'a/b_c'. Rename"):
+        Plan(study)
+
+
 @pytest.mark.parametrize(
     "field, value",
     [
