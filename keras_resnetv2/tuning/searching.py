@@ -131,6 +131,7 @@ def search(
             "more workers."
         )
     directory = Searchdir(workdir)
+    search = None if search is None else list(search)
     # Check the arguments before any image is read.
     SearchSpace(base, space, search=search)
     check_tuner(tuner, max_trials)
@@ -142,7 +143,7 @@ def search(
             name: {"range": value} if isinstance(value, tuple) else value
             for name, value in (space or {}).items()
         },
-        "search": search if search is None else list(search),
+        "search": search,
         "max_parameters": max_parameters,
         "max_flops": max_flops,
     }

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping
 
-from keras_resnetv2._checks import check_choice
+from keras_resnetv2._checks import Number, check_choice, check_number
 from keras_resnetv2.models.complexity import Complexity, complexity
 from keras_resnetv2.models.specs import SHORTCUT_OPTIONS
 from keras_resnetv2.training.experiment import Experiment
@@ -16,6 +16,9 @@ from keras_resnetv2.tuning.hyperparameters import (
     resolve,
 )
 
+_BUDGET = Number(
+    lambda value: value >= 1, "a number, at least 1, or None for no budget"
+)
 _DEPTHS = ("depth", "bottleneck_depth")
 
 
@@ -79,11 +82,8 @@ class SearchSpace:
             "max_parameters": max_parameters,
             "max_flops": max_flops,
         }.items():
-            if most is not None and not most >= 1:
-                raise ValueError(
-                    f"{name} must be at least 1, or None for no budget; "
-                    f"received {most!r}."
-                )
+            if most is not None:
+                check_number(name, most, _BUDGET)
         self.classes = classes or config.classes
         self.input_shape = tuple(
             input_shape or (config.input_size, config.input_size, 3)
@@ -93,7 +93,8 @@ class SearchSpace:
             "multiply_adds": max_flops,
         }
         space = dict(space or {})
-        names = tuple(SEARCHED if search is None else search)
+        search = None if search is None else tuple(search)
+        names = SEARCHED if search is None else search
         explicit = {*space, *(search or ())}
         for name in (*space, *names):
             check_choice("hyper-parameter", name, HYPERPARAMETERS)

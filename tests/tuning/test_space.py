@@ -282,8 +282,10 @@ def test_the_smallest_network_of_the_space_decides():
     assert declared(space).values["unit"] == "bottleneck"
 
 
-@pytest.mark.parametrize("most", [0, -1, float("nan")])
+@pytest.mark.parametrize("most", [0, -1, float("nan"), "5"])
 @pytest.mark.parametrize("name", ["max_parameters", "max_flops"])
 def test_a_budget_is_at_least_one(name, most):
-    with pytest.raises(ValueError, match=f"{name} must be at least 1"):
+    with pytest.raises(
+        ValueError, match=f"{name} must be a number, at least 1"
+    ):
         SearchSpace(BASE, **{name: most})
