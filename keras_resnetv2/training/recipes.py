@@ -99,7 +99,6 @@ class Recipe:
 _MODERN = {
     "schedule": "cosine",
     "warmup": 5 / 164,
-    "drops": (),
     "ema": 0.999,
     "label_smoothing": 0.1,
     "rand_augment": 9,
