@@ -12,13 +12,20 @@ by one while they are decoded. Both are mixed batch by batch.
 
 import dataclasses
 import importlib
+import numbers
 from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_resnetv2._checks import check_choice, check_count, check_number
+from keras_resnetv2._checks import (
+    NOT_NEGATIVE,
+    Number,
+    check_choice,
+    check_count,
+    check_number,
+)
 from keras_resnetv2._origin import get_standardization
 from keras_resnetv2._requirements import check_installed
 from keras_resnetv2._standardization import Standardization
@@ -36,6 +43,9 @@ FRAMEWORKS = {
     "numpy": "numpy_stream",
     "device": "device_stream",
 }
+_SEED = Number(
+    lambda value: 0 <= value < 2**63, "a whole number from 0 to 2**63 - 1"
+)
 _OPENED_BY_THE_OTHER = {"encoded": "load_arrays", "in_memory": "open_images"}
 
 
@@ -182,14 +192,15 @@ def training_batches(
             f"{batch_size}. Use a batch_size of at most {len(data)}, or "
             f"more images."
         )
-    if not 0 <= first_step <= steps:
+    for name, step in (("first_step", first_step), ("steps", steps)):
+        check_number(name, step, NOT_NEGATIVE, numbers.Integral)
+    if first_step > steps:
         raise ValueError(
-            "Expected 0 <= first_step <= steps; received "
+            "Expected first_step <= steps; received "
             f"first_step={first_step} and steps={steps}. steps is counted from "
             "step 0, not from first_step."
         )
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"seed must be in 0..2**63 - 1; received {seed}.")
+    check_number("seed", seed, _SEED, numbers.Integral)
     check_number("rand_augment", rand_augment, MAGNITUDE, int)
     mixing = Mixing(mixup, cutmix)
     mixing.check_batch_size(batch_size)
@@ -274,12 +285,12 @@ def _image_shape(
     data: ImageData | EncodedImages, image_size: int | None
 ) -> tuple[int, int, int]:
     if isinstance(data, EncodedImages):
-        if image_size is None or image_size < 1:
+        if image_size is None:
             raise ValueError(
-                f"Encoded images need an image_size, the side in pixels of "
-                f"the squares cut from them, such as 224; received "
-                f"{image_size}."
+                "Encoded images need an image_size, the side in pixels of the "
+                "squares cut from them, such as 224; received None."
             )
+        check_count("image_size", image_size)
         return image_size, image_size, 3
     if image_size is not None:
         raise ValueError(
@@ -316,6 +327,7 @@ def _fitting_resize(
             f"Received resize={resize} for images in memory, which already "
             f"have a size. resize is for images from open_images."
         )
+    check_count("resize", resize)
     if resize < image_size:
         raise ValueError(
             f"resize, the length of the shorter side before the crop, must be "
@@ -341,17 +353,22 @@ def check_divides(batch_size: int, replicas: int) -> None:
 def _fitting_part(
     part: Part | None, batch_size: int, framework: str, in_pairs: bool = False
 ) -> Part | None:
-    if (
-        part is not None
-        and framework != "tensorflow"
-        and part.replicas != part.processes
+    if part is None:
+        return None
+    if not 0 <= part.process < part.processes or (
+        part.replicas % part.processes
     ):
+        raise ValueError(
+            "Expected a process from 0 to processes - 1, and a multiple of "
+            f"processes as replicas; received {part}."
+        )
+    if framework != "tensorflow" and part.replicas != part.processes:
         raise ValueError(
             f"framework={framework!r} makes one element of a part; received "
             f"{part}. Use 'tensorflow', or as many replicas as processes."
         )
-    check_divides(batch_size, part.replicas if part else 1)
-    if part is not None and in_pairs and batch_size // part.replicas % 2:
+    check_divides(batch_size, part.replicas)
+    if in_pairs and batch_size // part.replicas % 2:
         raise ValueError(
             "mixup and cutmix mix pairs of images, but batch_size="
             f"{batch_size} gives each of {part.replicas} replicas an odd "

@@ -163,6 +163,14 @@ def test_parts_make_the_batches_of_one_process(
         ({"framework": "numpy", "part": Part(0, 2, 4)}, "as many replicas"),
         ({"framework": "tensorflow"}, "batch_size=16.*multiple of 3"),
         (
+            {"framework": "tensorflow", "part": Part(0, 2, 3)},
+            "a multiple of processes as replicas",
+        ),
+        (
+            {"framework": "numpy", "part": Part(2, 2, 2)},
+            "a process from 0 to processes - 1",
+        ),
+        (
             {"framework": "tensorflow", "mixup": 0.2, "batch_size": 15},
             "batch_size=15.*odd number. Choose a multiple of 6",
         ),
@@ -171,6 +179,24 @@ def test_parts_make_the_batches_of_one_process(
 def test_bad_parts(data, options, message):
     with pytest.raises(ValueError, match=message):
         stream(data, steps=1, **{"part": Part(0, 3, 3), **options})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"seed": 2**63},
+        {"seed": 0.5},
+        {"steps": "9"},
+        {"steps": 2.5},
+        {"first_step": None},
+        {"batch_size": "16"},
+    ],
+    ids=str,
+)
+def test_bad_numbers(data, options):
+    (name,) = options
+    with pytest.raises(ValueError, match=name):
+        stream(data, "numpy", **{"steps": 6, **options})
 
 
 def test_more_steps_do_not_change_the_first(data, framework):
@@ -322,7 +348,7 @@ def test_evaluation_is_in_order_and_full(data, framework, batch_size):
         ({"augmentation": "flip"}, "received 'flip'; expected one of"),
         ({"framework": "torch"}, "'tensorflow', 'numpy', 'device'"),
         ({"first_step": 5}, "first_step=5 and steps=4"),
-        ({"first_step": -1}, "first_step=-1"),
+        ({"first_step": -1}, "first_step must be.*received -1"),
         ({"seed": -1}, "seed"),
         ({"standardization": "mnist"}, "standardization must be one of"),
         (

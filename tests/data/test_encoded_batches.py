@@ -385,7 +385,8 @@ def test_numpy_stops_its_threads_with_the_reader(request):
     "options, message",
     [
         ({"image_size": None}, "need an image_size"),
-        ({"image_size": 0}, "received 0"),
+        ({"image_size": 0}, "image_size must be.*received 0"),
+        ({"image_size": "24"}, "image_size must be.*received '24'"),
         (
             {"augmentation": "crop_flip"},
             "'none', 'scale', 'scale_aspect_ratio'.*load_arrays",
@@ -422,6 +423,8 @@ def test_evaluation_refuses(request):
     options = {"batch_size": 2, "standardization": PLAIN}
     with pytest.raises(ValueError, match="need an image_size"):
         evaluation_batches(data, **options)
+    with pytest.raises(ValueError, match="resize must be.*received '24'"):
+        evaluation_batches(data, image_size=24, resize="24", **options)
     with pytest.raises(ValueError, match="at least image_size=24; received 23"):
         evaluation_batches(data, image_size=24, resize=23, **options)
 
