@@ -93,7 +93,7 @@ def load_arrays(
     if image_size is not None:
         check_count("image_size", image_size)
     name = os.path.expanduser(name)
-    if name not in DATASETS and _is_folder(name):
+    if _is_folder(name):
         return image_folder.load(
             name, split, image_size, rule=folder_rule, pixel_limit=pixel_limit
         )
@@ -154,7 +154,7 @@ def open_images(
             "opened with open_images. Use load_arrays, with the augmentation "
             "'crop_flip' or 'none'."
         )
-    if name not in DATASETS and _is_folder(name):
+    if _is_folder(name):
         listing = image_folder.list_images(name, split, folder_rule)
         return FolderImages(listing, folder_rule, pixel_limit)
     with _naming_the_known(name, set(DATASETS).difference(IN_MEMORY)):
@@ -190,7 +190,7 @@ def _naming_the_known(name, known):
 
 def _is_folder(name: str) -> bool:
     # An empty path would mean the current folder.
-    return bool(name) and Path(name).is_dir()
+    return bool(name) and name not in DATASETS and Path(name).is_dir()
 
 
 def load_tf_data(

@@ -3,7 +3,6 @@
 import os
 import urllib.error
 import urllib.request
-from types import ModuleType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -86,16 +85,13 @@ def find_split(
         UnknownDatasetError: if TFDS has no dataset of that name.
         ValueError: if it is not a dataset of labelled images.
     """
-    tfds = import_tfds(name)
     builder = find_builder(name, data_dir)
     if not builder.data_path.exists():
         if not download:
             raise _not_there(builder, "and download=False")
         _prepare(builder)
-    keys = _supervised_keys(tfds, builder)
-    return LabelledSplit(
-        builder, _choose_split(tfds, builder, keys, split), *keys
-    )
+    keys = _supervised_keys(builder)
+    return LabelledSplit(builder, _choose_split(builder, keys, split), *keys)
 
 
 def find_builder(name: str, data_dir: str | os.PathLike[str] | None):
@@ -110,7 +106,9 @@ def find_builder(name: str, data_dir: str | os.PathLike[str] | None):
         UnknownDatasetError: if TFDS has no dataset of that name.
         ValueError: if TFDS cannot open it.
     """
-    tfds = import_tfds(name)
+    check_tfds(name)
+    import tensorflow_datasets as tfds
+
     data_dir = data_dir and user_path(data_dir)
     try:
         return tfds.builder(name, data_dir=data_dir)
@@ -180,8 +178,10 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _supervised_keys(tfds, builder) -> tuple[str, str]:
+def _supervised_keys(builder) -> tuple[str, str]:
     """Returns the features that hold the image and its label."""
+    import tensorflow_datasets as tfds
+
     keys = builder.info.supervised_keys
     features = builder.info.features
     kinds = (tfds.features.Image, tfds.features.ClassLabel)
@@ -191,19 +191,20 @@ def _supervised_keys(tfds, builder) -> tuple[str, str]:
         and all(isinstance(key, str) for key in keys)
         and all(isinstance(features[k], kind) for k, kind in zip(keys, kinds))
         and features[keys[0]].np_dtype == np.uint8
+        and features[keys[0]].shape[-1] in (1, 3, None)
     ):
         raise ValueError(
-            f"{builder.name!r} is not a dataset of 8-bit images with one "
-            f"label each. Its features are {list(features)}; its supervised "
-            f"keys are {keys}."
+            f"{builder.name!r} is not a dataset of 8-bit images, grey or RGB, "
+            f"with one label each. Its features are {list(features)}; its "
+            f"supervised keys are {keys}."
         )
     return keys
 
 
-def _choose_split(tfds, builder, keys, split: str) -> str:
+def _choose_split(builder, keys, split: str) -> str:
     there = [name for name in _SPLITS[split] if name in builder.info.splits]
     for name in there:
-        if _has_labels(tfds, builder, keys, name):
+        if _has_labels(builder, keys, name):
             return name
     raise ValueError(
         f"{builder.name!r} has no {' or '.join(_SPLITS[split])} split"
@@ -212,13 +213,15 @@ def _choose_split(tfds, builder, keys, split: str) -> str:
     )
 
 
-def _has_labels(tfds, builder, keys, split: str) -> bool:
+def _has_labels(builder, keys, split: str) -> bool:
     """Returns whether the first image has a label: TFDS writes -1 for none."""
+    import tensorflow_datasets as tfds
+
     image_key, label_key = keys
     first = builder.as_dataset(
         split=f"{split}[:1]", decoders={image_key: tfds.decode.SkipDecoding()}
     )
-    return all(row[label_key] >= 0 for row in tfds.as_numpy(first))
+    return all(row[label_key] >= 0 for row in first.as_numpy_iterator())
 
 
 _BATCH = 1024
@@ -249,8 +252,6 @@ def load(
         ValueError: if they differ in size or do not fit into memory; see also
             `find_split`.
     """
-    tfds = import_tfds(name)
-
     found = find_split(name, split, data_dir, download)
     shape = found.builder.info.features[found.image_key].shape
     dataset = without_autotuning(
@@ -260,9 +261,9 @@ def load(
     )
     keep = image_size is None or shape[:2] == (image_size, image_size)
     if None not in shape and keep:
-        read = _read_batches(tfds, dataset, found.count, shape)
+        read = _read_batches(dataset, found.count, shape)
     else:
-        read = _read_one_by_one(tfds, dataset, found.count, image_size)
+        read = _read_one_by_one(dataset, found.count, image_size)
     return ImageData(*read, class_names=found.class_names)
 
 
@@ -273,13 +274,13 @@ def _to_rgb(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def _read_batches(tfds, dataset, count, shape):
+def _read_batches(dataset, count, shape):
     """Reads images of one size in batches, decoded in parallel."""
     check_memory(count, (*shape[:2], 3))
     images = np.empty((count, *shape[:2], 3), np.uint8)
     labels = np.empty(count, np.int32)
     start = 0
-    for some, their_labels in tfds.as_numpy(dataset.batch(_BATCH)):
+    for some, their_labels in dataset.batch(_BATCH).as_numpy_iterator():
         end = start + len(some)
         images[start:end] = _to_rgb(some)
         labels[start:end] = their_labels
@@ -287,11 +288,11 @@ def _read_batches(tfds, dataset, count, shape):
     return images, labels
 
 
-def _read_one_by_one(tfds, dataset, count, image_size):
+def _read_one_by_one(dataset, count, image_size):
     """Reads images of any size."""
     collector = ImageCollector(count, image_size)
     labels = []
-    for image, label in tfds.as_numpy(dataset):
+    for image, label in dataset.as_numpy_iterator():
         collector.add(_to_rgb(image))
         labels.append(label)
     return collector.images, np.array(labels, np.int32)
@@ -314,18 +315,3 @@ def check_tfds(dataset: str) -> None:
             f"must come from TensorFlow Datasets. {error} 'cifar10_sample', "
             "'fake' and image folders can be read without it."
         ) from error
-
-
-def import_tfds(dataset: str) -> ModuleType:
-    """Imports tensorflow_datasets.
-
-    Args:
-        dataset: the dataset to read.
-
-    Raises:
-        ImportError: see `check_tfds`.
-    """
-    check_tfds(dataset)
-    import tensorflow_datasets
-
-    return tensorflow_datasets

@@ -73,6 +73,11 @@ class TinyMixed(_Tiny):
     IMAGES = MIXED
 
 
+class TinyTransparent(_Tiny):
+    SHAPE = (12, 8, 4)
+    IMAGES = {"train": [np.zeros((12, 8, 4), np.uint8)]}
+
+
 class TinyUnlabelled(_Tiny):
     SUPERVISED = None
     IMAGES = MIXED
@@ -155,9 +160,10 @@ def test_a_missing_split_is_named(data_dir):
         load_arrays("tiny_grey", "test", data_dir=data_dir)
 
 
-def test_datasets_without_labels_are_refused(data_dir):
+@pytest.mark.parametrize("name", ["tiny_unlabelled", "tiny_transparent"])
+def test_datasets_without_labels_or_with_an_alpha_are_refused(data_dir, name):
     with pytest.raises(ValueError, match="not a dataset of 8-bit images"):
-        load_arrays("tiny_unlabelled", data_dir=data_dir)
+        load_arrays(name, data_dir=data_dir)
 
 
 def test_no_download(tmp_path):
