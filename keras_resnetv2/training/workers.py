@@ -71,7 +71,8 @@ def _of_tf_config():
         return 0, []
     try:
         config = json.loads(text)
-        cluster, task = config.get("cluster") or {}, config.get("task") or {}
+        cluster = dict(config.get("cluster") or {})
+        task = dict(config.get("task") or {})
         roles = [*cluster, *filter(None, [task.get("type")])]
     except (ValueError, AttributeError, TypeError) as error:
         raise ValueError(
@@ -329,7 +330,7 @@ def _come(index, chief, gpus, deadline):
                 socket.create_connection(_host_and_port(chief), 1)
             )
             ours.sendall(b"%d %d\n" % (index, gpus))
-            ours.settimeout(deadline - time.monotonic())
+            ours.settimeout(max(0.01, deadline - time.monotonic()))
             if told := ours.makefile().readline():
                 stack.pop_all()  # it stays open
                 return [ours], [int(number) for number in told.split()]
