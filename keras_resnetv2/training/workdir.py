@@ -117,9 +117,9 @@ class Workdir:
         now = keras.backend.backend()
         if versions["backend"] != now:
             logging.warning(
-                "This training began on %s and resumes on %s. Weights and "
-                "momentum are kept; the order of the images and the random "
-                "numbers will differ.",
+                "The last session of this training ran on %s; this one runs "
+                "on %s. Weights and momentum are kept; the order of the images "
+                "and the random numbers will differ.",
                 versions["backend"],
                 now,
             )

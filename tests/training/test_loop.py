@@ -133,7 +133,7 @@ def test_going_on_on_another_backend_is_said(
     settings.write_text(json.dumps(values))
     training.train(experiment(), tmp_path)
     backend = keras.backend.backend()
-    assert f"began on another and resumes on {backend}" in caplog.text
+    assert f"ran on another; this one runs on {backend}" in caplog.text
 
 
 def test_precision_reaches_the_network(tmp_path, small_fake):
