@@ -9,7 +9,7 @@ from keras_resnetv2._directories import EXPORT
 from keras_resnetv2._files import user_path
 from keras_resnetv2._requirements import check_installed
 
-_AT_ONCE = 16  # TF Serving's batching.config accepts as many
+_AT_ONCE = 16  # pictures per call, which bounds the memory
 
 
 def classify(

@@ -1,11 +1,10 @@
 """Exports a SavedModel that takes pictures, names classes, needs no Keras."""
 
-import numbers
 import os
 import pathlib
 from typing import TYPE_CHECKING
 
-from keras_resnetv2._checks import check_choice
+from keras_resnetv2._checks import check_choice, is_count
 from keras_resnetv2._files import user_path
 from keras_resnetv2._origin import origin_of
 from keras_resnetv2._requirements import check_installed
@@ -152,7 +151,7 @@ def _whole(name, value, least):
     """Returns the number as an `int`; None if the network's size is unknown."""
     if value is None and least is None:
         return None
-    if not isinstance(value, numbers.Integral) or value < (least or 1):
+    if not is_count(value) or value < (least or 1):
         raise ValueError(
             f"{name} must be a whole number of at least {least or 1}; "
             f"received {value!r}."

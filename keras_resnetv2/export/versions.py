@@ -1,5 +1,6 @@
 """Writes numbered versions of a model into a directory."""
 
+import contextlib
 import errno
 import os
 import pathlib
@@ -98,8 +99,9 @@ def _give_number(part, directory):
 
 def _remove_abandoned(directory):
     for part in directory.glob(f"{_PART}*"):
-        if time.time() - part.stat().st_mtime > _ABANDONED:
-            shutil.rmtree(part, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # renamed by its process
+            if time.time() - part.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(part, ignore_errors=True)
 
 
 def write(

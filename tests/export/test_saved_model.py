@@ -164,7 +164,7 @@ def test_bad_input(tmp_path):
         )
     for argument, message in {
         "precision": ("half", "'float32', 'bfloat16'"),
-        "top_k": (0, "whole number of at least 1; received 0"),
+        "top_k": (True, "whole number of at least 1; received True"),
         "resize": (31, "resize must be a whole number of at least 32"),
         "pixel_limit": (1e6, "pixel_limit must be a whole.*received 1000000.0"),
         "class_names": ("abcdefghij", "a sequence of one name"),
