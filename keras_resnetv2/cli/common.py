@@ -204,8 +204,9 @@ def _without_a_flag(word):
         or word
         in (getattr(flags.FLAGS[name].parser, "enum_values", None) or ())
     ]
-    flag = next(iter(fitting), "workdir")
-    return f"{word!r} has no flag before it. Did you mean --{flag}={word}?"
+    fitting += ["workdir"] if "workdir" in flags.FLAGS else []
+    meant = f" Did you mean --{fitting[0]}={word}?" if fitting else ""
+    return f"{word!r} has no flag before it.{meant}"
 
 
 _GENERAL = """\

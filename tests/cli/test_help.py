@@ -125,6 +125,7 @@ def test_the_examples_are_of_flags_that_there_are(command):
         ("ablation", ["table1"], "--study=table1"),
         ("evaluate", ["runs/resnet20"], "--workdir=runs/resnet20"),
         ("train", ["--modle=PreActResNet20"], "Did you mean: model"),
+        ("prepare_cifar10", ["x.tgz"], "'x.tgz' has no flag before it.\n"),
         ("report", [], "--workdir must be given"),
         ("report", ["--data_dir=x"], "Unknown command line flag 'data_dir'"),
     ],
