@@ -6,6 +6,7 @@ import os
 import keras
 import numpy as np
 
+from keras_resnetv2._checks import is_count
 from keras_resnetv2.analysis.equations import (
     backward,
     feature_gradient,
@@ -182,7 +183,7 @@ def measure_trained(
     side = model.input_shape[1]
     if images is None:
         images = min(len(data), 64 if side <= 64 else 8)
-    if not (isinstance(images, int) and 1 <= images <= len(data)):
+    if not (is_count(images) and images <= len(data)):
         raise ValueError(
             f"images must be in 1..{len(data)}, the number of {split} images; "
             f"received {images}."
@@ -195,7 +196,7 @@ def measure_trained(
     batches = images_to_test(
         data,
         subject.standardization,
-        batch_size=images,
+        batch_size=int(images),
         image_size=side,
         resize=subject.resize,
     )

@@ -60,8 +60,9 @@ def complexity(
         config: the network.
         classes: number of classes; defaults to `config.classes`.
         input_shape: (H, W, C) of one image. Defaults to (32, 32, 3) for a CIFAR
-            stem, (224, 224, 3) for an ImageNet stem. The number of parameters
-            depends only on C.
+            stem, (224, 224, 3) for an ImageNet stem, (299, 299, 3) with
+            reference="keras_applications". The number of parameters depends
+            only on C.
 
     Returns:
         A `Complexity`.

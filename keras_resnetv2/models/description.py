@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_resnetv2._checks import check_choice
+from keras_resnetv2._checks import check_choice, check_count
 from keras_resnetv2._graph import upstream
 from keras_resnetv2._origin import Origin, origin_of
 from keras_resnetv2._version import __version__
@@ -195,8 +195,10 @@ class Description:
             image_size: side of the input in pixels.
 
         Raises:
-            ValueError: if the mean of the images is one per pixel.
+            ValueError: if this is no size, or the mean of the images is one
+                per pixel.
         """
+        check_count("image_size", image_size)
         height, _, channels = self.input_shape
         shape = (image_size, image_size, channels)
         origin = self.origin

@@ -69,7 +69,7 @@ def save_weights_as(
     if found := departures(config):
         raise ValueError(
             f"{project} has no networks like {model.name}: "
-            f"{'; '.join(found)}. Only what it would compute, too, can be "
+            f"{'; '.join(found)}. Only networks that {project} also has can be "
             "saved for it."
         )
     path = user_path(path)
@@ -98,6 +98,8 @@ def _state(model, config):
                     "can be saved for it."
                 )
             value = keras.ops.convert_to_numpy(variable)
+            # PyTorch does not take NumPy's form of bfloat16.
+            value = value.astype(np.result_type(value, "float32"))
             if names.transposed:
                 is_head = layer.name == layer_names.CLASSIFIER
                 value = to_theirs(value, is_head and names.head_is_convolution)

@@ -585,6 +585,9 @@ def test_another_image_size(shared, network):
     assert larger.origin == dataclasses.replace(KNOWN, resize=18)
     for own, theirs in zip(larger.get_weights(), network.get_weights()):
         np.testing.assert_array_equal(own, theirs)
+    for size in ("16", 0, True):
+        with pytest.raises(ValueError, match=f"image_size must.* {size!r}"):
+            from_pretrained(shared, image_size=size)
 
 
 def test_a_mean_per_pixel_is_of_one_size(tmp_path):

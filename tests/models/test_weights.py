@@ -389,7 +389,9 @@ def test_weights_of_other_precisions(dtype, tmp_path):
         model.save_weights(tmp_path / "w.weights.h5")
     finally:
         keras.config.set_dtype_policy("float32")
-    for weights in (model, tmp_path / "w.weights.h5"):
+    save_weights_as(model, "timm", tmp_path / "w.safetensors")
+    files = (tmp_path / "w.weights.h5", tmp_path / "w.safetensors")
+    for weights in (model, *files):
         loaded = ResNetV2(TIMM, input_shape=SHAPE, weights=weights)
         for own, other in zip(loaded.weights, model.weights, strict=True):
             expected = keras.ops.cast(other, "float32")
