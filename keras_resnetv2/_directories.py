@@ -136,7 +136,7 @@ class LockedError(ValueError):
 def locked(directory: pathlib.Path, wait: float = 0, file: str = ".lock"):
     """Locks a directory for one process; a killed process releases the lock.
 
-    The lock is on the file ".lock", as in 0.1.0: both versions respect it.
+    By default it is on the file ".lock", as in 0.1.0: both versions respect it.
 
     Args:
         directory: created if missing.

@@ -23,7 +23,7 @@ _COLOURS = (
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
 
-def picture(draw: Callable) -> Callable:
+def plot(draw: Callable) -> Callable:
     """A decorator that turns errors of a plot into warnings.
 
     Errors of the disk are raised, because the next file would also hit them.

@@ -28,10 +28,6 @@ def _in_tensorflow(images, mean, std):
     return (tf.cast(images, tf.float32) - mean) / std
 
 
-def _in_jax(images, mean, std):
-    return (images.astype("float32") - mean) / std
-
-
 def _in_torch(images, mean, std):
     import torch
 
@@ -45,8 +41,8 @@ def _in_torch(images, mean, std):
 _FRAMEWORKS = {
     "keras": _in_keras,
     "tensorflow": _in_tensorflow,
-    "jax": _in_jax,
-    "jaxlib": _in_jax,
+    "jax": _in_numpy,
+    "jaxlib": _in_numpy,
     "torch": _in_torch,
 }
 

@@ -23,8 +23,8 @@ _GROUPS = 5  # of steps, which are timed after them
 def initial(case: dict, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Returns a weight's first value, by its name the same on all sides.
 
-    F begins small. Otherwise a network of 1,001 layers makes of a rounding a
-    difference of 3% in its next losses, and they show nothing.
+    F begins small. Otherwise a rounding grows to 3% of the next losses of 1,001
+    layers, and comparing them shows nothing.
 
     Args:
         case: see `benchmark.py`.

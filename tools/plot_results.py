@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/evidence.md that are no report's.
+"""Draws the pictures of docs/evidence.md that no report contains.
 
 python tools/plot_results.py
 """

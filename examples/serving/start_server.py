@@ -62,7 +62,7 @@ def running():
 
 @contextlib.contextmanager
 def serving(base_path, version):
-    """Serves a version in a context, named like its base path; a `Server`.
+    """Serves a version under its base path's name; yields a `Server`.
 
     TF_SERVING_URL (http://host:8501) and TF_SERVING_GRPC (default: host:8500)
     name a running server that serves `base_path`. Otherwise the first available

@@ -146,7 +146,7 @@ class Cut:
 
     def values(self, x, training: bool) -> list[np.ndarray]:
         """Computes the values at the ends, from the value at the start."""
-        found = _flat(
+        found = keras.tree.flatten(
             self._model(keras.ops.convert_to_tensor(x), training=training)
         )
         return [keras.ops.convert_to_numpy(value) for value in found]
@@ -193,17 +193,12 @@ class Cut:
         return values, pullback
 
 
-def _flat(values):
-    """Returns a list; a single output is not in a list."""
-    return keras.tree.flatten(values)
-
-
 def _tensorflow(model, x, training):
     import tensorflow as tf
 
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as t:
         t.watch(x)
-        values = _flat(model(x, training=training))
+        values = keras.tree.flatten(model(x, training=training))
     return values, lambda gradients: t.gradient(
         values, x, gradients, unconnected_gradients="zero"
     )
@@ -220,7 +215,9 @@ def _jax(model, x, training):
         )
     ]
     values, back = jax.vjp(
-        lambda x: _flat(model.stateless_call(*state, x, training=training)[0]),
+        lambda x: keras.tree.flatten(
+            model.stateless_call(*state, x, training=training)[0]
+        ),
         x,
     )
     return values, lambda gradients: back(gradients)[0]
@@ -230,7 +227,7 @@ def _torch(model, x, training):
     import torch
 
     x = x.detach().requires_grad_()
-    values = _flat(model(x, training=training))
+    values = keras.tree.flatten(model(x, training=training))
     return values, lambda gradients: torch.autograd.grad(
         values, x, gradients, retain_graph=True
     )[0]

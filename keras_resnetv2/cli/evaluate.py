@@ -1,4 +1,4 @@
-r"""Evaluates a network: the errors on the images of a test.
+r"""Measures a network's loss and errors on test images.
 
 keras-resnetv2-evaluate --workdir=runs/resnet20
 

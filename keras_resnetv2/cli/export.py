@@ -62,7 +62,7 @@ _RESIZE = flags.DEFINE_integer(
     "images as needed.",
 )
 
-# Of the signatures, which only a SavedModel has, and of its precision.
+# Flags that only a SavedModel has: for its signatures and its precision.
 _SAVED_MODEL_FLAGS = (_PRECISION, _TOP_K, _PIXEL_LIMIT, _RESIZE)
 
 

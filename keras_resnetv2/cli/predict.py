@@ -95,8 +95,8 @@ def _classify(files):
         for file, answer in zip(files, answers):
             if answer is None:
                 logging.warning(
-                    "%s is left out. An export reads JPEG, PNG, GIF, BMP and "
-                    "still WebP, within its pixel limit.",
+                    "%s is left out. An export reads JPEG, PNG, GIF, BMP, and "
+                    "WebP without animation, within its pixel limit.",
                     file,
                 )
         return [answer and answer[: _TOP.value] for answer in answers]

@@ -94,9 +94,9 @@ def decode_and_cut_tf(
     from keras_resnetv2.data.decoding import decode_rgb
 
     is_jpeg = tf.io.is_jpeg(encoded)
-    # One after the other: a traced function that fails cancels those that have
-    # not started, and TensorFlow may report that instead of the reason. It
-    # does not ignore a cancellation.
+    # The turn comes first. If both ran at once and one failed, TensorFlow would
+    # cancel the other, and might report the cancellation instead of the reason.
+    # `ignore_errors` does not skip a cancellation.
     with tf.control_dependencies(list(turn or ())):
         pixels = tf.cond(is_jpeg, no_pixels_tf, lambda: decode_rgb(encoded))
     return cut_tf(encoded, is_jpeg, pixels, choose, size, turn)

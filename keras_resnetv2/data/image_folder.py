@@ -418,12 +418,7 @@ class FolderImages(EncodedImages):
         upright: whether images are turned according to their EXIF orientation.
     """
 
-    def __init__(
-        self,
-        listing: Listing,
-        rule: int = RULE,
-        pixel_limit: int = PIXEL_LIMIT,
-    ):
+    def __init__(self, listing: Listing, rule: int, pixel_limit: int):
         self.paths, self._labels, self.class_names = listing
         self.upright = rule > 1
         self._rule = rule

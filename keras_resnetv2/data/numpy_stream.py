@@ -22,8 +22,8 @@ from keras_resnetv2.data.crop_pixels import cut_by_rule
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.image_folder import FolderImages
 
-# Keep apart the random numbers of an epoch's order, and of the augmentation of
-# a step, or of a file's position, and of the mixing and RandAugment of a step.
+# Each use of random numbers has its own: the order of an epoch, the
+# augmentation (of a step, or of the file at a position), mixing, RandAugment.
 _ORDER, _AUGMENTATION, _MIXING, _RAND_AUGMENT = range(4)
 # Pillow lets other threads run while it decodes and scales.
 _THREADS = min(8, available_cores())

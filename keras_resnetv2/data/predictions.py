@@ -69,7 +69,7 @@ def decode_predictions(
 def _numbers(predictions):
     try:
         predictions = np.asarray(predictions)
-        # The smallest integer of a quantised network cannot be negated.
+        # The smallest integer of a quantized network cannot be negated.
         scores = predictions.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(

@@ -61,8 +61,8 @@ def preprocess_input(
     if standardization is None:
         raise ValueError(
             "preprocess_input needs the network that the images are for: "
-            "preprocess_input(images, model). Or give the name of its data "
-            'set, such as "cifar10", or its Standardization.'
+            "preprocess_input(images, model). Or give the name of its "
+            'dataset, such as "cifar10", or its Standardization.'
         )
     if framework_of(images) is None:
         images = np.asarray(images)

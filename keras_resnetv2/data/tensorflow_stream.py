@@ -22,11 +22,11 @@ from keras_resnetv2.data.decoding import is_png, png_sides
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.orientation import Turn, turn_of_tf
 
-# Autotuning's upper limit: one call per core that this process may use.
+# Parallel calls of `map`: one per core that this process may use.
 PARALLEL = available_cores()
 # Batches prepared ahead of the one in use.
 _AHEAD = 2
-# Keep apart the random numbers of a step.
+# Each use of random numbers in a step has its own.
 _MIXING, _RAND_AUGMENT = 1, 2
 
 

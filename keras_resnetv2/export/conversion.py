@@ -52,7 +52,7 @@ def export(
         The "largest_difference" from the model, and the "allowed" one.
 
     Raises:
-        ExportError: if the network cannot be converted, or the file's answers
+        ValueError: if the network cannot be converted, or the file's answers
             differ from the model's.
     """
     model = with_precision(model, "float32")
@@ -116,7 +116,7 @@ def _convert(model, path, format):
                 )
         except Exception as error:
             reason = str(error).strip().partition("\n")[0]
-            raise self_check.ExportError(
+            raise ValueError(
                 f"Keras cannot convert the network to {format}: "
                 f"{type(error).__name__}: {reason} Nothing was exported. Use "
                 "layers of Keras, or export a SavedModel."
@@ -182,7 +182,7 @@ def check(
         The "largest_difference", and the "allowed" one.
 
     Raises:
-        ExportError: if an answer differs or is missing.
+        ValueError: if an answer differs or is missing.
     """
     with tempfile.TemporaryDirectory() as folder:
         inputs = pathlib.Path(folder, "inputs.npz")
@@ -194,7 +194,7 @@ def check(
     wanted = {f"{rows}/{_PROBABILITIES}": wanted[rows] for rows in wanted}
     shapes = {name: value.shape for name, value in found.items()}
     if shapes != {name: value.shape for name, value in wanted.items()}:
-        raise self_check.ExportError(
+        raise ValueError(
             f"The file returns arrays of shapes {shapes}. Nothing was exported."
         )
     off = np.max([np.abs(found[name] - wanted[name]).max() for name in wanted])

@@ -29,10 +29,6 @@ _MOST = {"float32": 0.01, "mixed_bfloat16": 0.5}
 _REPORT = pathlib.Path("assets.extra", "self_check.json")
 
 
-class ExportError(ValueError):
-    """An export's answers differ from its model's."""
-
-
 def allowed(
     answer: Callable[[np.ndarray], dict[str, np.ndarray]],
     pixels: np.ndarray,
@@ -54,10 +50,10 @@ def allowed(
         policy: a key of `TOLERANCES`.
 
     Raises:
-        ExportError: if the model gives NaN or Inf.
+        ValueError: if the model gives NaN or Inf.
     """
     if not all(np.isfinite(value).all() for value in expected.values()):
-        raise ExportError(
+        raise ValueError(
             "The model itself gives NaN or Inf, so its export cannot be "
             "compared with it. Train it first (an untrained very deep network "
             "overflows with its initial statistics)."
@@ -88,7 +84,7 @@ def check(
         tolerance: the result of `allowed`.
 
     Raises:
-        ExportError: if an answer differs or is missing.
+        ValueError: if an answer differs or is missing.
     """
     labels = version / "assets" / class_labels.FILE
     named = class_labels.read(labels.read_text("utf-8"))
@@ -102,7 +98,7 @@ def check(
             if name.startswith(f"{i}/")
         }
         if set(found) != set(SIGNATURES[request.signature].outputs):
-            raise ExportError(
+            raise ValueError(
                 f"The signature {request.signature!r} of the export returns "
                 f"{sorted(found) or 'nothing'}. Nothing was exported."
             )
@@ -138,13 +134,13 @@ def replayed(module: str, *arguments: pathlib.Path) -> dict[str, np.ndarray]:
         The arrays of the file.
 
     Raises:
-        ExportError: if the module fails.
+        ValueError: if the module fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "answers.npz")
         failed = run_on_cpu(module, *arguments, path)
         if failed:
-            raise ExportError(
+            raise ValueError(
                 "The export does not work in a new process, so nothing was "
                 f"exported: {failed}"
             )
@@ -158,10 +154,10 @@ def check_class_names(
     """Checks the class names in an export.
 
     Raises:
-        ExportError: if they are not the given ones.
+        ValueError: if they are not the given ones.
     """
     if list(found) != list(class_names):
-        raise ExportError(
+        raise ValueError(
             f"{where} does not contain the given classes. Nothing was exported."
         )
 
@@ -170,10 +166,10 @@ def check_difference(what: str, difference: float, tolerance: float) -> None:
     """Checks the largest difference of an export's answers from the model's.
 
     Raises:
-        ExportError: if it is larger than the tolerance, or NaN.
+        ValueError: if it is larger than the tolerance, or NaN.
     """
     if not difference <= tolerance:  # also refuses NaN
-        raise ExportError(
+        raise ValueError(
             f"{what} differs from the model by {difference:.2g}; "
             f"{tolerance:.2g} is allowed. Nothing was exported."
         )

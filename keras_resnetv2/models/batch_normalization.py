@@ -105,7 +105,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
       use Keras's operations.
     - The moving variance is unbiased, N/(N-1), as in Caffe, torch and
       TensorFlow's fused op. In Keras 3 it is biased.
-    - Under a `tf.distribute` strategy, every replica normalises with its own
+    - Under a `tf.distribute` strategy, every replica normalizes with its own
       batch. The moving statistics are averaged over the replicas at every
       step, so all replicas save and export the same numbers. In Keras 3 they
       drift apart, and the first replica's are saved.
@@ -180,7 +180,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
 
     def call(self, inputs, training=None, mask=None):
-        """Normalises; in training also updates the moving statistics."""
+        """Normalizes; in training also updates the moving statistics."""
         training = bool(training) and self.trainable
         if mask is None and self._fused_applies(inputs):
             return self._fused(inputs, training)

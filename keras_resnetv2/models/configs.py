@@ -7,9 +7,8 @@ import numbers
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from keras_resnetv2._checks import FINITE, check_count, is_count
+from keras_resnetv2._checks import FINITE, FRACTION, check_count, is_count
 from keras_resnetv2._options import (
-    Number,
     check_options,
     choices_of,
     documented,
@@ -63,12 +62,6 @@ _DEPTH_MULTIPLES = {"single": 6, "basic": 6, "bottleneck": 9}
 
 # Fields that a named network sets; every builder takes the other ones.
 SIZE_FIELDS = ("depth", "units_per_stage", "widths", "classes")
-
-
-def _fraction(of, name):
-    return Number(
-        lambda value: 0 <= value < 1, f"the fraction {of}, 0 <= {name} < 1"
-    )
 
 
 def _shortcut_option(name, help, number=FINITE):
@@ -156,7 +149,7 @@ class ResNetConfig:
     dropout_rate: float | None = _shortcut_option(
         "dropout_rate",
         "dropped fraction of the shortcut, 0 <= rate < 1",
-        _fraction("dropped", "dropout_rate"),
+        FRACTION,
     )
     dimension_change: DimensionChangeName | None = option(
         None,
@@ -175,12 +168,12 @@ class ResNetConfig:
     )
     kernel_initializer: KernelInitializerName = option(
         "he_normal",
-        "initialisation of the convolutions; he_normal_fan_out is the torch "
+        "initialization of the convolutions; he_normal_fan_out is the torch "
         "recipe's",
     )
     batch_normalization: BatchNormalizationName = option(
         "per_replica",
-        "statistics that normalise a batch: each replica's own, as in the "
+        "statistics that normalize a batch: each replica's own, as in the "
         "paper, or those of all replicas, which several devices of JAX need",
     )
     stochastic_depth: float = option(
@@ -189,7 +182,7 @@ class ResNetConfig:
         "in training. It grows linearly from the first unit to the last. 0 "
         "turns it off",
         source="Huang et al., 2016",
-        number=_fraction("of skipped branches", "stochastic_depth"),
+        number=FRACTION,
     )
     reference: ReferenceName = option(
         "paper",
@@ -277,14 +270,12 @@ class ResNetConfig:
 
     def unit_specs(self) -> Iterator[tuple[str, UnitSpec]]:
         """Yields (layer name prefix, spec) of every unit, first to last."""
+        defaults = SHORTCUT_OPTIONS.get(self.shortcut, {})
         options = {
-            **{field: getattr(self, field) for field in _OPTION_FIELDS},
-            **SHORTCUT_OPTIONS.get(self.shortcut, {}),
-        }
-        options |= {
-            key: getattr(self, key)
-            for key in SHORTCUT_OPTIONS.get(self.shortcut, {})
-            if getattr(self, key) is not None
+            name: defaults.get(name)
+            if getattr(self, name) is None
+            else getattr(self, name)
+            for name in _OPTION_FIELDS
         }
         traits = self.traits
         strided = BOTTLENECK_STRIDES[self.effective_bottleneck_stride]
@@ -441,10 +432,6 @@ def _check_padding(config):
         )
 
 
-def _cifar(depth, **kwargs):
-    return ResNetConfig(depth=depth, **kwargs)
-
-
 def _imagenet(units_per_stage, unit):
     return ResNetConfig(
         units_per_stage=units_per_stage,
@@ -458,14 +445,14 @@ def _imagenet(units_per_stage, unit):
 # The paper's sections 3 to 5 (CIFAR) and 5 (ImageNet). The depths 32 to 56 and
 # 1202 are those of He et al., 2015, with this paper's units.
 MODELS = {
-    "PreActResNet20": _cifar(20),
-    "PreActResNet32": _cifar(32),
-    "PreActResNet44": _cifar(44),
-    "PreActResNet56": _cifar(56),
-    "PreActResNet110": _cifar(110),
-    "PreActResNet1202": _cifar(1202),
-    "PreActResNet164": _cifar(164, unit="bottleneck"),
-    "PreActResNet1001": _cifar(1001, unit="bottleneck"),
+    "PreActResNet20": ResNetConfig(depth=20),
+    "PreActResNet32": ResNetConfig(depth=32),
+    "PreActResNet44": ResNetConfig(depth=44),
+    "PreActResNet56": ResNetConfig(depth=56),
+    "PreActResNet110": ResNetConfig(depth=110),
+    "PreActResNet1202": ResNetConfig(depth=1202),
+    "PreActResNet164": ResNetConfig(depth=164, unit="bottleneck"),
+    "PreActResNet1001": ResNetConfig(depth=1001, unit="bottleneck"),
     "ResNet18V2": _imagenet((2, 2, 2, 2), "basic"),
     "ResNet34V2": _imagenet((3, 4, 6, 3), "basic"),
     "ResNet50V2": _imagenet((3, 4, 6, 3), "bottleneck"),

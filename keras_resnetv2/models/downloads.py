@@ -85,7 +85,7 @@ def _downloaded(row):
         return str(cached)
     address = os.environ.get(ADDRESS, "").rstrip("/")
     if not address:
-        raise _not_to_be_had(row, "It is not set.")
+        raise _not_to_be_had(row, f"{ADDRESS} is not set.")
     if urlsplit(address).scheme not in _SCHEMES:
         raise ValueError(
             f"{ADDRESS} must be a folder's address that begins with "

@@ -38,7 +38,7 @@ def replicas_of(model: keras.Model) -> int:
 
 
 def local_replicas_of(model: keras.Model) -> int:
-    """Returns how many of them are in this process."""
+    """Returns how many of a model's replicas are in this process."""
     if replicas_of(model) == 1:
         return 1
     return len(model.distribute_strategy.extended.worker_devices)

@@ -124,7 +124,7 @@ def find(tag: str, config: ResNetConfig) -> PublishedWeights | File:
     """Returns the published weights of a network.
 
     Options that do not change a trained network's outputs are ignored:
-    initialisation, number of classes, options of the training (dropout,
+    initialization, number of classes, options of the training (dropout,
     stochastic depth, batch normalization on replicas), and depth instead of
     units_per_stage. If several weights fit, the most similar config is chosen.
 

@@ -12,19 +12,15 @@ from keras_resnetv2.models import layer_names
 from keras_resnetv2.models.network_configs import config_of
 from keras_resnetv2.models.published import departures, differences
 from keras_resnetv2.models.published_elsewhere import FILES
-from keras_resnetv2.models.weight_names import find_names, to_theirs
+from keras_resnetv2.models.weight_names import (
+    TORCH_WEIGHTS,
+    find_names,
+    to_theirs,
+)
 
 _TORCH = (".pth", ".pt", ".bin")
 # keras.applications wants a size, which its weights do not depend on.
 _ANY_SIZE = (224, 224)
-_OF_LAYERS = (
-    "kernel",
-    "bias",
-    "gamma",
-    "beta",
-    "moving_mean",
-    "moving_variance",
-)
 # Project -> the formats that it loads.
 FORMATS = {
     "keras_applications": (".weights.h5",),
@@ -91,7 +87,7 @@ def _state(model, config):
     for layer in model.layers:
         for variable in layer.weights:
             there = names.of(layer.name, variable.name)
-            if there is None or variable.name not in _OF_LAYERS:
+            if there is None or variable.name not in TORCH_WEIGHTS:
                 raise ValueError(
                     f"{config.reference} has no weight like {layer.name}/"
                     f"{variable.name}. Only networks as the builders make them "
@@ -100,7 +96,7 @@ def _state(model, config):
             value = keras.ops.convert_to_numpy(variable)
             # PyTorch does not take NumPy's form of bfloat16.
             value = value.astype(np.result_type(value, "float32"))
-            if names.transposed:
+            if names.is_torch:
                 is_head = layer.name == layer_names.CLASSIFIER
                 value = to_theirs(value, is_head and names.head_is_convolution)
             state[there] = value

@@ -27,7 +27,7 @@ _PYTORCHCV_ENDS = {
     "head_bn": "features.post_activ.bn",
     "predictions": "output",
 }
-_TORCH_WEIGHTS = {
+TORCH_WEIGHTS = {
     "kernel": "weight",
     "bias": "bias",
     "gamma": "weight",
@@ -47,9 +47,8 @@ class Names(NamedTuple):
             `stage0` and `unit0` from 0, `block` is `stage` + 1.
         in_unit: our names within a unit -> theirs.
         outside: our names of the other layers -> theirs.
-        weights: our names of a layer's weights -> theirs, if they differ.
-        separator: between the layer's name and the weight's.
-        transposed: whether kernels have PyTorch's order of axes.
+        is_torch: whether weights have PyTorch's names and order of axes, or
+            Keras's.
         head_is_convolution: whether the classifier is a 1x1 convolution.
     """
 
@@ -58,9 +57,7 @@ class Names(NamedTuple):
     unit: str
     in_unit: Mapping[str, str]
     outside: Mapping[str, str]
-    weights: Mapping[str, str]
-    separator: str
-    transposed: bool
+    is_torch: bool
     head_is_convolution: bool = False
 
     def of(self, layer: str, weight: str) -> str | None:
@@ -78,8 +75,11 @@ class Names(NamedTuple):
             theirs = role and prefix + role
         else:
             theirs = self.outside.get(layer)
-        weight = self.weights.get(weight, weight)
-        return theirs and theirs + self.separator + weight
+        if theirs is None:
+            return None
+        if self.is_torch:
+            return f"{theirs}.{TORCH_WEIGHTS.get(weight, weight)}"
+        return f"{theirs}/{weight}"
 
 
 NAMES = (
@@ -89,8 +89,6 @@ NAMES = (
         "stack{stage0}_block{unit0}_",
         {"preact_bn": "pre_activation_bn", **_KERAS_UNIT},
         _KERAS_ENDS,
-        {},
-        "/",
         False,
     ),
     Names(
@@ -99,8 +97,6 @@ NAMES = (
         "conv{block}_block{unit}_",
         {"preact_bn": "preact_bn", **_KERAS_UNIT},
         _KERAS_ENDS,
-        {},
-        "/",
         False,
     ),
     Names(
@@ -126,8 +122,6 @@ NAMES = (
             "head_bn": "norm",
             "predictions": "head.fc",
         },
-        _TORCH_WEIGHTS,
-        ".",
         True,
         True,
     ),
@@ -146,8 +140,6 @@ NAMES = (
                 "shortcut_projection": "identity_conv",
             },
             outside,
-            _TORCH_WEIGHTS,
-            ".",
             True,
         )
         for stem, outside in {
@@ -165,7 +157,7 @@ def find_names(reference: str, stem: str) -> Names | None:
     return next((row for row in rows if stem in row.stems), None)
 
 
-def recognise(names: Set[str]) -> Names | None:
+def recognize(names: Set[str]) -> Names | None:
     """Returns the project whose names these are; None if it is none.
 
     Args:
@@ -175,8 +167,8 @@ def recognise(names: Set[str]) -> Names | None:
     for row in NAMES:
         stems = (row.of(stem, "kernel") for stem in ("stem_conv", "stem_conv1"))
         # Others have names like these, but no pre-activation or no statistics.
-        is_ours = row.of(first, "moving_mean") in names
-        if is_ours and not names.isdisjoint(stems):
+        is_theirs = row.of(first, "moving_mean") in names
+        if is_theirs and not names.isdisjoint(stems):
             return row
     return None
 

@@ -77,7 +77,7 @@ def find(weights: Any, config: ResNetConfig) -> Weights | None:
         name = f"weights={os.fspath(weights)!r}"
     else:
         name = file = getattr(weights, "name", type(weights).__name__)
-    names = weight_names.recognise(state.keys())
+    names = weight_names.recognize(state.keys())
     found = Weights(name, state, names)
     network, own = _stored(weights)
     _check_project(found, network, config)
@@ -117,7 +117,7 @@ def fitting_config(
         found = {name: getattr(row.config, name) for name in names}
     else:
         state = _state_of(weights, config)
-        names = weight_names.recognise(state.keys())
+        names = weight_names.recognize(state.keys())
         source = Weights("", state, names)
         found = {"classes": _classes(source) or config.classes}
         if names is not None:
@@ -170,7 +170,7 @@ def _tagged(tag, row):
         resize=None if is_own else row.resize,
     )
     state = weight_files.read(path_of(row))
-    names = weight_names.recognise(state.keys())
+    names = weight_names.recognize(state.keys())
     return Weights(f"weights={tag!r}", state, names, origin, True)
 
 
@@ -358,7 +358,7 @@ def _classes(weights):
     kernel = weights.state.get(_name_in(weights, layer_names.CLASSIFIER))
     if kernel is None:
         return 0
-    is_torch = weights.names and weights.names.transposed
+    is_torch = weights.names and weights.names.is_torch
     return kernel.shape[0 if is_torch else -1]
 
 
@@ -387,7 +387,7 @@ def _load_state(model, weights):
                 continue
             used.add(there)
             value = weights.state[there]
-            if weights.names and weights.names.transposed:
+            if weights.names and weights.names.is_torch:
                 value = weight_names.to_ours(value, len(variable.shape))
             if value.shape != tuple(variable.shape):
                 problems.append(

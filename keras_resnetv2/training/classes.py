@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_resnetv2._files import write_atomically
 from keras_resnetv2._origin import CLASS_NAMES
-from keras_resnetv2._plots import picture, save_figure
+from keras_resnetv2._plots import plot, save_figure
 from keras_resnetv2._text import csv_table
 
 # Names of the same classes.
@@ -150,7 +150,7 @@ def write_class_files(
     _plot_confusion(folder / f"confusion{suffix}.png", matrix, names, title)
 
 
-@picture
+@plot
 def _plot_confusion(path, matrix, names, title):
     from matplotlib.figure import Figure
 

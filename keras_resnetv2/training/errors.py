@@ -5,8 +5,6 @@ import math
 import re
 import sys
 
-import numpy as np
-
 
 class DivergedError(ArithmeticError):
     """The loss or a variable became NaN or infinite.
@@ -29,13 +27,6 @@ def check_loss(loss: float, step: int) -> None:
     """Raises DivergedError if the loss is NaN or infinite."""
     if not math.isfinite(loss):
         raise DivergedError(f"The loss is {loss}", step)
-
-
-def check_arrays(arrays: dict[str, np.ndarray], step: int) -> None:
-    """Raises DivergedError if a number in an array is NaN or infinite."""
-    for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise DivergedError(f"{name} is not finite", step)
 
 
 @contextlib.contextmanager

@@ -221,7 +221,7 @@ class Experiment:
     cutmix: float | None = option(
         None,
         "alpha of CutMix, which puts a part of one image into another; 0 is "
-        "off; if mixup is on, too, half of the images get either",
+        "off; if mixup is also on, each image gets one of the two at random",
         unset=_of_recipes("cutmix"),
         number=NOT_NEGATIVE,
     )

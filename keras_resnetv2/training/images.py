@@ -1,6 +1,5 @@
 """The images of a training: held in memory, or decoded when needed."""
 
-import functools
 import os
 
 import keras
@@ -56,18 +55,17 @@ def load_split(
             "This training holds no images out (held_out=None). Use the split "
             '"test" or "train", or train with held_out, for instance 0.1.'
         )
-    whole = functools.partial(
-        _load_whole,
+    whole = _load_whole(
         experiment,
+        "test" if split == "test" else "train",
         data_dir=data_dir,
         dataset=dataset,
         image_size=image_size,
         folder_rule=folder_rule,
     )
     if split == "test" or experiment.held_out is None:
-        return whole(split)
-    data = whole("train")
-    rest, held_out = hold_out(data, experiment.held_out)
+        return whole
+    rest, held_out = hold_out(whole, experiment.held_out)
     return {"train": rest, "held_out": held_out}[split]
 
 

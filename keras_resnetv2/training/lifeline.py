@@ -38,7 +38,7 @@ def hold(connections: list, silence: float, is_chief: bool) -> None:
 
 
 def end() -> None:
-    """Ends this process at once, with one line: JAX cannot leave in peace."""
+    """Ends this process at once, with one line: JAX cannot shut down alone."""
     with _ending:  # only one thread says it
         print(LOST, file=sys.__stderr__, flush=True)
         os._exit(1)
@@ -51,7 +51,7 @@ def _watch(connections, silence):
         if time.monotonic() > beat:
             beat = time.monotonic() + 1
             for connection in heard:
-                with contextlib.suppress(OSError):  # it will be heard
+                with contextlib.suppress(OSError):  # `recv` notices it
                     connection.send(_BEAT)
         for connection in select.select(list(heard), [], [], 1)[0]:
             try:

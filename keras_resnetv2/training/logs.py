@@ -6,7 +6,7 @@ import pathlib
 import shutil
 
 from keras_resnetv2._files import write_atomically
-from keras_resnetv2._plots import draw_epochs, picture, save_figure
+from keras_resnetv2._plots import draw_epochs, plot, save_figure
 from keras_resnetv2._text import csv_table
 
 
@@ -110,7 +110,7 @@ class Events:
             self._writer.close()
 
 
-@picture
+@plot
 def plot_curves(
     path: pathlib.Path, rows: list[EpochRow], title: str, tested_on: str
 ) -> None:

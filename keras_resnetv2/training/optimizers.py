@@ -9,8 +9,7 @@ from keras_resnetv2._checks import (
     check_positive,
 )
 
-# Name -> whether the learning rate is inside the velocity.
-MOMENTUM_FORMS = {"caffe": True, "torch": False}
+MOMENTUM_FORMS = ("caffe", "torch")
 
 
 @keras.saving.register_keras_serializable(package="keras_resnetv2")
@@ -107,15 +106,22 @@ class SGD(keras.optimizers.SGD):
         if self.learning_rate_factors:
             factor = self._factors[self._get_variable_index(variable)]
             learning_rate = ops.multiply(learning_rate, factor)
-        if not self.momentum:
+        fused = keras.backend.backend() == "tensorflow"
+        # Keras's own form is Caffe's, with the signs of TensorFlow's operation:
+        # the velocity is stored negative.
+        if not self.momentum or (self.momentum_form == "caffe" and not fused):
             super().update_step(gradient, variable, learning_rate)
             return
         velocity = self.momentums[self._get_variable_index(variable)]
         rate = ops.cast(learning_rate, variable.dtype)
-        if keras.backend.backend() == "tensorflow":
+        if fused:
             self._fused_update(variable, velocity, gradient, rate)
-        else:
-            self._update(variable, velocity, gradient, rate)
+            return
+        new = ops.add(ops.multiply(velocity, self.momentum), gradient)
+        self.assign(velocity, new)
+        if self.nesterov:
+            new = ops.add(ops.multiply(new, self.momentum), gradient)
+        self.assign_add(variable, ops.multiply(new, -rate))
 
     def _fused_update(self, variable, velocity, gradient, rate):
         """Uses one operation per variable: saves 20% of ResNet-1001's graph."""
@@ -152,20 +158,6 @@ class SGD(keras.optimizers.SGD):
             super()._update_model_variables_moving_average(trainable_variables)
         finally:
             self.ema_momentum = longest
-
-    def _update(self, variable, velocity, gradient, rate):
-        ops = keras.ops
-        rate_inside = MOMENTUM_FORMS[self.momentum_form]
-        # The same signs as TensorFlow's operations, so that a training can
-        # resume on another backend: caffe's velocity is stored negative.
-        step = ops.multiply(gradient, -rate) if rate_inside else gradient
-        new = ops.add(ops.multiply(velocity, self.momentum), step)
-        self.assign(velocity, new)
-        if self.nesterov:
-            new = ops.add(ops.multiply(new, self.momentum), step)
-        self.assign_add(
-            variable, new if rate_inside else ops.multiply(new, -rate)
-        )
 
     def get_config(self):
         """Returns the constructor's arguments."""

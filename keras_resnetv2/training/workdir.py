@@ -80,7 +80,7 @@ class Workdir:
     ) -> None:
         """Writes the whole configuration, before a session's first step."""
         self.path.mkdir(parents=True, exist_ok=True)
-        session = _this_session()
+        session = {"versions": versions(), "device": devices.device()}
         earlier = self.sessions() if self.settings.exists() else []
         values = {
             "experiment": dataclasses.asdict(experiment),
@@ -152,10 +152,6 @@ class Workdir:
 
     def _settings(self):
         return json.loads(self.settings.read_text())
-
-
-def _this_session():
-    return {"versions": versions(), "device": devices.device()}
 
 
 def versions() -> dict[str, str]:

@@ -5,7 +5,7 @@ import pathlib
 import textwrap
 from collections.abc import Sequence
 
-from keras_resnetv2._plots import picture, save_figure
+from keras_resnetv2._plots import plot, save_figure
 from keras_resnetv2._text import one_line
 from keras_resnetv2.tuning.trials import COSTS, TrialRow, best, front, percent
 
@@ -14,7 +14,7 @@ _TICKS = ((200, (1,)), (15, (1, 2, 5)), (1, (1, 1.5, 2, 3, 5, 7)))
 _EPOCH_LABELS = 8
 
 
-@picture
+@plot
 def plot_trials(
     path: pathlib.Path, rows: Sequence[TrialRow], title: str
 ) -> None:

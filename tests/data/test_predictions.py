@@ -14,7 +14,7 @@ from keras_resnetv2.training.trained import Trained
         (np.array([[False, False, True]]), "c"),
     ],
 )
-def test_quantised_scores(scores, best):
+def test_quantized_scores(scores, best):
     [[(_, name, score)]] = decode_predictions(scores, 1, ["a", "b", "c"])
     assert (name, score) == (best, scores.max())
 

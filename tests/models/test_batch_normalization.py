@@ -131,7 +131,7 @@ def test_the_fused_op_is_what_runs(training):
         ((1, 1, 1, 6), {}),
     ],
 )
-def test_every_path_normalises_as_keras_and_keeps_the_unbiased_variance(
+def test_every_path_normalizes_as_keras_and_keeps_the_unbiased_variance(
     shape, kwargs
 ):
     x = np.random.default_rng(0).normal(2.0, 3.0, shape)

@@ -316,7 +316,7 @@ def test_a_folder_of_a_disk(to_download, monkeypatch):
 
 def test_where_a_file_is_not_to_be_had(to_download, served, monkeypatch):
     row, file = to_download
-    says = "KERAS_RESNETV2_WEIGHTS. It is not set. Set it.*" + row.sha256
+    says = "KERAS_RESNETV2_WEIGHTS is not set. Set it.*" + row.sha256
     with pytest.raises(OSError, match=says):
         ResNetV2(row.config, weights="cifar10")
     monkeypatch.setenv(downloads.ADDRESS, "/some/folder")

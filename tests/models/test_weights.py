@@ -91,7 +91,7 @@ def test_every_reference_has_names_for_all_its_weights(row):
             ]
             assert None not in theirs
             assert len(set(theirs)) == len(theirs)
-            assert weight_names.recognise(set(theirs)) is names
+            assert weight_names.recognize(set(theirs)) is names
             counts = complexity(config, input_shape=(32, 32, 3))
             assert counts == counted(model)
 

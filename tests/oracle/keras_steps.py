@@ -151,7 +151,7 @@ if __name__ == "__main__":
         import jax
 
         jax.config.update("jax_enable_x64", dtype == "float64")
-    # On JAX and PyTorch, Keras takes means and normalises in float32 even
+    # On JAX and PyTorch, Keras takes means and normalizes in float32 even
     # where everything is float64; here it shall not.
     dtypes.BIT64_TO_BIT32_DTYPE.clear()
     keras.config.set_floatx(dtype)
