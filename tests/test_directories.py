@@ -85,13 +85,24 @@ def test_version_0_1_0_respects_it(tmp_path):
     assert subprocess.check_output(take) == b""
 
 
-WITHOUT_FCNTL = """
-import sys
-sys.modules["fcntl"] = None  # as on Windows
-import keras_resnetv2.studies, keras_resnetv2.tuning
+WITHOUT_FLOCK = """
+import pathlib, sys
+sys.modules["fcntl"] = None
+from keras_resnetv2._directories import LockedError, locked
+folder = pathlib.Path(sys.argv[1])
+for _ in range(2):
+    with locked(folder):
+        try:
+            with locked(folder):
+                pass
+        except LockedError:
+            print("locked")
 """
 
 
-def test_searches_and_studies_import_where_there_is_no_fcntl():
-    pytest.importorskip("keras_tuner")
-    subprocess.run([sys.executable, "-c", WITHOUT_FCNTL], check=True)
+def test_without_flock_the_existence_of_the_file_is_the_lock(tmp_path):
+    run = [sys.executable, "-W", "ignore", "-c", WITHOUT_FLOCK, tmp_path]
+    assert subprocess.check_output(run) == b"locked\n" * 2
+    (tmp_path / ".lock").touch()  # of a killed process
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run(run, check=True, stderr=subprocess.DEVNULL)

@@ -12,7 +12,7 @@ import time
 
 import keras
 import pytest
-from processes import run_command
+from processes import run_command, run_forked
 
 pytest.importorskip("keras_tuner")
 
@@ -54,6 +54,37 @@ def test_a_search_of_one_trial(tmp_path):
     best = json.loads((tmp_path / "best.json").read_text())
     assert best["options"] == {"depth": 8} and best["batch_size"] == 128
     assert best["epochs"] is None and best["held_out"] is None
+
+
+GIVEN = """
+import json, sys
+from keras_resnetv2 import tuning
+from keras_resnetv2.cli import tune
+tuning.search = lambda *args, **given: print(json.dumps(given))
+tune.entry_point()
+"""
+
+
+def test_the_flags_reach_the_search(tmp_path):
+    flags = {"max_parameters": 10**6, "max_flops": 10**8, "max_trials": 4}
+    done = run_forked(
+        GIVEN,
+        *("--dataset=fake", "--shortcut=conv", "--tuner=grid"),
+        *("--search=width,batch_size", "--parallel=3"),
+        f"--workdir={tmp_path}",
+        *(f"--{name}={value}" for name, value in flags.items()),
+        *("--space=width=16", f"--data_dir={tmp_path}"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        **flags,
+        "tuner": "grid",
+        # Fixed by a flag of the network, and by --space.
+        "space": {"shortcut": None, "width": 16},
+        "search": ["width", "batch_size"],
+        "parallel": 3,
+        "data_dir": str(tmp_path),
+    }
 
 
 def wait_for(path, process):

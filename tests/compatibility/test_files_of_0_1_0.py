@@ -110,7 +110,7 @@ def test_a_training_goes_on(files, capsys):
     assert training.load_trained(files / "training").step == 12
 
 
-def test_a_search_goes_on(files):
+def test_a_finished_search_is_read(files):
     tuning = pytest.importorskip("keras_resnetv2.tuning")
     settings = json.loads((files / "search/search.json").read_text())
     found = tuning.search(
@@ -124,7 +124,7 @@ def test_a_search_goes_on(files):
     assert found.test["images"] == 128
 
 
-def test_a_study_goes_on(files):
+def test_a_finished_row_is_reported(files):
     directory = studies.Studydir(files / "study")
     [plan] = directory.plans()
     assert studies.run_study(plan, directory.path, rows=("good",)) == {}

@@ -410,9 +410,9 @@ def test_keras_deserializes_nothing(folder, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a layer, a class or a function was looked up")
 
-    for name in ("deserialize", "from_config"):
-        monkeypatch.setattr(keras.layers, "deserialize", refuse)
-        monkeypatch.setattr(keras.Model, "from_config", refuse)
+    monkeypatch.setattr(keras.layers, "deserialize", refuse)
+    monkeypatch.setattr(keras.Model, "from_config", refuse)
+    monkeypatch.setattr(keras.saving, "deserialize_keras_object", refuse)
     monkeypatch.setattr(keras.models, "load_model", refuse)
     monkeypatch.setattr(pickle, "loads", refuse)
     monkeypatch.setattr(pickle, "load", refuse)

@@ -69,10 +69,12 @@ def file(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("row", REFERENCES, ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row",
+    [row for row in REFERENCES if row.name != "paper"],
+    ids=lambda row: row.name,
+)
 def test_every_reference_has_names_for_all_its_weights(row):
-    if row.name == "paper":
-        return
     for stem in row.stems:
         for unit in ("basic", "bottleneck"):
             config = ResNetConfig(
@@ -231,20 +233,20 @@ def test_an_input_of_other_channels(file):
 
 
 @pytest.mark.parametrize(
-    "content, says",
+    "name, content",
     [
-        (b"", "cannot be read"),
-        (b"no weights", "cannot be read"),
-        (b"\x89HDF\r\n\x1a\nrest", "cannot be read"),
-        (b"\x10\0\0\0\0\0\0\0{damaged", "cannot be read"),
-        (b"PK\x03\x04", "cannot be read"),
+        ("file.h5", b""),
+        ("file.h5", b"no weights"),
+        ("file.h5", b"\x89HDF\r\n\x1a\nrest"),
+        ("file.safetensors", b"\x10\0\0\0\0\0\0\0{damaged"),
+        ("file.pth", b"PK\x03\x04"),
     ],
 )
-def test_files_that_hold_no_weights(content, says, tmp_path):
-    path = tmp_path / "file.h5"
+def test_files_that_hold_no_weights(name, content, tmp_path):
+    path = tmp_path / name
     path.write_bytes(content)
     pytest.importorskip("safetensors")
-    with pytest.raises((ValueError, ImportError), match=f"{says}|torch"):
+    with pytest.raises(ValueError, match="cannot be read"):
         PreActResNet20(weights=path)
 
 
@@ -333,9 +335,10 @@ class Malicious:
 
 
 def test_a_malicious_pickle_is_refused(tmp_path, capsys):
+    pytest.importorskip("torch")
     path = tmp_path / "w.pth"
     path.write_bytes(pickle.dumps({"state_dict": Malicious()}))
-    with pytest.raises((ValueError, ImportError), match="refused|needs torch"):
+    with pytest.raises(ValueError, match="refused"):
         PreActResNet20(weights=path)
     assert "this must not" not in capsys.readouterr().out
 

@@ -67,6 +67,18 @@ def test_every_kind_of_network(options, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_training_on_other_images(trained, folder):
+    result = training.evaluate(trained, dataset=str(folder))
+    network = training.load_trained(trained)
+    test = load_arrays(folder, "test", image_size=32)
+    answers = network.model.predict(
+        network.facts.standardization(test.images), verbose=0
+    ).argmax(axis=1)
+    expected = [NAMES.index(test.class_names[one]) for one in test.labels]
+    assert result["error"] == np.mean(answers != expected)
+    assert (result["images"], result["step"]) == (len(test), 12)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Pictures of other sizes, of four of the ten classes."""

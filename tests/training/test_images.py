@@ -66,3 +66,15 @@ def test_streamed_images_are_held_out(imagenet_dir):
 def test_unknown_split():
     with pytest.raises(ValueError, match="'validation'.*'test', 'held_out'"):
         images.load_split(experiment(), "validation")
+
+
+def test_small_data_go_to_the_accelerator_of_jax(small_fake, monkeypatch):
+    in_memory = small_fake("fake", "test")
+    monkeypatch.setattr(images.keras.backend, "backend", lambda: "jax")
+    assert images.framework(in_memory) == "numpy"
+    monkeypatch.setattr(images, "has_accelerator", lambda: True)
+    assert images.framework(in_memory) == "device"
+    monkeypatch.setattr(images, "_DEVICE_BYTES", in_memory.images.nbytes - 1)
+    assert images.framework(in_memory) == "numpy"
+    monkeypatch.setattr(images.keras.backend, "backend", lambda: "tensorflow")
+    assert images.framework(in_memory) == "tensorflow"
