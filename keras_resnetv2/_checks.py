@@ -103,7 +103,7 @@ def is_count(value) -> bool:
     return _is_number(value, COUNT, numbers.Integral)
 
 
-def check_positive(what: str, value) -> None:
+def check_learning_rate(what: str, value) -> None:
     """Checks that a learning rate, or a factor on one, is above 0.
 
     Raises:

@@ -19,12 +19,12 @@ from keras_resnetv2.export.signatures import (
 )
 from keras_resnetv2.export.warm_up import Request
 
-# By dtype policy: the largest difference allowed in a probability, or in a
-# feature relative to the largest feature; and the policy's unit roundoff.
-TOLERANCES = {"float32": 1e-5, "mixed_bfloat16": 0.05}
+# By dtype policy: the difference that is always allowed in a probability, or in
+# a feature relative to the largest feature; and the policy's unit roundoff.
+_LEAST = {"float32": 1e-5, "mixed_bfloat16": 0.05}
 _ROUNDOFFS = {"float32": 2**-24, "mixed_bfloat16": 2**-9}
 _SENSITIVE = 10
-# A tolerance above these would make the check useless.
+# Above these, what is allowed would make the check useless.
 _MOST = {"float32": 0.01, "mixed_bfloat16": 0.5}
 _REPORT = pathlib.Path("assets.extra", "self_check.json")
 
@@ -39,15 +39,15 @@ def allowed(
 
     A very deep network amplifies the rounding of its pixels, and its internal
     rounding as well: in float32, three digits of the probabilities of a
-    ResNet-1001 with random weights are correct. So the result is the tolerance
-    or, if larger, ten times the effect of rounding the pixels, up to 0.01 in
-    float32 and 0.5 in bfloat16.
+    ResNet-1001 with random weights are correct. So the result is 1e-5 (0.05 in
+    bfloat16) or, if larger, ten times the effect of rounding the pixels, up to
+    0.01 in float32 and 0.5 in bfloat16.
 
     Args:
         answer: computes the model's `probabilities` and `features` of pixels.
         pixels: float32 (N, H, W, C), 0 to 255.
         expected: the answer for these pixels.
-        policy: a key of `TOLERANCES`.
+        policy: float32 or mixed_bfloat16.
 
     Raises:
         ValueError: if the model gives NaN or Inf.
@@ -62,7 +62,7 @@ def allowed(
     rounded = answer(pixels * np.float32(1 + signs * _ROUNDOFFS[policy]))
     changes = [_off(rounded[key], expected[key], key) for key in expected]
     sensitive = min(_SENSITIVE * max(changes), _MOST[policy])
-    return max(TOLERANCES[policy], sensitive)
+    return max(_LEAST[policy], sensitive)
 
 
 def check(
@@ -70,7 +70,7 @@ def check(
     requests: Sequence[Request],
     expected: dict[str, np.ndarray],
     class_names: Sequence[str],
-    tolerance: float,
+    allowed: float,
 ) -> None:
     """Replays the requests in a new process and compares the answers.
 
@@ -81,7 +81,7 @@ def check(
         requests: the same requests.
         expected: the model's `probabilities` and `features` of their pictures.
         class_names: one name per class.
-        tolerance: the result of `allowed`.
+        allowed: the result of `allowed`.
 
     Raises:
         ValueError: if an answer differs or is missing.
@@ -104,10 +104,10 @@ def check(
             )
         off = _difference(found, expected, request.valid, class_names)
         check_difference(
-            f"The signature {request.signature!r} of the export", off, tolerance
+            f"The signature {request.signature!r} of the export", off, allowed
         )
         worst = max(worst, off)
-    report = report_of(worst, tolerance)
+    report = report_of(worst, allowed)
     (version / _REPORT).write_text(json.dumps(report, indent=2) + "\n")
 
 
@@ -162,24 +162,24 @@ def check_class_names(
         )
 
 
-def check_difference(what: str, difference: float, tolerance: float) -> None:
+def check_difference(what: str, difference: float, allowed: float) -> None:
     """Checks the largest difference of an export's answers from the model's.
 
     Raises:
-        ValueError: if it is larger than the tolerance, or NaN.
+        ValueError: if it is larger than allowed, or NaN.
     """
-    if not difference <= tolerance:  # also refuses NaN
+    if not difference <= allowed:  # also refuses NaN
         raise ValueError(
             f"{what} differs from the model by {difference:.2g}; "
-            f"{tolerance:.2g} is allowed. Nothing was exported."
+            f"{allowed:.2g} is allowed. Nothing was exported."
         )
 
 
-def report_of(difference: float, tolerance: float) -> dict[str, float]:
+def report_of(difference: float, allowed: float) -> dict[str, float]:
     """Returns what a check found, for users."""
     return {
         "largest_difference": float(difference),
-        "allowed": float(tolerance),
+        "allowed": float(allowed),
     }
 
 

@@ -58,7 +58,7 @@ def ResNetV2(
 
     Layers are named by their position: `stem_conv`, `stage2_unit1_conv1`,
     `stage2_unit1_out`, `head_relu`, `predictions`; see `feature_taps`. Under a
-    mixed-precision policy the head computes in float32.
+    mixed-precision policy, pooling and classifier compute in float32.
 
     Args:
         config: the network's config, or its name: see `list_models`.

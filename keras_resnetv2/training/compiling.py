@@ -6,8 +6,8 @@ from keras_resnetv2._checks import (
     FRACTION,
     check_choice,
     check_count,
+    check_learning_rate,
     check_number,
-    check_positive,
 )
 from keras_resnetv2.models.classifier import gives_logits
 from keras_resnetv2.models.layer_names import CLASSIFIER
@@ -230,7 +230,7 @@ def compile(
 
 
 def _backbone_factors(model, backbone_rate, rate):
-    check_positive("backbone_learning_rate", backbone_rate)
+    check_learning_rate("backbone_learning_rate", backbone_rate)
     if not any(layer.name == CLASSIFIER for layer in model.layers):
         raise ValueError(
             "backbone_learning_rate is for all layers except "

@@ -227,7 +227,8 @@ class Experiment:
     )
     precision: PrecisionName = option(
         "float32",
-        "floating-point precision; in mixed precision the head is float32",
+        "floating-point precision; in mixed precision, pooling and classifier "
+        "are float32",
     )
     remat: RematName = option(
         "none",

@@ -5,8 +5,8 @@ import keras
 from keras_resnetv2._checks import (
     NOT_NEGATIVE,
     check_choice,
+    check_learning_rate,
     check_number,
-    check_positive,
 )
 
 MOMENTUM_FORMS = ("caffe", "torch")
@@ -66,7 +66,7 @@ class SGD(keras.optimizers.SGD):
         check_number("weight_decay", weight_decay, NOT_NEGATIVE)
         learning_rate_factors = dict(learning_rate_factors or {})
         for name, factor in learning_rate_factors.items():
-            check_positive(f"learning_rate_factors[{name!r}]", factor)
+            check_learning_rate(f"learning_rate_factors[{name!r}]", factor)
         super().__init__(
             learning_rate=learning_rate,
             momentum=momentum,
