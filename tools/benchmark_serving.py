@@ -26,6 +26,7 @@ from keras_resnetv2 import (
     export_saved_model,
 )
 from keras_resnetv2._processes import available_cores, processor
+from keras_resnetv2._text import markdown_table
 from keras_resnetv2.models.configs import find_config
 
 _MODEL = flags.DEFINE_string("model", "ResNet50V2", "A name in MODELS.")
@@ -125,21 +126,27 @@ def main(argv):
         counts[_PEER] = multiply_adds(
             keras.applications.ResNet50V2(weights=None)
         )
-    print(
-        "| export | weights, MB | multiply-adds, G | request, ms | CPU, ms "
-        "| multiply-adds a second, to model.export's | ... of CPU |"
+    head = (
+        "export",
+        "weights, MB",
+        "multiply-adds, G",
+        "request, ms",
+        "CPU, ms",
+        "multiply-adds a second, to model.export's",
+        "... of CPU",
     )
-    print("| --- |" + " ---: |" * 6)
     first = counts["model.export"] / times["model.export"].min(axis=1)
-    for name, both in times.items():
-        ratios = counts[name] / both.min(axis=1) / first
-        cells = [
+    rows = [
+        (
+            name,
             f"{bytes_of[name] / 1e6:.1f}",
             f"{counts[name] / 1e9:.2f}",
             *(f"{min(one):.0f} ({statistics.median(one):.0f})" for one in both),
-            *(f"{ratio:.2f}" for ratio in ratios),
-        ]
-        print(f"| {name} | {' | '.join(cells)} |")
+            *(f"{r:.2f}" for r in counts[name] / both.min(axis=1) / first),
+        )
+        for name, both in times.items()
+    ]
+    print(markdown_table(head, rows, [False] + [True] * 6))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tables.results import RESULTS, read
 
 from keras_resnetv2._plots import draw_epochs, line_styles, save_figure
 from keras_resnetv2.analysis import plot_propagation
-from keras_resnetv2.studies.curves import ERROR_OF
+from keras_resnetv2.studies.curves import ERROR_OF, draw_band
 from keras_resnetv2.studies.results import error_text, summarize
 
 _PANELS = ("signal", "product", "direct", "cancelled")
@@ -47,18 +47,11 @@ def draw_gap(name: str) -> None:
         for row, style in zip(rows, line_styles(len(rows), thinnest=1.8)):
             runs = results[row.name]
             errors = 100 * np.stack([error(run) for run in runs])
-            epochs = range(1, errors.shape[1] + 1)
+            band = [errors.min(0), np.median(errors, axis=0), errors.max(0)]
             last = error_text(summarize(runs).median)
             label = f"{row.label}: {last} (median of {len(runs)})"
-            axes.plot(epochs, np.median(errors, axis=0), label=label, **style)
-            axes.fill_between(
-                epochs,
-                errors.min(axis=0),
-                errors.max(axis=0),
-                color=style["color"],
-                alpha=0.15,
-                lw=0,
-            )
+            draw_band(axes, label, np.transpose(band), style)
+        epochs = range(1, len(errors[0]) + 1)
         draw_epochs(axes, epochs, runs[0].schedule["rates"])
         axes.set_title(f"{title}, in %")
         axes.grid(alpha=0.3)

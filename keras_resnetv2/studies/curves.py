@@ -63,7 +63,7 @@ def error_curves(
             bands, line_styles(len(bands), 2.2, 1.4)
         ):
             last = error_text(_LAST[split](summarize(runs)))
-            _draw(axes, f"{last}  {label}", band, style)
+            draw_band(axes, f"{last}  {label}", band, style)
         rates = max(
             (run.schedule["rates"] for _, runs in rows for run in runs), key=len
         )
@@ -90,7 +90,15 @@ def _band(runs):
     return np.minimum(band, 100.0)
 
 
-def _draw(axes, label, band, style):
+def draw_band(axes, label: str, band: np.ndarray, style: dict) -> None:
+    """Draws a line, and the range of the runs behind it.
+
+    Args:
+        axes: the axes of matplotlib.
+        label: the line's name in the legend.
+        band: (epochs, 3): lowest, median and highest error, in %.
+        style: from `line_styles`.
+    """
     epochs = np.arange(1, len(band) + 1)
     lowest, median, highest = band.T
     axes.plot(
