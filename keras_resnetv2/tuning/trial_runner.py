@@ -66,8 +66,6 @@ class TrialRunner:
             TrainingFailedError: if the trial failed.
         """
         values = trial.hyperparameters.values
-        if excess := self._space.excess(values):
-            raise parent.TrainingFailedError(f"not built: {excess}")
         experiment = dataclasses.replace(
             self._space.experiment(values),
             epochs=values.get(EPOCHS, self._space.base.epochs),
