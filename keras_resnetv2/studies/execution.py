@@ -66,6 +66,7 @@ def run_study(
     if checkpoint_steps is not None:
         check_count("checkpoint_steps", checkpoint_steps)
     pool = Pool(parallel)
+    rows = None if rows is None else tuple(rows)
     names = [row.name for row in plan.study.rows]
     if unknown := sorted(set(rows or ()) - set(names)):
         raise ValueError(

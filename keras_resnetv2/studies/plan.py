@@ -5,7 +5,12 @@ import dataclasses
 from keras_resnetv2._checks import check_count
 from keras_resnetv2._text import brief
 from keras_resnetv2.studies.results import Result
-from keras_resnetv2.studies.study import Row, Study, run_name
+from keras_resnetv2.studies.study import (
+    Row,
+    Study,
+    check_run_names,
+    run_name,
+)
 from keras_resnetv2.training.experiment import Experiment
 
 
@@ -32,16 +37,7 @@ class Plan:
 
     def __post_init__(self):
         check_count("seeds", self.seeds)
-        of_name = {}
-        for (row, _), experiment in self.runs().items():
-            name = run_name(experiment)
-            if of_name.setdefault(name, experiment) != experiment:
-                raise ValueError(
-                    f"Row {row!r} of study {self.study.name!r} would use the "
-                    f"directory {name!r}, like a row with another dataset: "
-                    f"{experiment.dataset!r} and {of_name[name].dataset!r}. "
-                    "Rename one of the folders."
-                )
+        check_run_names(self.runs().values())
 
     @property
     def length(self) -> int | None:

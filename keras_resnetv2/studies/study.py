@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import numbers
 import re
+from collections.abc import Iterable
 
 from keras_resnetv2._text import brief
 from keras_resnetv2.models.configs import ResNetConfig, find_config
@@ -216,3 +217,25 @@ def run_name(experiment: Experiment) -> str:
     digest = hashlib.sha256(name.encode()).hexdigest()[:16]
     kept = name.encode()[: _LONGEST - len(digest) - 1].decode(errors="ignore")
     return f"{kept}-{digest}"
+
+
+def check_run_names(experiments: Iterable[Experiment]) -> None:
+    """Checks that different experiments do not share a run's directory.
+
+    Raises:
+        ValueError: if two do, since their paths differ only in "/" and "_".
+    """
+    named = {}
+    for experiment in experiments:
+        name = run_name(experiment)
+        other = named.setdefault(name, experiment)
+        if other != experiment:
+            differing = [
+                f"{field} {value!r} and {getattr(other, field)!r}"
+                for field, value in vars(experiment).items()
+                if value != getattr(other, field)
+            ]
+            raise ValueError(
+                f"Two runs would share the directory {name!r}. They have "
+                f"{'; '.join(differing)}. Rename one of the folders."
+            )

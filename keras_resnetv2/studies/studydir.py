@@ -21,7 +21,7 @@ from keras_resnetv2.studies.results import (
     read_results,
     write_results,
 )
-from keras_resnetv2.studies.study import Study, run_name
+from keras_resnetv2.studies.study import Study, check_run_names, run_name
 from keras_resnetv2.training.workdir import Workdir
 
 # Writing takes moments. Version 0.1.0 locks the directory for a whole study.
@@ -68,8 +68,11 @@ class Studydir:
 
         Raises:
             ValueError: if this directory contains something else, or the same
-                study with other settings or with rows that the plan lacks.
+                study with other settings or with rows that the plan lacks, or
+                another study with a run of the same name.
         """
+        plans = [*map(self._read, self._plans()), plan]
+        check_run_names(run for one in plans for run in one.runs().values())
         settings = self._settings(plan.study.name)
         if settings.exists():
             before = self._read(settings)

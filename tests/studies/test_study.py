@@ -7,7 +7,7 @@ import pytest
 from small_study import TINY, row
 
 from keras_resnetv2 import ResNetConfig
-from keras_resnetv2.studies import STUDIES, Plan, Study
+from keras_resnetv2.studies import STUDIES, Plan, Study, Studydir
 from keras_resnetv2.studies.study import run_name
 
 SHIPPED = pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
@@ -169,14 +169,27 @@ def test_long_names_are_file_names_and_differ(tmp_path):
     assert len(names) == 2
 
 
-def test_two_folders_of_one_name_are_refused():
+def test_two_folders_of_one_name_are_refused(tmp_path):
     study = dataclasses.replace(
         TINY,
         rows=(of_folder("one", "a/b_c"), of_folder("other", "a/b/c")),
         tables={},
     )
-    with pytest.raises(ValueError, match="'a/b/c' and 'a/b_c'. Rename"):
+    with pytest.raises(ValueError, match="dataset 'a/b/c' and 'a/b_c'. Ren"):
         Plan(study)
+    # Nor in two studies that share a directory.
+    one, other = (
+        Plan(
+            dataclasses.replace(study, name=each.name, rows=(each,)),
+            seeds=1,
+        )
+        for each in study.rows
+    )
+    directory = Studydir(tmp_path)
+    directory.claim(one)
+    directory.claim(one)
+    with pytest.raises(ValueError, match="dataset 'a/b/c' and 'a/b_c'. Ren"):
+        directory.claim(other)
 
 
 @pytest.mark.parametrize(
