@@ -127,25 +127,10 @@ def _not_there(builder, tried: str, other_way: str = "") -> FileNotFoundError:
 
 
 def _prepare(builder) -> None:
-    # TFDS takes files from here before it downloads them, and checks their
-    # SHA-256.
-    root = builder.data_path.parents[builder.info.full_name.count("/")]
-    folder = root / "downloads" / "manual"
-    # TFDS itself would retry for minutes. It knows no URLs of a dataset that
-    # needs no download, or that does not register its checksums.
-    missing = [
-        url
-        for url, info in (builder.url_infos or {}).items()
-        if not (info.filename and (folder / info.filename).exists())
-    ]
-    hosts = _unreachable_hosts(missing)
-    if hosts:
-        raise _not_there(
-            builder,
-            f"and cannot be downloaded: no answer from {hosts}",
-            f" Or put {', '.join(missing[:_SHOWN])}"
-            f"{' and the others' if missing[_SHOWN:] else ''} into {folder}.",
-        )
+    if (
+        not builder.MANUAL_DOWNLOAD_INSTRUCTIONS
+    ):  # else TFDS only looks for files
+        _check_hosts(builder)
     try:
         builder.download_and_prepare()
     # The remedy is the same for every failure (network, checksum, files to
@@ -156,6 +141,37 @@ def _prepare(builder) -> None:
             builder,
             f"and TFDS could not prepare it ({type(error).__name__}: {reason})",
         ) from None
+
+
+def _check_hosts(builder) -> None:
+    """Checks that TFDS can download what it needs; it would retry for minutes.
+
+    TFDS knows no URLs of a dataset that does not register its checksums.
+
+    Raises:
+        FileNotFoundError: if no host answers.
+    """
+    # TFDS takes files from here before it downloads them, and checks their
+    # SHA-256.
+    root = builder.data_path.parents[builder.info.full_name.count("/")]
+    folder = root / "downloads" / "manual"
+    missing = {
+        url: info.filename
+        for url, info in (builder.url_infos or {}).items()
+        if not (info.filename and (folder / info.filename).exists())
+    }
+    hosts = _unreachable_hosts(missing)
+    if not hosts:
+        return
+    files = [f"{name} ({url})" for url, name in missing.items() if name]
+    raise _not_there(
+        builder,
+        f"and cannot be downloaded: no answer from {hosts}",
+        f" Or put into {folder}: {', '.join(files[:_SHOWN])}"
+        f"{' and the others' if files[_SHOWN:] else ''}."
+        if files
+        else "",
+    )
 
 
 def _unreachable_hosts(urls) -> str:
