@@ -21,6 +21,7 @@ class Number(NamedTuple):
 FINITE = Number(math.isfinite, "a finite number")
 POSITIVE = Number(lambda value: 0 < value < math.inf, "a number larger than 0")
 COUNT = Number(lambda value: value >= 1, "a whole number, at least 1")
+COUNT_OR_ZERO = Number(lambda value: value >= 0, "a whole number, at least 0")
 NOT_NEGATIVE = Number(
     lambda value: 0 <= value < math.inf, "a number, at least 0"
 )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_resnetv2._checks import (
-    NOT_NEGATIVE,
+    COUNT_OR_ZERO,
     Number,
     check_choice,
     check_count,
@@ -193,7 +193,7 @@ def training_batches(
             f"more images."
         )
     for name, step in (("first_step", first_step), ("steps", steps)):
-        check_number(name, step, NOT_NEGATIVE, numbers.Integral)
+        check_number(name, step, COUNT_OR_ZERO, numbers.Integral)
     if first_step > steps:
         raise ValueError(
             "Expected first_step <= steps; received "
@@ -355,12 +355,13 @@ def _fitting_part(
 ) -> Part | None:
     if part is None:
         return None
-    if not 0 <= part.process < part.processes or (
-        part.replicas % part.processes
+    if (
+        not 0 <= part.process < part.processes <= part.replicas
+        or part.replicas % part.processes
     ):
         raise ValueError(
-            "Expected a process from 0 to processes - 1, and a multiple of "
-            f"processes as replicas; received {part}."
+            "process must be from 0 to processes - 1, and replicas a multiple "
+            f"of processes; received {part}."
         )
     if framework != "tensorflow" and part.replicas != part.processes:
         raise ValueError(

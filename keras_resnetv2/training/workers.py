@@ -71,8 +71,9 @@ def _of_tf_config():
         return 0, []
     try:
         config = json.loads(text)
-        cluster = dict(config.get("cluster") or {})
-        task = dict(config.get("task") or {})
+        cluster, task = config.get("cluster") or {}, config.get("task") or {}
+        if not (isinstance(cluster, dict) and isinstance(task, dict)):
+            raise TypeError("cluster and task must be objects")
         roles = [*cluster, *filter(None, [task.get("type")])]
     except (ValueError, AttributeError, TypeError) as error:
         raise ValueError(

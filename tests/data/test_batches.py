@@ -164,11 +164,15 @@ def test_parts_make_the_batches_of_one_process(
         ({"framework": "tensorflow"}, "batch_size=16.*multiple of 3"),
         (
             {"framework": "tensorflow", "part": Part(0, 2, 3)},
-            "a multiple of processes as replicas",
+            "replicas a multiple of processes",
         ),
         (
             {"framework": "numpy", "part": Part(2, 2, 2)},
-            "a process from 0 to processes - 1",
+            "process must be from 0 to processes - 1",
+        ),
+        (
+            {"framework": "numpy", "part": Part(0, 1, 0)},
+            "replicas a multiple of processes",
         ),
         (
             {"framework": "tensorflow", "mixup": 0.2, "batch_size": 15},
@@ -195,7 +199,7 @@ def test_bad_parts(data, options, message):
 )
 def test_bad_numbers(data, options):
     (name,) = options
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number"):
         stream(data, "numpy", **{"steps": 6, **options})
 
 

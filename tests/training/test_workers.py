@@ -344,9 +344,12 @@ def test_goes_on_with_another_number_of_workers(tmp_path, backend):
     [
         ("{", "cannot be read"),
         ("[]", "cannot be read"),
-        ({"cluster": ["worker"]}, "cannot be read"),
-        ({"cluster": [{"worker": ["a:1", "b:1"]}]}, "cannot be read|roles"),
-        ({"cluster": {"worker": ["a:1", "b:1"]}, "task": [1]}, "cannot be re"),
+        ({"cluster": ["worker"]}, "cluster and task must be objects"),
+        ({"cluster": ["ab", "cd"]}, "cluster and task must be objects"),
+        (
+            {"cluster": {"worker": ["a:1", "b:1"]}, "task": [1]},
+            "cluster and task must be objects",
+        ),
         ({"cluster": {"worker": "a:1"}}, "workers 'a:1'"),
         ({"cluster": {"worker": ["a", "b:1"]}}, "'a', 'b:1'"),
         (
