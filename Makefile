@@ -1,7 +1,7 @@
 # make demo        trains, evaluates and exports a small network, and compares
 #                  its answers with the published network's: two minutes
 # make test        runs the fast tests, as in CI
-# make test-all    also: very deep networks, PyTorch, several processes, browser
+# make test-all    also: deep networks, more combinations, PyTorch, several processes, browser
 # make test-serving   tests exports with other servers (Linux)
 # make test-without-tensorflow    tests training on JAX without TensorFlow
 # make lint        runs ruff, the import rules and mypy

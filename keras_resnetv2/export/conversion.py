@@ -59,7 +59,7 @@ def export(
     pixels = warm_up.noise(model)
     answer = signatures.answer_of(model, standardization)
     expected = answer(pixels)
-    allowed = self_check.allowed(answer, pixels, expected, "float32")
+    allowed = self_check.allowed_difference(answer, pixels, expected, "float32")
     with tempfile.TemporaryDirectory() as folder:
         part = pathlib.Path(folder, f"network{path.suffix}")
         _convert(around(model, standardization), part, format)

@@ -29,7 +29,7 @@ _MOST = {"float32": 0.01, "mixed_bfloat16": 0.5}
 _REPORT = pathlib.Path("assets.extra", "self_check.json")
 
 
-def allowed(
+def allowed_difference(
     answer: Callable[[np.ndarray], dict[str, np.ndarray]],
     pixels: np.ndarray,
     expected: dict[str, np.ndarray],
@@ -81,7 +81,7 @@ def check(
         requests: the same requests.
         expected: the model's `probabilities` and `features` of their pictures.
         class_names: one name per class.
-        allowed: the result of `allowed`.
+        allowed: the result of `allowed_difference`.
 
     Raises:
         ValueError: if an answer differs or is missing.

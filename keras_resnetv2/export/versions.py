@@ -129,7 +129,7 @@ def write(
         with_precision(model, "float32"), serving.standardization
     )
     expected = answer(pixels)
-    allowed = self_check.allowed(answer, pixels, expected, policy)
+    allowed = self_check.allowed_difference(answer, pixels, expected, policy)
     write_graph(served, path, serving)
     prediction_log.write(
         path,

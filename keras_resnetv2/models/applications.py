@@ -30,8 +30,8 @@ Args:
     include_top: whether to add global average pooling and the classifier.
     weights: None (random), "cifar10" or "imagenet" (published: see
         `list_models`), a network, or the path of a file of this package or
-        another project: see the guide "Weights". If the number of classes
-        differs, the classifier is not loaded, with a warning.
+        another project: see the guide "Weights". If `classes` is another
+        number than theirs, the classifier is not loaded, with a warning.
     input_tensor: a Keras tensor to build on, (batch, H, W, C).
     input_shape: (H, W, C); defaults to ({size}, {size}, 3). The network expects
         standardized pixels (see `preprocess_input`), unless it includes its

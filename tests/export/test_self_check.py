@@ -118,7 +118,7 @@ def test_every_output_is_compared():
 
 
 def allowed_by(answer, pixels, policy):
-    return self_check.allowed(answer, pixels, answer(pixels), policy)
+    return self_check.allowed_difference(answer, pixels, answer(pixels), policy)
 
 
 @pytest.mark.parametrize(

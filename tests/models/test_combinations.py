@@ -91,8 +91,8 @@ EACH = list(
 
 
 def with_others(rows, others):
-    """Rows, and others that are large: together they take a minute."""
-    others = [row for row in others if row not in rows]
+    """Rows, and other ones that are only tested with `-m large`."""
+    others = [row for row in dict.fromkeys(others) if row not in rows]
     return [*rows, *(pytest.param(*row, marks=LARGE) for row in others)]
 
 

@@ -30,7 +30,7 @@ COMBINATIONS = [
         itertools.cycle(("padding", "projection")),
     )
 ]
-# The layers tell the shortcut on their own.
+# The shortcut is read from its own layers, whatever the unit and order.
 FEW = [
     config
     for config in COMBINATIONS

@@ -67,8 +67,8 @@ def test_every_kind_of_network(options, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_training_on_other_images(trained, folder):
-    result = training.evaluate(trained, dataset=str(folder))
+def test_a_training_on_other_images(trained, folder, tmp_path):
+    result = training.evaluate(trained, dataset=str(folder), output=tmp_path)
     network = training.load_trained(trained)
     test = load_arrays(folder, "test", image_size=32)
     answers = network.model.predict(

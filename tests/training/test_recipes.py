@@ -68,8 +68,12 @@ def test_cosine_schedule_step_by_step():
 
 def test_a_schedule_of_another_kind():
     assert rates("paper", 320, schedule_kind="cosine")[-1] < 1e-4
-    steps = rates("modern", 320, schedule_kind="steps")
-    assert runs(steps)[-2:] == [(0.01, 80), (0.001, 80)]
+    for name, steps, part in (
+        ("modern", 320, 80),
+        ("modern_imagenet", 270, 90),
+    ):
+        found = runs(rates(name, steps, schedule_kind="steps"))
+        assert found[-2:] == [(0.01, part), (0.001, part)]
     with pytest.raises(ValueError, match="schedule.*'linear'.*'steps'"):
         training.schedule("paper", 10, schedule_kind="linear")
 

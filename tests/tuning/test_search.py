@@ -53,6 +53,17 @@ def search(workdir, **changes):
     return tuning.search(base, workdir, **settings)
 
 
+def test_names_may_come_from_an_iterator(trainings, tmp_path):
+    space = {"depth": [8, 14]}
+    names = ["learning_rate"]
+    search(tmp_path, space=space, search=iter(names))
+    for job in trainings.jobs[:-1]:
+        assert job.experiment.learning_rate is not None
+    # The same search, which has nothing left to do.
+    search(tmp_path, space=space, search=names)
+    assert len(trainings.trained) == 5
+
+
 def test_the_best_is_found_written_and_tested_once(trainings, tmp_path, capsys):
     found = search(tmp_path / "search", data_dir="here")
     assert [row.trial for row in found.rows] == trainings.trained
