@@ -28,6 +28,9 @@ from keras_resnetv2.training.experiment import Experiment
 from keras_resnetv2.training.networks import network_config
 from keras_resnetv2.training.settings_file import experiment_fields
 
+# Settings that may differ between sessions: what a training runs on.
+_MAY_CHANGE = ("replicas", "remat")
+
 
 class Workdir:
     """The files of a training.
@@ -58,7 +61,8 @@ class Workdir:
 
         Raises:
             ValueError: if it is not a directory, holds something else, or
-                holds a training with other settings. `replicas` may differ.
+                holds a training with other settings. `replicas` and `remat` may
+                differ.
         """
         if not self.settings.exists():
             check_free(self.settings, "training")
@@ -68,8 +72,10 @@ class Workdir:
             self.settings,
             "training",
             dataclasses.asdict(stored),
-            # What it runs on may change.
-            {**dataclasses.asdict(experiment), "replicas": stored.replicas},
+            {
+                **dataclasses.asdict(experiment),
+                **{name: getattr(stored, name) for name in _MAY_CHANGE},
+            },
         )
 
     def write(

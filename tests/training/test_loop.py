@@ -136,6 +136,19 @@ def test_going_on_on_another_backend_is_said(
     assert f"ran on another; this one runs on {backend}" in caplog.text
 
 
+def test_resuming_with_another_remat(tmp_path, small_fake, trained):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "checkpoints" / "step-000000012.npz").unlink()
+    (tmp_path / "model.keras").unlink()
+    resumed = training.train(experiment(remat="unit"), tmp_path)
+    whole = logs.read_rows(trained / "metrics.csv")
+    assert [row.step for row in resumed] == [row.step for row in whole]
+    np.testing.assert_allclose(
+        resumed[-1].test_loss, whole[-1].test_loss, rtol=1e-4
+    )
+    assert training.load_trained(tmp_path).experiment.remat == "unit"
+
+
 def test_precision_reaches_the_network(tmp_path, small_fake):
     mixed = experiment(epochs=1, precision="mixed_bfloat16")
     rows = training.train(mixed, tmp_path)
