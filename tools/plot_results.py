@@ -3,16 +3,22 @@
 python tools/plot_results.py
 """
 
+import math
+import textwrap
+
 import numpy as np
 from absl import app
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from tables.propagation import measured
 from tables.results import RESULTS, read
 
 from keras_resnetv2._plots import draw_epochs, line_styles, save_figure
 from keras_resnetv2.analysis import plot_propagation
 from keras_resnetv2.studies.curves import ERROR_OF, draw_band
-from keras_resnetv2.studies.results import error_text, summarize
+from keras_resnetv2.studies.results import error_text, last_errors, summarize
+from keras_resnetv2.studies.sections import section_of
+from keras_resnetv2.studies.study import FAIL
 
 _PANELS = ("signal", "product", "direct", "cancelled")
 # What is drawn by epoch, as fractions.
@@ -63,10 +69,55 @@ def draw_gap(name: str) -> None:
     save_figure(figure, directory.path / "gap.png", dpi=110)
 
 
+def draw_ranking(name: str) -> None:
+    """Draws ranking.png: our errors, with the rows in the published order.
+
+    A dot is a run, a bar the median of a row. If our ranking were the published
+    one, the bars would rise from left to right.
+    """
+    directory, plan, results = read(name)
+    source = plan.study.sources[0]
+    comparisons = section_of(plan, directory.results()).comparisons
+    figure = Figure(figsize=(13, 4.8), layout="constrained")
+    for axes, comparison in zip(
+        figure.subplots(1, len(comparisons), sharey=True), comparisons
+    ):
+        names = plan.study.tables[comparison.title]
+        rows = [plan.study.row(name) for name in names if results[name]]
+        rows.sort(key=lambda row: _order(row.published.get(source)))
+        for place, row in enumerate(rows):
+            errors = last_errors(results[row.name])
+            axes.plot([place] * len(errors), errors, "o", ms=4, color="C0")
+            axes.hlines(np.median(errors), place - 0.3, place + 0.3, lw=2)
+        axes.set_xticks(
+            range(len(rows)),
+            [f"{row.label} ({row.published.get(source, '-')})" for row in rows],
+            rotation=30,
+            ha="right",
+        )
+        agreement = textwrap.fill(comparison.agreement[0], 46)
+        axes.set_title(f"{comparison.title}\n{agreement}", fontsize=9)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.grid(axis="y", alpha=0.3)
+    figure.axes[0].set_ylabel("our test error, %")
+    figure.supxlabel(f"in parentheses: {source}", fontsize=9)
+    save_figure(figure, directory.path / "ranking.png", dpi=110)
+
+
+def _order(published):
+    if published is None:
+        return math.inf
+    return 100.0 if published == FAIL else published
+
+
 def main(argv):
     """Draws all of them."""
     draw_propagation("resnet56-4-epochs")
     draw_gap("quick-164-epochs")
+    draw_ranking("resnet20-10-epochs")
 
 
 if __name__ == "__main__":
