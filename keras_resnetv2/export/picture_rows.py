@@ -16,7 +16,7 @@ from keras_resnetv2.data.decoding import (
     read_numbers,
     webp_sides,
 )
-from keras_resnetv2.data.orientation import Turn, turn_of_tf
+from keras_resnetv2.data.orientation import turn_of_tf
 
 
 class Rows(NamedTuple):
@@ -52,26 +52,6 @@ class Rows(NamedTuple):
         return self.spread(tf.ones_like(self.places)) > 0
 
 
-def decode_centre(
-    file: tf.Tensor, size: int, resize: int, turn: Turn | None = None
-) -> tf.Tensor:
-    """Decodes the centre of a picture: float32 (size, size, 3).
-
-    Args:
-        file: the bytes of the picture.
-        size: Side of the square in pixels.
-        resize: Length of the shorter side before the centre crop.
-        turn: see `decode_and_cut_tf`.
-    """
-    rule = crops.center(resize)
-    return decode_and_cut_tf(
-        file,
-        lambda height, width: rule.choose(tnp, None, height, width, size),
-        size,
-        turn,
-    )
-
-
 def decode_rows(
     encoded: tf.Tensor, *, size: int, resize: int, pixel_limit: int
 ) -> Rows:
@@ -89,10 +69,17 @@ def decode_rows(
     Returns:
         A `Rows`.
     """
+    rule = crops.center(resize)
 
     def decode(row, file):
         file = check_pixels(file, pixel_limit)
-        return row, decode_centre(file, size, resize, turn_of_tf(file))
+        pixels = decode_and_cut_tf(
+            file,
+            lambda height, width: rule.choose(tnp, None, height, width, size),
+            size,
+            turn_of_tf(file),
+        )
+        return row, pixels
 
     count = tf.size(encoded, out_type=tf.int64)
     black = tf.data.Dataset.from_tensors((count, tf.zeros((size, size, 3))))

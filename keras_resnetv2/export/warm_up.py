@@ -6,9 +6,11 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+import tensorflow.experimental.numpy as tnp
 from PIL import Image
 
-from keras_resnetv2.export.picture_rows import decode_centre
+from keras_resnetv2.data import crops
+from keras_resnetv2.data.crop_pixels import decode_and_cut_tf
 from keras_resnetv2.export.signatures import SIGNATURES, Serving, takes_files
 
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP")
@@ -91,8 +93,19 @@ def _pictures(size, resize):
     files = [_picture(rng, kind, resize, resize) for kind in _FORMATS]
     pixels = [_decode(file)[inside, inside] for file in files]
     wide = _picture(rng, "JPEG", resize * 3 // 2, resize * 5 // 4)
-    scaled = decode_centre(tf.constant(wide), size, resize)
-    return [*files, wide], np.stack([*pixels, scaled]).astype(np.float32)
+    return [*files, wide], np.stack(
+        [*pixels, _scaled(wide, size, resize)]
+    ).astype(np.float32)
+
+
+def _scaled(file, size, resize):
+    # The crop is chosen here, not by the graph's code: the self-check compares.
+    rule = crops.center(resize)
+    return decode_and_cut_tf(
+        tf.constant(file),
+        lambda height, width: rule.choose(tnp, None, height, width, size),
+        size,
+    )
 
 
 def _picture(rng, kind, width, height):

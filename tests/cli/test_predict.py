@@ -76,7 +76,7 @@ def test_what_an_export_does_not_read_is_told_with_a_reason(pictures):
     assert done.returncode == 1 and done.stdout.endswith("b.PNG  cat 50.0%\n")
     told, last = done.stderr.splitlines()
     assert told.startswith(f"predict: warning: {pictures}/a.png is left out. ")
-    assert "reads JPEG, PNG, GIF, BMP and still WebP" in told
+    assert "reads JPEG, PNG, GIF, BMP, and WebP without animation" in told
     assert last == "1 of 2 files could not be read."
 
 

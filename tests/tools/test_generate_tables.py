@@ -65,12 +65,13 @@ def test_another_result_is_missed(tool, monkeypatch, tmp_path):
     shutil.copytree(results.RESULTS, tmp_path, dirs_exist_ok=True)
     directory = Studydir(tmp_path / "resnet20-10-epochs")
     found = directory.results()
-    [run] = [run for run in found if "shortcut=dropout" in run]
-    found[run] = dataclasses.replace(found[run], last=0.1234)
-    directory.add(*found.values())
+    runs = [run for run in found if "shortcut=dropout" in run]
+    directory.add(
+        *(dataclasses.replace(found[run], last=0.1234) for run in runs)
+    )
     monkeypatch.setattr("tables.results.RESULTS", tmp_path)
     [row] = new_lines(tool)
-    assert row.startswith("| dropout 0.5 | 12.34 |")
+    assert row.startswith(f"| dropout 0.5 | {len(runs)} | 12.34 |")
 
 
 def test_measurements_are_read_as_they_were_written(tool):

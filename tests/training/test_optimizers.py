@@ -109,7 +109,7 @@ def test_velocity_means_the_same_on_every_backend(form, nesterov, monkeypatch):
         return np.array(weight), np.array(optimizer.momentums[0])
 
     here = run()
-    monkeypatch.setattr(training.SGD, "_fused_update", training.SGD._update)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "another")
     for mine, others in zip(here, run()):
         np.testing.assert_allclose(mine, others, rtol=1e-6)
 
