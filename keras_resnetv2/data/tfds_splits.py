@@ -127,10 +127,7 @@ def _not_there(builder, tried: str, other_way: str = "") -> FileNotFoundError:
 
 
 def _prepare(builder) -> None:
-    if (
-        not builder.MANUAL_DOWNLOAD_INSTRUCTIONS
-    ):  # else TFDS only looks for files
-        _check_hosts(builder)
+    _check_hosts(builder)
     try:
         builder.download_and_prepare()
     # The remedy is the same for every failure (network, checksum, files to
@@ -155,10 +152,16 @@ def _check_hosts(builder) -> None:
     # SHA-256.
     root = builder.data_path.parents[builder.info.full_name.count("/")]
     folder = root / "downloads" / "manual"
-    missing = {
-        url: info.filename
+    by_hand = bool(builder.MANUAL_DOWNLOAD_INSTRUCTIONS)
+    named = {
+        # TFDS may register no name for a file that users get by hand.
+        url: info.filename or (url.rpartition("/")[2] if by_hand else None)
         for url, info in (builder.url_infos or {}).items()
-        if not (info.filename and (folder / info.filename).exists())
+    }
+    missing = {
+        url: name
+        for url, name in named.items()
+        if not (name and (folder / name).exists())
     }
     hosts = _unreachable_hosts(missing)
     if not hosts:

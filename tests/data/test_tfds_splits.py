@@ -198,3 +198,10 @@ def test_what_tfds_says_is_passed_on(tmp_path, monkeypatch):
         load_arrays("imagenet2012", data_dir=tmp_path, image_size=32)
     assert "ILSVRC2012_img_train.tar" in str(caught.value)
     assert len(str(caught.value)) < 1000
+    # Where they are, TFDS is asked.
+    folder = tmp_path / "downloads" / "manual"
+    folder.mkdir(parents=True)
+    for split in ("train", "val"):
+        (folder / f"ILSVRC2012_img_{split}.tar").touch()
+    with pytest.raises(FileNotFoundError, match="TFDS could not prepare it"):
+        load_arrays("imagenet2012", data_dir=tmp_path, image_size=32)
