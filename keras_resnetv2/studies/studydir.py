@@ -71,14 +71,17 @@ class Studydir:
                 study with other settings or with rows that the plan lacks, or
                 another study with a run of the same name.
         """
-        plans = [*map(self._read, self._plans()), plan]
-        check_run_names(run for one in plans for run in one.runs().values())
+        plans = {path: self._read(path) for path in self._plans()}
+        check_run_names(
+            run
+            for one in (*plans.values(), plan)
+            for run in one.runs().values()
+        )
         settings = self._settings(plan.study.name)
-        if settings.exists():
-            before = self._read(settings)
+        if before := plans.get(settings):
             _check_same(settings, before, plan)
             return before
-        if not self._plans():
+        if not plans:
             check_free(settings, "study")
         return None
 
