@@ -17,7 +17,7 @@ from keras_resnetv2._plots import draw_epochs, line_styles, save_figure
 from keras_resnetv2.analysis import plot_propagation
 from keras_resnetv2.studies.curves import ERROR_OF, draw_band
 from keras_resnetv2.studies.results import error_text, last_errors, summarize
-from keras_resnetv2.studies.sections import section_of
+from keras_resnetv2.studies.sections import agreement_lines
 from keras_resnetv2.studies.study import FAIL
 
 _PANELS = ("signal", "product", "direct", "cancelled")
@@ -77,12 +77,10 @@ def draw_ranking(name: str) -> None:
     """
     directory, plan, results = read(name)
     source = plan.study.sources[0]
-    comparisons = section_of(plan, directory.results()).comparisons
+    tables = plan.study.tables
     figure = Figure(figsize=(13, 4.8), layout="constrained")
-    for axes, comparison in zip(
-        figure.subplots(1, len(comparisons), sharey=True), comparisons
-    ):
-        names = plan.study.tables[comparison.title]
+    panels = figure.subplots(1, len(tables), sharey=True)
+    for axes, (title, names) in zip(panels, tables.items()):
         rows = [plan.study.row(name) for name in names if results[name]]
         rows.sort(key=lambda row: _order(row.published.get(source)))
         for place, row in enumerate(rows):
@@ -95,8 +93,10 @@ def draw_ranking(name: str) -> None:
             rotation=30,
             ha="right",
         )
-        agreement = textwrap.fill(comparison.agreement[0], 46)
-        axes.set_title(f"{comparison.title}\n{agreement}", fontsize=9)
+        agreement = next(
+            agreement_lines(plan, {name: results[name] for name in names})
+        )
+        axes.set_title(f"{title}\n{textwrap.fill(agreement, 46)}", fontsize=9)
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4)))
         axes.yaxis.set_minor_formatter(NullFormatter())

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from keras_resnetv2._text import duration
 from keras_resnetv2.studies.agreement import rank_agreement
@@ -141,7 +141,7 @@ def _comparison(plan, number, title, names, found):
     return Comparison(
         title=title,
         table=comparison_table(study, names, of_rows, caption),
-        agreement=tuple(_agreement(plan, of_rows)),
+        agreement=tuple(agreement_lines(plan, of_rows)),
         figures=tuple(figures),
     )
 
@@ -152,7 +152,15 @@ def _limit(plan, pairs):
     return 20.0 if has_fails and not is_shortened(plan) else math.inf
 
 
-def _agreement(plan, results):
+def agreement_lines(
+    plan: Plan, results: Mapping[str, Sequence[Result]]
+) -> Iterator[str]:
+    """Yields how our ranking of rows agrees with that of each source.
+
+    Args:
+        plan: the study and how it is run.
+        results: the runs of each row that is compared, by its name.
+    """
     study = plan.study
     if not any(results.values()):
         return
