@@ -22,7 +22,7 @@ from keras_resnetv2.data.crop_pixels import cut_by_rule
 from keras_resnetv2.data.image_data import ImageData
 from keras_resnetv2.data.image_folder import FolderImages
 
-# Each use of random numbers has its own: the order of an epoch, the
+# A part of the seed for each use of random numbers: the order of an epoch, the
 # augmentation (of a step, or of the file at a position), mixing, RandAugment.
 _ORDER, _AUGMENTATION, _MIXING, _RAND_AUGMENT = range(4)
 # Pillow lets other threads run while it decodes and scales.

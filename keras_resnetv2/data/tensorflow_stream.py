@@ -26,7 +26,7 @@ from keras_resnetv2.data.orientation import Turn, turn_of_tf
 PARALLEL = available_cores()
 # Batches prepared ahead of the one in use.
 _AHEAD = 2
-# Each use of random numbers in a step has its own.
+# A part of the seed for each use of random numbers in a step.
 _MIXING, _RAND_AUGMENT = 1, 2
 
 
